@@ -1,0 +1,107 @@
+"""How long it takes to plan a request without references: checks, size, body, report. Nothing is sent.
+
+- asked: the size was asked before, so the search remembers it. Goal: at most 50 microseconds.
+- new: the search has forgotten everything. Goal: at most 250 microseconds.
+- floor: what one call of an attrs class costs, and what cattrs takes to make that class from a dict.
+
+Each figure is a median of rounds; a round goes over several sizes, as named by every service.
+
+Run it with the interpreter that has fluxkit installed: ``python benchmarks/planning.py``.
+"""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+import attrs
+import cattrs
+
+from fluxkit import Request
+from fluxkit._wire.plan import make_plan
+from fluxkit._wire.sizes import nearest
+from fluxkit.provider import Model, Provider
+from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.magnific import MAGNIFIC
+
+PROMPT = "A lighthouse on a basalt cliff at dusk, warm light in the window, oil painting"
+SIZES = [
+    {"aspect": aspect, "resolution": resolution}
+    for aspect, resolution in itertools.product(("1:1", "16:9", "3:4", "2:3"), ("1K", "2K"))
+]
+ROUNDS, REPEATS = 15, 40
+ASKED, NEW = 50.0, 250.0
+
+
+class Figure(TypedDict):
+    """Medians in microseconds, their goals, and how many calls of an attrs class the first one is worth."""
+
+    asked: float
+    asked_goal: float
+    new: float
+    new_goal: float
+    calls: float
+
+
+@attrs.frozen
+class Ask:
+    """As many fields as a plain request fills."""
+
+    prompt: str
+    aspect: str
+    resolution: str
+    seed: int
+
+
+def _plan(provider: Provider, row: Model, fields: dict[str, Any]) -> Callable[[], object]:
+    return lambda: make_plan(provider, row.name, Request(PROMPT, **fields))
+
+
+def _median(calls: list[Callable[[], object]], *, before: Callable[[], object] | None = None) -> float:
+    """Median microseconds of one of *calls*; what happens *before* each is not counted."""
+    rounds = []
+    for _ in range(ROUNDS):
+        spent = 0
+        for call in calls * REPEATS:
+            if before is not None:
+                before()
+            begin = time.perf_counter_ns()
+            call()
+            spent += time.perf_counter_ns() - begin
+        rounds.append(spent / (1000 * REPEATS * len(calls)))
+    return statistics.median(rounds)
+
+
+def _figure(provider: Provider, row: Model, *, floor: float) -> Figure:
+    seed = {} if row.form.get("seed") is None else {"seed": 7}
+    plans = [_plan(provider, row, size | seed) for size in SIZES]
+    for plan in plans:
+        plan()
+    asked, new = _median(plans), _median(plans, before=nearest.cache_clear)
+    return Figure(asked=asked, asked_goal=ASKED, new=new, new_goal=NEW, calls=asked / floor)
+
+
+def run() -> dict[str, Any]:
+    """Measure the models; the keys are `provider:model`, and `floor` for the two floors."""
+    wanted: dict[str, Any] = {"prompt": PROMPT, "aspect": "16:9", "resolution": "1K", "seed": 7}
+    attrs_call = _median([lambda: Ask(**wanted)] * len(SIZES))
+    structure = _median([lambda: cattrs.structure(wanted, Ask)] * len(SIZES))
+    rows = [(provider, row) for provider in (MAGNIFIC, APIMART) for row in provider.models]
+    figures = {f"{each.name}:{row.name}": _figure(each, row, floor=attrs_call) for each, row in rows}
+    return {**figures, "floor": {"attrs": attrs_call, "cattrs": structure}}
+
+
+def main() -> None:
+    """Print the figures as a table."""
+    figures = run()
+    floor = figures.pop("floor")
+    print(f"{'median us':24}{'asked':>9}{'goal':>7}{'new':>9}{'goal':>7}{'attrs calls':>13}")
+    for name, figure in figures.items():
+        times = f"{figure['asked']:9.1f}{figure['asked_goal']:7.0f}{figure['new']:9.1f}{figure['new_goal']:7.0f}"
+        print(f"{name:24}{times}{figure['calls']:12.0f}x")
+    print(f"{'floor: attrs class call':24}{floor['attrs']:9.2f}\n{'floor: cattrs structure':24}{floor['cattrs']:9.2f}")
+
+
+if __name__ == "__main__":
+    main()

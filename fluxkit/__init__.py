@@ -1,0 +1,97 @@
+"""Images from any FLUX service, by one contract.
+
+::
+
+    import fluxkit
+
+    with fluxkit.Client("magnific:flux-2-klein", key="...") as client:
+        result = client.generate("a lighthouse at dusk", aspect="16:9", to="lighthouse.png")
+
+Importing fluxkit is cheap: HTTP, declarations and plugins are loaded when they are first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ._client import AsyncClient, Client
+from ._contract.reference import Reference
+from ._contract.report import Outcome, Report, Verdict
+from ._contract.request import Request
+from ._contract.result import Image, Result
+from ._contract.task import State, Task
+from ._version import __version__
+from .errors import (
+    Broken,
+    Cancelled,
+    Charged,
+    ContractError,
+    DeliveryWarning,
+    DownloadError,
+    Failed,
+    FluxError,
+    OutOfCredit,
+    Overdue,
+    PluginError,
+    RateLimited,
+    ReferenceUnusable,
+    Refused,
+    Rejected,
+    ServiceError,
+    SettingsError,
+    SubmissionUnknown,
+    TaskError,
+    Unauthorized,
+    Unreachable,
+    Unsupported,
+    Vanished,
+)
+
+if TYPE_CHECKING:
+    from ._plugins import hookimpl
+
+__all__ = [
+    "AsyncClient",
+    "Broken",
+    "Cancelled",
+    "Charged",
+    "Client",
+    "ContractError",
+    "DeliveryWarning",
+    "DownloadError",
+    "Failed",
+    "FluxError",
+    "Image",
+    "OutOfCredit",
+    "Outcome",
+    "Overdue",
+    "PluginError",
+    "RateLimited",
+    "Reference",
+    "ReferenceUnusable",
+    "Refused",
+    "Rejected",
+    "Report",
+    "Request",
+    "Result",
+    "ServiceError",
+    "SettingsError",
+    "State",
+    "SubmissionUnknown",
+    "Task",
+    "TaskError",
+    "Unauthorized",
+    "Unreachable",
+    "Unsupported",
+    "Vanished",
+    "Verdict",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """``hookimpl`` marks a plugin's hook; only plugins need it, so it is loaded when it is asked for."""
+    if name == "hookimpl":
+        from ._plugins import hookimpl
+
+        return hookimpl
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,297 @@
+"""What comes down: the body of an answer, counted and unpacked; the document in it, or the file that it becomes.
+
+Nothing here reads from a network, so the blocking and the asynchronous transport share all of it.
+"""
+
+import hashlib
+import json
+import math
+import re
+import tempfile
+import urllib.parse
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self
+
+from .._contract.media import NotAnImage, Truncated, examine
+from .effects import Fetch, Fetched
+from .secret import Link, read_link
+
+HOPS: Final = 5
+"""The redirects that one download follows at most."""
+
+DEPTH: Final = 64
+"""How deep a JSON document may be nested. A deeper one is treated as none, because reading it recurses."""
+
+_MOVED: Final = frozenset({301, 302, 303, 307, 308})
+_EMPTY: Final = frozenset({204, 304})  # no body follows, whatever length the headers give
+_ZIPPED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_EITHER_HEADER: Final = 32 + zlib.MAX_WBITS  # zlib finds out by itself whether gzip or deflate lies before it
+_LENGTH: Final = re.compile("[0-9]{1,19}")
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class Fault(Exception):
+    """What is wrong with an answer or a file, in words; the transport makes it an error with host and status."""
+
+
+class Stray(Exception):
+    """Where somebody sent us that we do not go."""
+
+
+class Answer:
+    """Status and headers of an answer, and its body as it comes in: counted, unpacked, and handed on to *write*.
+
+    *headers* have lower-case names, and the values of a repeated one are joined. *most* is the largest body in bytes,
+    counted unpacked, because 200 kB of gzip can hold 200 MB.
+    """
+
+    def __init__(
+        self, status: int, fields: Iterable[tuple[bytes, bytes]], *, most: int, write: Callable[[bytes], object]
+    ) -> None:
+        self.status = status
+        self.headers: dict[str, str] = {}
+        for name, value in fields:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        self._fault: str | None = None
+        self._most = self._room = most
+        self._write = write
+        self._came = 0
+        length = _LENGTH.fullmatch(self.headers.get("content-length", ""))
+        self._promised = None if length is None or status in _EMPTY else int(length[0])
+        coding = self.headers.get("content-encoding", "identity").lower()
+        self._unzip = zlib.decompressobj(_EITHER_HEADER) if coding in _ZIPPED else None
+        if self._unzip is None and coding != "identity":
+            self._fault = f"the answer is packed as {coding[:40]!r}, which was not asked for"
+        elif self._promised is not None and self._promised > most:
+            self._fault = f"the answer has {self._promised} bytes; at most {most} are taken"
+
+    def take(self, piece: bytes) -> str | None:
+        """Takes the next piece as it came over the wire, and tells what is wrong with the answer, None if nothing is.
+
+        It never raises, because an exception in the middle of an asynchronous iteration leaves generators behind that
+        nobody closes. The first fault stands, and later pieces are dropped.
+        """
+        if self._fault is not None:
+            return self._fault
+        self._came += len(piece)
+        try:
+            if self._unzip is not None:
+                piece = self._unzip.decompress(piece, self._room + 1)
+                if self._unzip.unused_data:
+                    raise Fault("something follows the packed answer")
+            self._room -= len(piece)
+            if self._room < 0:
+                raise Fault(f"the answer has more than {self._most} bytes when it is unpacked; no more are taken")
+            self._write(piece)
+        except zlib.error as error:
+            self._fault = f"the answer cannot be unpacked ({error})"
+        except Fault as fault:
+            self._fault = str(fault)
+        return self._fault
+
+    def end(self) -> None:
+        """Makes sure that all of it came.
+
+        Raises:
+            Fault: something is wrong with it.
+        """
+        if self._fault is not None:
+            raise Fault(self._fault)
+        if self._promised is not None and self._came != self._promised:
+            raise Fault(f"the answer ended after {self._came} of {self._promised} bytes")
+        if self._unzip is not None and self._came and not self._unzip.eof:
+            raise Fault("the answer ended before its packed content did")
+
+
+def read_document(body: bytes) -> Any:
+    """The JSON of a body; None if it is none, is deeper than `DEPTH`, or has numbers that JSON has not."""
+    if body.count(b"[") + body.count(b"{") > DEPTH and _is_deep(body):
+        return None
+    try:
+        return _JSON.decode(body.decode("utf-8-sig"))
+    except ValueError:
+        return None
+
+
+def _is_deep(body: bytes) -> bool:
+    """Whether brackets are nested too deep; what comes after the first thing that is no JSON does not matter."""
+    depth = 0
+    for bracket in _STRING.sub(b"", body).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEPTH:
+            return True
+    return False
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is larger than any number that can be kept")
+    return value
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_JSON: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_refused)
+
+
+class Draft:
+    """A file that becomes *path* once it is whole, and leaves nothing behind otherwise. A context manager.
+
+    A *path* without a suffix gets the one of the type that came. The draft lies beside *path*, so that taking its place
+    is one step, and only its owner may read it. It is not forced to the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = 0
+        self._digest = hashlib.sha256()
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # mkstemp gives the mode 0600.
+            number, name = tempfile.mkstemp(prefix=".fluxkit-", suffix=".part", dir=self._path.parent)
+        except OSError as error:
+            raise _disk_fault(self._path, error) from None
+        self._draft = Path(name)
+        self._file: BinaryIO = open(number, "w+b", buffering=0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):  # there is nothing left of a draft that was finished
+            self._draft.unlink()
+
+    def write(self, piece: bytes) -> None:
+        """Adds a piece.
+
+        Raises:
+            Fault: the disk does not take it.
+        """
+        rest = memoryview(piece)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise _disk_fault(self._path, error) from None
+        self._size += len(piece)
+        self._digest.update(piece)
+
+    def finish(self, *, now: Callable[[], float]) -> Fetched:
+        """Puts the file in its place, if it is a whole picture.
+
+        Raises:
+            Fault: it is no picture or not a whole one, or the disk refuses.
+        """
+        path = self._path
+        try:
+            media = examine(self._file)
+            self._file.close()
+            if not path.suffix:
+                path = path.with_name(path.name + media.suffix)
+            self._draft.replace(path)
+        except NotAnImage as error:
+            raise Fault(f"what came is no image: {error}") from None
+        except Truncated as error:
+            raise Fault(f"the image is not whole: {error}") from None
+        except OSError as error:
+            raise _disk_fault(path, error) from None
+        return Fetched(
+            path=path,
+            media_type=media.media_type,
+            width=media.width,
+            height=media.height,
+            size=self._size,
+            sha256=self._digest.hexdigest(),
+            at=now(),
+        )
+
+
+def keep(content: bytes, path: Path, *, now: Callable[[], float]) -> Fetched:
+    """Writes a picture that came inside an answer, with the checks of a download.
+
+    Raises:
+        Fault: it is no picture or not a whole one, or the disk refuses.
+    """
+    with Draft(path) as draft:
+        draft.write(content)
+        return draft.finish(now=now)
+
+
+class Trail:
+    """The way of one download: the *link* where it is, and the *status* of the last answer, None before the first.
+
+    Raises:
+        Fault: the link of the download is no address.
+        Stray: it leads to a host where downloads do not go.
+    """
+
+    def __init__(self, fetch: Fetch, *, local: bool) -> None:
+        self.local = local
+        self.status: int | None = None
+        self._hops = 0
+        self.link = self._allowed(fetch.url)
+
+    def moves(self, answer: Answer) -> bool:
+        """Whether the answer sends the download on; then *link* is where.
+
+        Raises:
+            Fault: the answer is neither the file nor the way to it.
+            Stray: it leads to a host where downloads do not go.
+        """
+        self.status = answer.status
+        if answer.status == 200:
+            return False
+        if answer.status not in _MOVED:
+            raise Fault(f"the link answered HTTP {answer.status}, not 200")
+        if "location" not in answer.headers:
+            raise Fault(f"the link answered HTTP {answer.status} and did not say where the image is")
+        if self._hops == HOPS:
+            raise Fault(f"the link led through more than {HOPS} redirects")
+        self._hops += 1
+        # A header is bytes, read as Latin-1; those that are not ASCII go out again as they came.
+        location = answer.headers["location"].encode("latin-1").decode("utf-8", "surrogateescape")
+        self.link = self._allowed(_resolved(self.link, location))
+        return True
+
+    def _allowed(self, url: str) -> Link:
+        try:
+            link = read_link(url)
+        except ValueError as error:
+            scheme = _SCHEME.match(url)
+            if scheme is not None and scheme[1].lower() not in ("http", "https"):
+                raise Stray(f"an address of the kind {scheme[1][:20]}:") from None
+            raise Fault(f"the link is no usable address: {error}") from None
+        if link.named:
+            raise Stray(f"{link.where} with a user name in the link")
+        if not self.local and (link.scheme != "https" or not link.public):
+            raise Stray(f"{link.scheme}://{link.where}")
+        return link
+
+
+def _resolved(link: Link, location: str) -> str:
+    """The address that a Location header means, as it was written wherever it gives the whole path."""
+    if _SCHEME.match(location):
+        return location
+    if location.startswith("//"):
+        return f"{link.scheme}:{location}"
+    if location.startswith("/"):
+        return f"{link.scheme}://{link.where}{location}"
+    return urllib.parse.urljoin(str(link), location)
+
+
+def _disk_fault(path: Path, error: OSError) -> Fault:
+    return Fault(f"{path} cannot be written ({error.strerror or error})")

@@ -1,0 +1,158 @@
+"""The flow that waits: polls until a task has ended, or the time is over."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from .._contract.task import Snapshot, State, Task
+from .._wire.declaration import Provider
+from .._wire.exchange import Outgoing, polling, read_poll
+from ..errors import (
+    Broken,
+    Cancelled,
+    ContractError,
+    Failed,
+    FluxError,
+    Overdue,
+    RateLimited,
+    Refused,
+    TaskError,
+    Unreachable,
+    Vanished,
+)
+from .effects import Flow, Lost, Note, Now, Wait, calling
+from .pacing import backoff, call_time, poll_delay
+from .submit import attached
+
+#: A task is VANISHED after so many polls in a row, over so many seconds, that did not find it.
+VANISHED_POLLS, VANISHED_SECONDS = 5, 30.0
+
+#: So many answers in a row that say nothing of the task, and the service is taken to speak another language.
+SENSELESS_POLLS = 5
+
+#: What may pass: after these the service is asked again.
+PASSING = (Unreachable, Lost, RateLimited, Broken, ContractError)
+
+ENDED: Mapping[State, tuple[type[TaskError], str]] = {
+    State.FAILED: (Failed, "failed"),
+    State.REFUSED: (Refused, "was refused by moderation"),
+    State.CANCELLED: (Cancelled, "was cancelled"),
+    State.VANISHED: (Vanished, "is not known to the service any more"),
+}
+
+
+@attrs.define(eq=False)
+class _Streak:
+    """What the last polls in a row came to: that they failed, or that they did not find the task."""
+
+    trouble: FluxError | None = None
+    failures: int = 0
+    senseless: int = 0
+    missed: int = 0
+    missed_since: float = 0.0
+
+    def failed(self, error: FluxError) -> None:
+        """Counts a poll that said nothing of the task."""
+        self.trouble, self.failures = error, self.failures + 1
+        self.senseless = self.senseless + 1 if isinstance(error, ContractError) else 0
+
+    def told(self, seen: Snapshot, now: float) -> None:
+        """Counts a poll that said something."""
+        self.trouble, self.failures, self.senseless = None, 0, 0
+        if seen.state is not State.VANISHED:
+            self.missed = 0
+            return
+        self.missed_since = self.missed_since if self.missed else now
+        self.missed += 1
+
+    def vanished(self, now: float) -> bool:
+        """Whether the task was missing for long enough to believe it."""
+        return self.missed >= VANISHED_POLLS and now - self.missed_since >= VANISHED_SECONDS
+
+
+def follow(
+    provider: Provider, task: Task, seen: Snapshot | None, deadline: float, *, patience: float, duration: float | None
+) -> Flow[tuple[Task, Snapshot]]:
+    """Polls until the task has ended; what was *seen* before spares the first look.
+
+    Raises ``Overdue`` at *deadline*, the task's own error if it ended without an image, and what the service refuses
+    for good; each with the task as it was last seen.
+    """
+    now = began = yield Now()
+    before = max(0.0, began - task.submitted_at)
+    streak = _Streak()
+    said: frozenset[str] = frozenset()
+    while True:
+        if seen is not None:
+            task = yield from _noted(task, seen, said)
+            said |= frozenset(seen.problems)
+            if seen.state is State.COMPLETED:
+                return task, seen
+            if seen.state.ended and (seen.state is not State.VANISHED or streak.vanished(now)):
+                raise _ended(task, seen)
+        outgoing = _asking(provider, task)
+        if seen is not None or streak.trouble:  # the first look at an old task is at once
+            if now >= deadline:
+                raise _overdue(task, streak.trouble)
+            delay = poll_delay(now - began, duration, before=before)
+            if streak.trouble:
+                delay = backoff(streak.failures - 1, getattr(streak.trouble, "retry_after", None))
+            now = yield Wait(min(delay, deadline - now))
+        left = call_time(now, deadline, patience)
+        if not left:
+            raise _overdue(task, streak.trouble)
+        try:
+            reply = yield calling(outgoing, left)
+            now, seen = reply.at, read_poll(provider, task, reply)
+            streak.told(seen, now)
+        except PASSING as error:
+            streak.failed(error)
+            if streak.senseless >= SENSELESS_POLLS:
+                raise attached(task, error) from None
+            now = yield Now()
+        except Exception as error:  # noqa: BLE001 - it is raised as one of ours
+            raise (ours := attached(task, error)) from ours.__cause__
+
+
+def _asking(provider: Provider, task: Task) -> Outgoing:
+    outgoing = polling(provider, task)
+    if outgoing is None:
+        raise ContractError(
+            f"{provider.name} has no call for asking after the task {task.id!r}, and its answer held no image.",
+            provider=provider.name,
+            model=task.model,
+            task=task,
+        )
+    return outgoing
+
+
+def _noted(task: Task, seen: Snapshot, said: frozenset[str]) -> Flow[Task]:
+    """The task as it is now; a change is noted, and so is what could not be read and was not *said* before."""
+    changed = seen.state is not State.VANISHED and (seen.state, seen.status) != (task.state, task.status)
+    if changed:
+        task = attrs.evolve(task, state=seen.state, status=seen.status, result_url=seen.result_url or task.result_url)
+    if changed or not said.issuperset(seen.problems):
+        yield Note("state", {"task": task, "progress": seen.progress, "problems": seen.problems})
+    return task
+
+
+def _ended(task: Task, seen: Snapshot) -> TaskError:
+    kind, what = ENDED[seen.state]
+    reason = f": {seen.reason.rstrip('.')}" if seen.reason else ""
+    return kind(
+        f"The task {task.id} on {task.provider} {what}{reason}.",
+        provider=task.provider,
+        model=task.model,
+        task=attrs.evolve(task, state=seen.state, status=seen.status or task.status),
+    )
+
+
+def _overdue(task: Task, trouble: FluxError | None) -> Overdue:
+    last = f" The last poll failed: {trouble.message.rstrip('.')}." if trouble else ""
+    return Overdue(
+        f"The task {task.id} on {task.provider} was still {task.status or task.state} when the time was over.{last} "
+        "It goes on: wait for it again.",
+        provider=task.provider,
+        model=task.model,
+        task=task,
+    )

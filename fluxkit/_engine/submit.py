@@ -1,0 +1,130 @@
+"""The flow that buys: one submit, never repeated on a guess."""
+
+from .._contract.task import Snapshot, Task
+from .._wire.exchange import Outgoing, read_submit, submission
+from .._wire.plan import Plan
+from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable
+from .effects import Flow, Lost, Note, Now, Reply, Wait, calling
+from .pacing import backoff, call_time
+
+#: A submit that is known not to have been accepted is tried so often.
+SUBMIT_TRIES = 5
+
+
+def submit(plan: Plan, turn: int, deadline: float, *, patience: float) -> Flow[tuple[Task, Snapshot]]:
+    """Buys image number *turn* of the plan, once.
+
+    Tries again only where it is known that nothing was bought, and not past *deadline*. *patience* is the total time
+    in seconds for one try. Of the notes ``accepted``, ``refused`` and ``unknown`` exactly one follows the ``intent``.
+    Every error says whether something may have been bought, and carries the task if there is one.
+    """
+    try:
+        outgoing = submission(plan, turn)
+        row = yield Note("intent", {"provider": plan.provider.name, "model": plan.model.name, "turn": turn})
+    except Exception as error:  # noqa: BLE001 - it is raised as one of ours
+        raise (ours := _unsent(plan, error)) from ours.__cause__
+    try:
+        reply, snapshot = yield from _buy(plan, outgoing, deadline, patience)
+    except Exception as error:  # noqa: BLE001 - it is raised as one of ours
+        ours = _unsent(plan, error)
+        try:
+            yield Note("unknown" if ours.charged else "refused", {"row": row, "error": ours.message})
+        except Exception as failure:  # noqa: BLE001 - what became of the submit matters more than that it was noted
+            ours.add_note(f"This could not be noted: {failure!r}.")
+        raise ours from ours.__cause__
+    task = _accepted(plan, turn, reply, snapshot)
+    try:
+        yield Note("accepted", {"row": row, "task": task})
+    except Exception as error:  # noqa: BLE001 - it is raised as one of ours
+        raise (ours := attached(task, error)) from ours.__cause__
+    return task, snapshot
+
+
+def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Flow[tuple[Reply, Snapshot]]:
+    """Submits until that is accepted, or may have been, or is refused for good.
+
+    Whatever it raises but ``SubmissionUnknown`` means that nothing was bought.
+    """
+    attempt = 0
+    while True:
+        now = yield Now()
+        if now >= deadline:
+            raise Unreachable(f"The time was over before {plan.provider.name} was sent the submit: nothing was bought.")
+        reply: Reply | None = None
+        try:
+            reply = yield calling(outgoing, call_time(now, deadline, patience), buys=True)
+            return reply, read_submit(plan, reply)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the submit may have left before it
+            # Only an error that denies this is believed.
+            if not isinstance(error, FluxError) or isinstance(error, Lost) or error.charged:
+                raise (unknown := _unknown(plan, error, reply)) from unknown.__cause__
+            refusal = error
+        attempt += 1
+        if not refusal.retry or attempt == SUBMIT_TRIES:
+            raise refusal
+        delay = backoff(attempt - 1, getattr(refusal, "retry_after", None))
+        if (yield Now()) + delay >= deadline or (yield Wait(delay)) >= deadline:
+            raise refusal
+
+
+def _unsent(plan: Plan, error: Exception) -> FluxError:
+    """An error of ours as it is, with whose it is; any other was met while nothing was under way."""
+    if isinstance(error, FluxError):
+        ours = error
+    else:
+        message = f"fluxkit failed before it bought anything from {plan.provider.name}: {error!r}. Please report it."
+        ours = ContractError(message, charged=Charged.NO)
+        ours.__cause__ = error
+    ours.provider, ours.model = ours.provider or plan.provider.name, ours.model or plan.model.name
+    return ours
+
+
+def _unknown(plan: Plan, error: Exception, reply: Reply | None) -> SubmissionUnknown:
+    """The error for a submit that left; the *reply* that could not be read may still hold the id."""
+    if isinstance(error, SubmissionUnknown):
+        return error
+    reason = error.message.rstrip(".") if isinstance(error, FluxError) else repr(error)
+    unknown = SubmissionUnknown(
+        f"The submit to {plan.provider.name} left, and it may have been bought: {reason}. "
+        "Look at the account before you send it again.",
+        reply=None if reply is None else reply.text,
+    )
+    unknown.__cause__ = None if isinstance(error, FluxError) else error
+    return unknown
+
+
+def attached(task: Task, error: Exception) -> FluxError:
+    """The error with which a bought task lives on: it carries the task, and does not say that nothing was bought.
+
+    One of ours is completed; any other, which must not cost the task either, is wrapped.
+    """
+    if isinstance(error, FluxError) and not isinstance(error, Lost | Unreachable):
+        ours = error
+    else:
+        ours = ContractError(
+            f"The task {task.id} on {task.provider} was bought, and then fluxkit failed: {error!r}. Please report it; "
+            "the task can be waited for again."
+        )
+        ours.__cause__ = error
+    ours.provider, ours.model, ours.task = task.provider, task.model, ours.task or task
+    ours.charged = ours.charged or Charged.UNKNOWN
+    return ours
+
+
+def _accepted(plan: Plan, turn: int, reply: Reply, snapshot: Snapshot) -> Task:
+    values = plan.values[turn]
+    return Task(
+        provider=plan.provider.name,
+        model=plan.model.name,
+        id=snapshot.id or "",
+        base_url=plan.base_url,
+        state=snapshot.state,
+        status=snapshot.status,
+        submitted_at=reply.at,
+        poll_url=snapshot.poll_url,
+        result_url=snapshot.result_url,
+        expected=plan.expected,
+        output_format=values.get("output_format"),
+        seed=values.get("seed"),
+        mocked=plan.mocked,
+    )

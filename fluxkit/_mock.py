@@ -1,0 +1,57 @@
+"""The other side of the wire, as a client sees it: found by entry point, so that the core imports no mock."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .errors import PluginError, SettingsError
+
+if TYPE_CHECKING:
+    from ._engine.drive import Clock
+    from ._wire.declaration import Provider
+
+GROUP = "fluxkit.mock"
+
+
+class Mock(Protocol):
+    """A mock of one or more services in this process."""
+
+    @property
+    def key(self) -> str:
+        """A key that the mock takes."""
+        ...
+
+    @property
+    def clock(self) -> "Clock":
+        """The mock's time, on which its clients wait."""
+        ...
+
+    def base_url(self, provider: str, /) -> str:
+        """Where the mock serves *provider*; nothing listens there, its transports go to the mock itself."""
+        ...
+
+    def transport(self) -> Any:
+        """An ``httpx.BaseTransport`` into the mock."""
+        ...
+
+    def async_transport(self) -> Any:
+        """An ``httpx.AsyncBaseTransport`` into the mock."""
+        ...
+
+
+def mock_of(providers: "Sequence[Provider]") -> Mock:
+    """A fresh mock of *providers*; raises ``SettingsError`` if no mock is installed."""
+    import importlib.metadata  # slow to import, and only mocks need it
+
+    points = importlib.metadata.entry_points(group=GROUP)
+    if not points:
+        raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")
+    point = sorted(points, key=lambda point: point.name)[0]
+    try:
+        mock: Mock = point.load().mock_of(providers)
+    except ImportError as error:
+        raise SettingsError(
+            f"The mock server needs {error.name}, which is not installed. Install it: pip install 'fluxkit-py[mock]'."
+        ) from error
+    except AttributeError as error:
+        raise PluginError(f"The mock server {point.value!r} has no mock_of(providers).") from error
+    return mock

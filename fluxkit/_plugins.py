@@ -1,0 +1,235 @@
+"""Providers as plugins: the hook, and a registry of what the installed plugins bring.
+
+``fluxkit_providers`` imports this module for its mark, so it imports pluggy and little else: the vocabulary of
+declarations and the standard library's reader of entry points come in when a provider is asked for.
+"""
+
+import os
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pluggy
+
+from .errors import PluginError, SettingsError
+
+if TYPE_CHECKING:
+    from ._wire.declaration import Provider
+
+#: The prefix of every hook, and the entry point group in which plugins are found.
+PROJECT = "fluxkit"
+
+#: The module behind the entry point of the providers that come with fluxkit.
+BUNDLED = "fluxkit_providers"
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a plugin's function as the implementation of a hook of fluxkit."""
+
+
+class Hooks:
+    """What a plugin may implement."""
+
+    @hookspec(firstresult=True)
+    def fluxkit_providers(self) -> "Mapping[str, str | Provider]":  # type: ignore[empty-body]
+        """The providers of this plugin by name: each a ``Provider``, or ``"package.module:NAME"`` where one stands.
+
+        The second form is loaded when the provider is first asked for, which keeps the start of every program fast.
+        """
+
+
+class Plugin(NamedTuple):
+    """A plugin, not loaded yet.
+
+    *load* gives the module, or any other object, that holds the hooks. *origin* says in messages where it comes from.
+    """
+
+    name: str
+    load: Callable[[], object]
+    origin: str = "in memory"
+    bundled: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name!r} ({self.origin})"
+
+    def failure(self, what: str) -> PluginError:
+        """The error that blames this plugin for *what*."""
+        return PluginError(f"The plugin {self} {what}.")
+
+    @contextmanager
+    def blamed(self, what: str) -> Iterator[None]:
+        """Turns whatever is raised inside into the error that blames this plugin for *what*."""
+        try:
+            yield
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+            raise self.failure(f"{what}: {reason}") from error
+
+
+class Registry:
+    """The providers that some plugins bring, each under one name.
+
+    A plugin is taken whole or not at all, and one that cannot be used stops nobody from using another: it is recorded
+    in ``failures``. It fails if it cannot be imported, if a hook of it is misspelt, unmarked, raises or returns
+    anything but providers by name, or if a plugin read before it brings a provider of the same name. A bundled provider
+    keeps a name that is doubled; of two others neither gets it: a guess could send a key to the wrong service.
+
+    Plugins are read when they are needed: those that are not bundled only when a name is asked for that no bundled one
+    brings, or all names or failures are.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self._plugins = tuple(plugins)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all providers, the bundled ones first."""
+        return (*self._bundled.offers, *self._others.offers)
+
+    @property
+    def failures(self) -> tuple[PluginError, ...]:
+        """For each plugin that cannot be used, the error that names it and says why."""
+        return self._bundled.failures + self._others.failures
+
+    def owner(self, name: str) -> Plugin:
+        """The plugin that brings the provider called *name*. Raises like ``provider``."""
+        return self._offer(name).plugin
+
+    def provider(self, name: str) -> "Provider":
+        """The provider called *name*.
+
+        Raises ``SettingsError`` if there is none, listing those that are installed; ``PluginError`` if there is none
+        but plugins failed that might have brought it, or if its own plugin names a place where it is not.
+        """
+        plugin, source = self._offer(name)
+        if not isinstance(source, str):
+            return source
+        with plugin.blamed(f"says that {name!r} is {source!r}, which cannot be loaded"):
+            found = pkgutil.resolve_name(source)
+        return _checked(plugin, name, found)
+
+    @cached_property
+    def _bundled(self) -> "_Stock":
+        return _read(plugin for plugin in self._plugins if plugin.bundled)
+
+    @cached_property
+    def _others(self) -> "_Stock":
+        return _read((plugin for plugin in self._plugins if not plugin.bundled), beside=self._bundled.offers)
+
+    def _offer(self, name: str) -> "_Offer":
+        offer = self._bundled.offers.get(name) or self._others.offers.get(name)
+        if offer is not None:
+            return offer
+        message = f"There is no provider {name!r}. Installed: {', '.join(self.names) or 'none'}."
+        if not self.failures:
+            raise SettingsError(message, provider=name)
+        reasons = "".join(f"\n- {failure}" for failure in self.failures)
+        raise PluginError(
+            f"{message} It may be missing because of plugins that cannot be used; mend or uninstall them:{reasons}",
+            provider=name,
+        ) from ExceptionGroup("plugins that cannot be used", self.failures)
+
+
+class _Offer(NamedTuple):
+    plugin: Plugin
+    source: "str | Provider"
+
+
+class _Stock(NamedTuple):
+    offers: Mapping[str, _Offer]
+    failures: tuple[PluginError, ...]
+
+
+def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = None) -> _Stock:
+    """What *plugins* bring, *beside* the names that are taken already."""
+    taken = dict(beside or {})
+    free: dict[str, _Offer] = {}
+    contested: set[str] = set()
+    failures = []
+    for plugin in plugins:
+        try:
+            brought = _brought(plugin)
+            if doubled := [name for name in brought if name in taken]:
+                contested.update(name for name in doubled if not taken[name].plugin.bundled)
+                rivals = ", ".join(f"{name!r} like the plugin {taken[name].plugin}" for name in doubled)
+                raise plugin.failure(f"brings {rivals}")
+        except PluginError as error:
+            failures.append(error)
+        else:
+            free |= {name: _Offer(plugin, source) for name, source in brought.items()}
+            taken |= free
+    return _Stock({name: offer for name, offer in free.items() if name not in contested}, tuple(failures))
+
+
+def _brought(plugin: Plugin) -> dict[str, "str | Provider"]:
+    """What one plugin brings, in a manager of its own: nothing that it does wrong can show in another."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    with plugin.blamed("cannot be imported"):
+        holder = plugin.load()
+    with plugin.blamed("does not fit"):
+        unmarked = _unmarked(manager, holder)
+        manager.register(holder, plugin.name)
+        manager.check_pending()
+    if unmarked:
+        raise plugin.failure(f"has {', '.join(unmarked)}, not marked with @fluxkit.hookimpl")
+    hook = manager.hook.fluxkit_providers
+    if (times := len(hook.get_hookimpls())) != 1:
+        raise plugin.failure(f"implements fluxkit_providers() {times} times. Allowed: once")
+    with plugin.blamed("raises in fluxkit_providers()"):
+        brought = hook()
+    if not isinstance(brought, Mapping):
+        raise plugin.failure(f"returns {brought!r:.80}. Allowed: a mapping of names to providers")
+    for name, source in brought.items():
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise plugin.failure(
+                f"calls a provider {name!r:.80}. Allowed: lower-case letters and digits, with hyphens between them"
+            )
+        if not isinstance(source, str):
+            _checked(plugin, name, source)
+    return dict(brought)
+
+
+def _unmarked(manager: pluggy.PluginManager, holder: object) -> list[str]:
+    """The functions that look like hooks and that pluggy would pass over in silence."""
+    return [
+        name
+        for name in dir(holder)
+        if name.startswith(f"{PROJECT}_")
+        and callable(getattr(holder, name, None))
+        and manager.parse_hookimpl_opts(holder, name) is None
+    ]
+
+
+def _checked(plugin: Plugin, name: str, found: Any) -> "Provider":
+    from ._wire.declaration import Provider
+
+    if isinstance(found, Provider) and found.name == name:
+        return found
+    raise plugin.failure(f"gives {found!r:.80} for {name!r}. Allowed: a Provider of that name, or where one stands")
+
+
+def _discovered() -> Iterator[Plugin]:
+    import importlib.metadata
+
+    only_bundled = os.environ.get("FLUXKIT_NO_PLUGINS", "") not in ("", "0")
+    for point in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda point: (point.name, point.value)):
+        # By module and not by name: anybody may call an entry point "bundled".
+        bundled = point.value == BUNDLED
+        if bundled or not only_bundled:
+            yield Plugin(point.name, point.load, f"{point.value} of {point.dist and point.dist.name}", bundled)
+
+
+@cache
+def installed() -> Registry:
+    """The registry of this process: the plugins of the entry point group ``fluxkit``, looked up at the first call.
+
+    With ``FLUXKIT_NO_PLUGINS`` set to anything but an empty text or 0, only the bundled ones.
+    """
+    return Registry(_discovered())

@@ -1,0 +1,3 @@
+"""The version of fluxkit."""
+
+__version__ = "0.1.0"

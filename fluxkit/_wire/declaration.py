@@ -1,0 +1,209 @@
+"""A provider as one frozen value: everything that is known of a service, and nothing that is done with it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+import attrs
+
+from .._contract.task import State
+from ..errors import (
+    Broken,
+    FluxError,
+    OutOfCredit,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Vanished,
+)
+from .codecs import At, Form
+from .json import MISSING
+from .scalars import Codec, Reason, names
+from .sizes import Space
+
+
+@attrs.frozen
+class Key:
+    """The header that carries the key, and its form."""
+
+    header: str = "authorization"
+    form: str = "Bearer {key}"
+
+
+class Price(Protocol):
+    """What one image costs."""
+
+    def of(self, pixels: tuple[int, int], references: int) -> Decimal | None:
+        """US dollars for an image of *pixels* made with so many references; None is unknown, which is not nothing."""
+        ...
+
+
+@attrs.frozen
+class Model:
+    """One model of a service.
+
+    *request* is the form of the request body (with ``@headers`` and ``@query`` beside the body's own keys); its names
+    are those of ``fluxkit.Request``, ``size`` holding a choice of *sizes*; any other name is an option of this
+    provider. *duration* is the documented time in seconds that a task takes, None where nobody says it. *images* is how
+    many images one task makes.
+
+    Several models may share a name: the first that can serve a request does.
+    """
+
+    name: str
+    request: Codec
+    sizes: Space
+    path: str = attrs.field(default=attrs.Factory(lambda self: self.name, takes_self=True))
+    duration: float | None = None
+    price: Price | None = None
+    delivers: str | None = None
+
+    @property
+    def form(self) -> Form:
+        """The request's form without the constants around it."""
+        codec = self.request
+        while not isinstance(codec, Form):
+            codec = codec.inner  # type: ignore[attr-defined]  # With and At, by the law of declarations
+        return codec
+
+
+def _template(path: str) -> re.Pattern[str]:
+    """``/v1/{model}/{id}`` as a pattern: an id is one segment, a model may be several."""
+    escaped = re.escape(path).replace(r"\{id\}", "(?P<id>[^/]+)").replace(r"\{model\}", "(?P<model>.+)")
+    return re.compile(escaped)
+
+
+@attrs.frozen
+class Route:
+    """A method and a path, in which ``{model}`` is the model's path and ``{id}`` the task's id, quoted whole.
+
+    A *query* of one name is where the id stands if the path has none. An address that an answer gives (``poll_url``,
+    ``result_url``) is believed over the composed one; of a *given* route it is the only one that is believed, and the
+    path is where a mock serves it.
+    """
+
+    method: str
+    path: str
+    query: str | None = None
+    given: bool = attrs.field(default=False, kw_only=True)
+    _pattern: re.Pattern[str] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_pattern", _template(self.path))
+
+    def url(self, base_url: str, *, model: str = "", id: str = "") -> str:
+        """The address below *base_url*. No id can leave its segment: even ``../`` in it is quoted."""
+        path = self.path.replace("{model}", model).replace("{id}", _segment(id))
+        return f"{base_url}{path}?{self.query}={quote(id, safe='')}" if self.query else f"{base_url}{path}"
+
+    def match(self, method: str, path: str, query: Mapping[str, str]) -> dict[str, str] | None:
+        """The ``model`` and ``id`` of a call to this route, None if it is not for this route."""
+        if method != self.method or (found := self._pattern.fullmatch(path)) is None:
+            return None
+        said = {name: unquote(value) for name, value in found.groupdict().items()}
+        if self.query:
+            if self.query not in query:
+                return None
+            said["id"] = query[self.query]
+        return said
+
+
+def _segment(id: str) -> str:
+    """An id as one path segment; ``.`` and ``..`` need their dots quoted, or a URL parser walks up."""
+    return quote(id, safe="") if id.strip(".") else id.replace(".", "%2E")
+
+
+@attrs.frozen
+class Refusal:
+    """What an error answer means: by HTTP status, then by declared *type* and by *text* within the message."""
+
+    status: int
+    error: type[FluxError]
+    type: str = ""
+    text: str = ""
+
+
+# What a status means where the declaration does not say otherwise, on a submit and on a poll.
+USUAL: Mapping[int, type[FluxError]] = {
+    400: Rejected,
+    401: Unauthorized,
+    402: OutOfCredit,
+    403: Unauthorized,
+    404: Rejected,
+    405: Rejected,
+    413: Rejected,
+    415: Rejected,
+    422: Rejected,
+    429: RateLimited,
+    500: Broken,
+    502: Broken,
+    503: Broken,
+    504: Broken,
+}
+
+
+def _models(models: Iterable[Model]) -> tuple[Model, ...]:
+    return tuple(models)
+
+
+def _refusals(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
+    return tuple(refusals)
+
+
+def _statuses(table: Any) -> tuple[tuple[str, State], ...]:
+    return tuple(table.items()) if isinstance(table, Mapping) else tuple(table)
+
+
+PLAIN_ERROR = Form({"message": At("message", Reason())})
+
+
+@attrs.frozen
+class Provider:
+    """A service, declared.
+
+    The forms of its answers share these names: *accepted* (the answer to a submit), *polled* and *resulted* (of the
+    second call that some services want for the images) hold ``id status images reason progress cost seed poll_url
+    result_url``, each image ``url content expires_at width height media_type``; *error* holds ``message type fields``,
+    each field ``name reason type``.
+
+    *statuses* maps the service's words to states, in the order of a task's life; ``WORD:*`` stands for any tag.
+    *answers* gives the HTTP status with which a word comes where it is not 200. *origins* are further places to which
+    the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
+    image lives, *request_id* the header with the service's own name for an exchange, *samples* the resource with the
+    service's recorded exchanges (``package:path``), *source* where the facts come from.
+    """
+
+    name: str
+    base_url: str
+    models: tuple[Model, ...] = attrs.field(converter=_models)
+    submit: Route
+    accepted: Codec
+    statuses: tuple[tuple[str, State], ...] = attrs.field(converter=_statuses, default=())
+    poll: Route | None = None
+    polled: Codec = attrs.field(default=attrs.Factory(lambda self: self.accepted, takes_self=True))
+    result: Route | None = None
+    resulted: Codec | None = None
+    key: Key = Key()
+    error: Codec = PLAIN_ERROR
+    refusals: tuple[Refusal, ...] = attrs.field(default=(), converter=_refusals)
+    not_found: tuple[Refusal, ...] = attrs.field(default=(Refusal(404, Vanished),), converter=_refusals)
+    answers: Mapping[str, int] = attrs.field(factory=dict, hash=False)
+    origins: tuple[str, ...] = attrs.field(default=(), converter=names)
+    link_life: float | None = None
+    request_id: str | None = None
+    samples: str | None = None
+    source: str = ""
+
+    def state(self, status: str) -> State | None:
+        """The state behind a status word, None if the declaration does not know the word."""
+        table = dict(self.statuses)
+        return table.get(status) or (table.get(f"{status.partition(':')[0]}:*") if ":" in status else None)
+
+    def named(self, model: str) -> tuple[Model, ...]:
+        """The models called *model*."""
+        return tuple(each for each in self.models if each.name == model)
+
+
+__all__ = ["MISSING", "PLAIN_ERROR", "USUAL", "Key", "Model", "Price", "Provider", "Refusal", "Route"]

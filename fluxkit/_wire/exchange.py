@@ -1,0 +1,310 @@
+"""What goes out to a service and what its answers mean: a declaration applied, without any I/O."""
+
+import email.utils
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+import attrs
+
+from .._contract.task import Picture, Snapshot, State, Task
+from ..errors import (
+    Broken,
+    Charged,
+    ContractError,
+    FluxError,
+    OutOfCredit,
+    RateLimited,
+    Rejected,
+    ServiceError,
+    SubmissionUnknown,
+    Unauthorized,
+)
+from .declaration import USUAL, Provider, Refusal, Route
+from .json import HEADERS, QUERY, Json, Unfit
+from .plan import Plan
+from .scalars import Codec
+
+#: What is read of an image that an answer names. What else it says of the image, the file itself says better.
+PICTURE = tuple(field.name for field in attrs.fields(Picture))
+
+#: Statuses of the kind 4xx behind which a submit may have been accepted all the same: it took too long, it is like one
+#: before, or the client went away.
+DOUBTFUL = (408, 409, 499)
+
+#: Statuses that deny a submit only in the service's own form: gateways say them, too, whatever becomes of the request.
+BUSY = (429, 503)
+
+USUAL_PORTS: Mapping[str, str] = {"http": ":80", "https": ":443"}
+
+
+class Reply(Protocol):
+    """What is read of an answer; *at* is when it came, in seconds since the epoch."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def document(self) -> Any: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def at(self) -> float: ...
+
+
+@attrs.frozen(eq=False)
+class Outgoing:
+    """A call as the service wants it; the key may go to *origins* only."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    origins: tuple[str, ...]
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address, as text, without the scheme's usual port; empty if it cannot be read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        return ""
+    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(USUAL_PORTS.get(parts.scheme, ""))
+
+
+def admits(provider: Provider, base_url: str, url: str) -> bool:
+    """Whether the key may go where *url* points.
+
+    That is the base URL's own origin, and those that the declaration names; the latter count only while the base URL is
+    among them, because another one says that the declared hosts are not meant.
+    """
+    here, there = origin(base_url), origin(url)
+    if not url.lower().startswith(there):  # the text hides characters that its parser drops
+        return False
+    return here == there or (_is_declared(provider, here) and _is_declared(provider, there))
+
+
+def _is_declared(provider: Provider, place: str) -> bool:
+    return any(
+        re.fullmatch(re.escape(pattern).replace(r"\*", "[a-z0-9-]*"), place)
+        for pattern in (origin(provider.base_url), *provider.origins)
+    )
+
+
+def submission(plan: Plan, turn: int) -> Outgoing:
+    """The call that buys image number *turn* of the plan."""
+    document = plan.documents[turn]
+    url = plan.provider.submit.url(plan.base_url, model=plan.model.path)
+    if QUERY in document:
+        url = f"{url}?{urlencode(document[QUERY])}"
+    body = {key: value for key, value in document.items() if key not in (HEADERS, QUERY)}
+    return Outgoing(
+        method=plan.provider.submit.method,
+        url=url,
+        headers={"content-type": "application/json", **document.get(HEADERS, {})},
+        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        origins=(origin(plan.base_url),),
+    )
+
+
+def polling(provider: Provider, task: Task) -> Outgoing | None:
+    """The call that asks how the task is; None if the service has no such call."""
+    return _reading(provider, task, provider.poll, task.poll_url)
+
+
+def asking_result(provider: Provider, task: Task) -> Outgoing | None:
+    """The second call, with which some services give the images of a completed task; None if there is none."""
+    return _reading(provider, task, provider.result, task.result_url)
+
+
+def _reading(provider: Provider, task: Task, route: Route | None, given: str | None) -> Outgoing | None:
+    """The call to *route*, at the address that an answer has *given*, or at the one that the declaration says."""
+    if route is None:
+        return None
+    if route.given and given is None:
+        raise _astray(task, f"{provider.name} gives the addresses at which to ask after a task, and gave none.")
+    path = next((row.path for row in provider.named(task.model)), task.model)
+    url = given or route.url(task.base_url, model=path, id=task.id)
+    if not admits(provider, task.base_url, url):
+        allowed = ", ".join((origin(task.base_url), *provider.origins))
+        message = f"{provider.name} sent us to {origin(url)}, where its key does not go. Allowed: {allowed}."
+        raise _astray(task, f"{message} Nothing was sent there.")
+    return Outgoing(route.method, url, {}, b"", (origin(url),))
+
+
+def _astray(task: Task, message: str) -> ContractError:
+    return ContractError(message, provider=task.provider, model=task.model, task=task)
+
+
+def read_snapshot(provider: Provider, codec: Codec, document: Json) -> Snapshot:
+    """What an answer says of a task. Lenient: what cannot be read is named in ``problems``, the rest counts."""
+    problems: tuple[str, ...] = ()
+    try:
+        said = codec.read(document)
+    except Unfit as error:
+        said, problems = error.found, tuple(map(str, error.problems))
+    said = said if isinstance(said, Mapping) else {}
+    word = said.get("status", "")
+    named = ({name: image.get(name) for name in PICTURE} for image in said.get("images", ()))
+    pictures = tuple(Picture(**image) for image in named if image["url"] or image["content"])
+    if word:
+        state = provider.state(word)
+        if state is None:
+            state, problems = State.RUNNING, (*problems, f"the status {word!r} is not declared")
+    else:
+        state = State.COMPLETED if pictures else State.CREATED
+    return Snapshot(
+        state=state,
+        status=word,
+        id=said.get("id") or None,
+        poll_url=said.get("poll_url"),
+        result_url=said.get("result_url"),
+        pictures=pictures,
+        reason=said.get("reason"),
+        progress=said.get("progress"),
+        cost=said.get("cost"),
+        seed=said.get("seed"),
+        problems=problems,
+    )
+
+
+def is_answer(provider: Provider, status: int) -> bool:
+    """Whether an HTTP status brings a task rather than an error."""
+    return 200 <= status < 300 or status in provider.answers.values()
+
+
+@attrs.frozen(eq=False)
+class Complaint:
+    """The body of an error answer; *declared* says whether it has the form that the service declares."""
+
+    declared: bool
+    message: str = ""
+    type: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def read_complaint(provider: Provider, reply: Reply) -> Complaint:
+    """The body of an error answer, as far as it can be read."""
+    try:
+        said = provider.error.read(reply.document)
+    except Unfit as error:
+        said = error.found
+    if not isinstance(said, Mapping) or not (said.get("message") or said.get("fields")):
+        return Complaint(declared=False, message=reply.text[:200].strip())
+    faults = said.get("fields", ())
+    fields = tuple((field.get("name", ""), field.get("reason", "")) for field in faults)
+    types = (said.get("type"), *(field.get("type") for field in faults))
+    reasons = "; ".join(f"{name}: {reason}" if name else reason for name, reason in fields)
+    return Complaint(True, said.get("message") or reasons, next(filter(None, types), ""), fields)
+
+
+def _meaning(refusals: Iterable[Refusal], status: int, complaint: Complaint) -> type[FluxError] | None:
+    for refusal in refusals:
+        if (
+            refusal.status == status
+            and refusal.type in ("", complaint.type)
+            and refusal.text.lower() in complaint.message.lower()
+        ):
+            return refusal.error
+    return None
+
+
+def retry_after(reply: Reply) -> float | None:
+    """How many seconds the service asks to wait: from ``Retry-After``, in seconds or as a date; None if it does not."""
+    said = reply.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said):
+        return float(said)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - reply.at)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _error(kind: type[FluxError], provider: Provider, reply: Reply, complaint: Complaint, **facts: Any) -> FluxError:
+    message = f"{provider.name} answered {reply.status}"
+    if complaint.message:
+        message = f"{message}: {complaint.message}"
+    if hint := _HINTS.get(kind):
+        message = f"{message}. {hint}"
+    if issubclass(kind, ServiceError):
+        facts["status"] = reply.status
+    if issubclass(kind, RateLimited | Broken):
+        facts["retry_after"] = retry_after(reply)
+    if issubclass(kind, Rejected):
+        facts["fields"] = complaint.fields
+    identity = reply.headers.get(provider.request_id) if provider.request_id else None
+    return kind(message, provider=provider.name, request_id=identity, reply=reply.text, **facts)
+
+
+_HINTS: Mapping[type[FluxError], str] = {
+    Unauthorized: "Check the key, and that it belongs to this service",
+    OutOfCredit: "Top up the account, or use another provider",
+}
+
+
+def read_submit(plan: Plan, reply: Reply) -> Snapshot:
+    """What the answer to a submit says; raises what it means otherwise.
+
+    A service without tasks answers with the image and without an id: then the image names the task.
+
+    An error says ``charged`` *no* only where the service itself has refused: with a known status of the kind 4xx that
+    leaves nothing open, or with 429 or 503 and a body in its own form. All else is ``SubmissionUnknown``: a redirect or
+    any other 5xx may be a gateway's, behind which the service goes on.
+    """
+    provider, model = plan.provider, plan.model.name
+    if 200 <= reply.status < 300:
+        snapshot = read_snapshot(provider, provider.accepted, reply.document)
+        if snapshot.id:
+            return snapshot
+        if snapshot.pictures:
+            # Whatever its status says, there is nothing to ask after, and the image is there.
+            return attrs.evolve(snapshot, id=_name(snapshot.pictures[0]), state=State.COMPLETED)
+        raise _unknown(plan, reply, "without an id")
+    complaint = read_complaint(provider, reply)
+    kind = _meaning(provider.refusals, reply.status, complaint) or USUAL.get(reply.status)
+    denies = reply.status in BUSY or (400 <= reply.status < 500 and reply.status not in DOUBTFUL)
+    if kind is None or not denies:
+        raise _unknown(plan, reply, "which leaves open whether it was accepted")
+    if reply.status in BUSY and not complaint.declared:
+        raise _unknown(plan, reply, "but not in the service's own form")
+    raise _error(kind, provider, reply, complaint, model=model, charged=Charged.NO)
+
+
+def _name(picture: Picture) -> str:
+    """A name of our own, so that the files of two tasks do not overwrite each other."""
+    known = picture.content or str(picture.url).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(known).hexdigest()[:16]
+
+
+def _unknown(plan: Plan, reply: Reply, why: str) -> SubmissionUnknown:
+    return SubmissionUnknown(
+        f"{plan.provider.name} answered the submit with {reply.status}, {why}. It may have been bought. "
+        "Look at the account before you send it again.",
+        provider=plan.provider.name,
+        model=plan.model.name,
+        reply=reply.text,
+        request_id=reply.headers.get(plan.provider.request_id or ""),
+    )
+
+
+def read_poll(provider: Provider, task: Task, reply: Reply, codec: Codec | None = None) -> Snapshot:
+    """What the answer to a poll says. A task that is not found is a snapshot of state VANISHED.
+
+    Raises ``RateLimited`` and ``Broken`` for what may pass, ``ContractError`` for an answer that says nothing of the
+    task, and other errors for what will not pass; each with the task attached.
+    """
+    if is_answer(provider, reply.status):
+        snapshot = read_snapshot(provider, codec or provider.polled, reply.document)
+        if snapshot.status or snapshot.pictures:
+            return snapshot
+    complaint = read_complaint(provider, reply)
+    if _meaning(provider.not_found, reply.status, complaint):
+        return Snapshot(State.VANISHED, reason=complaint.message)
+    kind = _meaning(provider.refusals, reply.status, complaint) or USUAL.get(reply.status)
+    if kind is None:
+        kind = Broken if reply.status >= 500 or reply.status == 408 else ContractError
+    raise _error(kind, provider, reply, complaint, model=task.model, task=task, charged=Charged.UNKNOWN)

@@ -1,0 +1,136 @@
+"""Samples: exchanges of a service kept verbatim, with where and when they were seen.
+
+They are the outside evidence about a service: client and mock are both held against them, and the mock casts its
+answers in their mould, so that it also says what the declaration has no name for.
+"""
+
+import functools
+import importlib.resources
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from attrs import validators
+
+from ..errors import PluginError
+from .declaration import Provider
+from .json import Json
+
+#: What a sample shows: an address with its key, a request body, an answer of one of four kinds, or a refusal.
+KINDS = ("call", "request", "accepted", "polled", "resulted", "webhook", "refused")
+
+#: How sure a sample is, the surest first: a page that the project started from, the rest of the vendor's documentation,
+#: a recording of the live service, what others claim or handle, what follows from one of these.
+SURE = ("vendor's page", "documented", "observed", "third party", "derived")
+
+#: What the client was doing when the answer came: the same status may mean different things.
+PHASES = ("submit", "poll")
+
+_TEXT = validators.and_(validators.instance_of(str), validators.min_len(1))
+_FLAG = validators.instance_of(bool)
+_NAME = validators.optional(_TEXT)
+_CALL = validators.matches_re(r"(?:[A-Z]+ https?://\S+)?")
+
+
+def _sizes(sizes: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((width, height) for width, height in sizes)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Sample:
+    """One exchange, or one side of it.
+
+    *of* is one of ``KINDS``. *source* is where it was seen and *date* when, as exactly as is known (``2026``,
+    ``2026-06`` or ``2026-06-29``); *sure* is one of ``SURE``, and *note* what the source leaves open.
+
+    *body* is what one side says: the body of a request, an answer or a refusal. *means* is what must be read from it:
+
+    - of a request, its values in the names of the model's form, defaults of the service included: ``size`` as
+      ``["16:9", "1K"]`` or ``[1024, 768]``, a reference as base64 text or as its address. If the service refuses the
+      request (*fits* is false), only what a user of fluxkit would have asked for, nothing if there is no way to ask.
+    - of an answer: ``state``, and what else it says in the names of the provider's forms; amounts of money as text.
+    - of a refusal: ``error``, the class; ``retry`` and ``charged``, as the error carries them; and what the complaint
+      says: ``message``, ``type``, and ``fields`` as pairs of name and reason.
+
+    *field* is the service's own name of what is at fault, where *fits* is false. *written* is false for a request that
+    the service reads and the client would spell in another way. *pixels* are the sizes that the image may have: several
+    where nobody knows which, the likeliest first; none where nothing is known.
+
+    *call* is a method and an address, ``{id}`` standing for the task's. *headers* come with a call, ``{key}`` standing
+    for the key, or with an answer; their names are in lower case. *status* and *phase* are those of an answer. *model*
+    is the model in question, *provider* the only one that the sample is about where several share a file.
+
+    Where a file has several samples of one situation, the first shows what is usual.
+    """
+
+    of: str = attrs.field(validator=validators.in_(KINDS))
+    name: str = attrs.field(validator=_TEXT)
+    source: str = attrs.field(validator=_TEXT)
+    date: str = attrs.field(validator=validators.matches_re(r"20\d\d(?:-\d\d){0,2}"))
+    sure: str = attrs.field(validator=validators.in_(SURE))
+    note: str = attrs.field(default="", validator=validators.instance_of(str))
+    provider: str | None = attrs.field(default=None, validator=_NAME)
+    model: str | None = attrs.field(default=None, validator=_NAME)
+    phase: str = attrs.field(default="submit", validator=validators.in_(PHASES))
+    call: str = attrs.field(default="", validator=_CALL)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    status: int = attrs.field(default=200, validator=validators.and_(validators.ge(100), validators.lt(600)))
+    body: Json = None
+    means: Mapping[str, Any] = attrs.field(factory=dict)
+    pixels: tuple[tuple[int, int], ...] = attrs.field(default=(), converter=_sizes)
+    written: bool = attrs.field(default=True, validator=_FLAG)
+    fits: bool = attrs.field(default=True, validator=_FLAG)
+    field: str = attrs.field(default="", validator=validators.instance_of(str))
+
+    def __attrs_post_init__(self) -> None:
+        sent = self.of in ("call", "request")
+        told = {"call": (), "request": (), "refused": ("error", "retry", "charged")}.get(self.of, ("state",))
+        for holds, rule in (
+            (isinstance(self.means, Mapping) and isinstance(self.headers, Mapping), "means and headers are objects"),
+            (bool(self.call) is (self.of == "call"), "a call has an address, and nothing else has"),
+            ((self.body is None) is (self.of == "call"), "everything but a call has a body"),
+            (self.model is not None or not sent, "a call and a request are those of a model"),
+            (all(name in self.means for name in told), f"what is {self.of} means {', '.join(told)}"),
+            (self.fits or sent, "only a call or a request can fail to fit"),
+            (self.fits is (self.field == ""), "field names what is at fault, if something is"),
+            (not self.pixels or (self.of == "request" and self.fits), "only a request that fits has pixels"),
+        ):
+            if not holds:
+                raise ValueError(rule)
+
+
+def load_samples(text: str) -> tuple[Sample, ...]:
+    """The samples in a file, ``{"samples": [...]}``; raises ``ValueError`` naming the sample that is not one."""
+    try:
+        rows = enumerate(json.loads(text)["samples"])
+    except (KeyError, TypeError) as error:
+        raise ValueError('a file of samples is {"samples": [{...}, ...]}') from error
+    samples: dict[str, Sample] = {}
+    for place, row in rows:
+        try:
+            sample = Sample(**row)
+        except (TypeError, ValueError) as error:
+            name = row.get("name") if isinstance(row, dict) else None
+            raise ValueError(f"sample {place} ({name}): {error.args[0]}") from error
+        if samples.setdefault(sample.name, sample) is not sample:
+            raise ValueError(f"sample {place} ({sample.name}): the name is taken")
+    return tuple(samples.values())
+
+
+@functools.lru_cache
+def _read(resource: str) -> tuple[Sample, ...]:
+    package, _, path = resource.partition(":")
+    try:
+        return load_samples(importlib.resources.files(package).joinpath(path).read_text("utf-8"))
+    except (OSError, ImportError, ValueError) as error:
+        raise PluginError(f"The samples {resource!r} cannot be read: {type(error).__name__}: {error}.") from error
+
+
+def samples_of(provider: Provider) -> tuple[Sample, ...]:
+    """The samples that the declaration names, without those of another face of the service; none if it names none.
+
+    Raises ``PluginError`` if they cannot be read.
+    """
+    samples = () if provider.samples is None else _read(provider.samples)
+    return tuple(each for each in samples if each.provider in (None, provider.name))

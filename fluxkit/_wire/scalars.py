@@ -1,0 +1,419 @@
+"""Codecs of single values: how a service spells them, and within which bounds.
+
+The law of every codec: ``read(s) == value`` for each ``s`` in ``spellings(value)``, ``write(value)`` is the first of
+them, and a value outside the domain is ``Unfit`` for both directions. ``allowed`` says the domain in words.
+"""
+
+import base64
+import binascii
+import decimal
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+import attrs
+
+from .._contract.media import kind
+from .._contract.reference import Reference
+from .._contract.report import shorten
+from .json import Json, Path, is_json, is_utf8, unfit
+
+
+class Codec(Protocol):
+    """Two inverse functions between a value of ours and its JSON."""
+
+    @property
+    def allowed(self) -> str:
+        """The domain in words, for error messages and tables."""
+        ...
+
+    def write(self, value: Any, /) -> Json:
+        """The JSON, or a fragment; raises ``Unfit`` if the value has no place here."""
+        ...
+
+    def read(self, json: Json, /) -> Any:
+        """The value; MISSING if nothing is said; raises ``Unfit`` if what is said does not fit."""
+        ...
+
+    def spellings(self, value: Any, /) -> Iterator[Json]:
+        """Every way in which the service may say *value*; ``write`` gives the first."""
+        ...
+
+    def places(self) -> Iterator[Path]:
+        """The paths at or under which everything lies."""
+        ...
+
+
+class Scalar(Codec, Protocol):
+    """What codecs of single values share: one spelling, and a place that is wherever they are put."""
+
+    def spellings(self, value: Any, /) -> Iterator[Json]:
+        yield self.write(value)
+
+    def places(self) -> Iterator[Path]:
+        yield ()
+
+
+class Plain(Scalar, Protocol):
+    """A scalar that is written as it is: both directions are one check."""
+
+    def admits(self, value: Any) -> bool:
+        """Whether *value* lies in the domain."""
+        ...
+
+    def read(self, json: Json, /) -> Any:
+        if self.admits(json):
+            return json
+        raise unfit(json, self.allowed)
+
+    def write(self, value: Any, /) -> Json:
+        return self.read(value)
+
+
+@attrs.frozen
+class Text(Plain):
+    """A text. Half of a surrogate pair is read, because a service may cut a text there, but cannot be sent."""
+
+    allowed = "text"
+
+    def admits(self, value: Any) -> bool:
+        return isinstance(value, str)
+
+    def write(self, value: Any, /) -> Json:
+        if is_utf8(value):
+            return value
+        raise unfit(value, self.allowed)
+
+
+@attrs.frozen
+class Link(Plain):
+    """An http(s) address, kept byte for byte."""
+
+    allowed = "an http(s) address"
+
+    def admits(self, value: Any) -> bool:
+        return isinstance(value, str) and re.match(r"https?://[^/?#\s]", value) is not None
+
+    def write(self, value: Any, /) -> Json:
+        return Text().write(self.read(value))
+
+
+@attrs.frozen
+class Whole(Plain):
+    """An integer of at most 64 bits from *first* to *last*; true and false are none.
+
+    Beyond 64 bits most readers of JSON make another number of it, and do not say so.
+    """
+
+    first: int | None = None
+    last: int | None = None
+
+    @property
+    def allowed(self) -> str:
+        return f"a whole number{between(self.first, self.last)}"
+
+    def admits(self, value: Any) -> bool:
+        return _is_number(value, int) and -(2**63) <= value < 2**64 and within(value, self.first, self.last)
+
+
+@attrs.frozen
+class Real(Plain):
+    """A finite number from *first* to *last*."""
+
+    first: float | None = None
+    last: float | None = None
+
+    @property
+    def allowed(self) -> str:
+        return f"a number{between(self.first, self.last)}"
+
+    def admits(self, value: Any) -> bool:
+        largest = sys.float_info.max  # no comparison with it holds for NaN
+        return _is_number(value, int | float) and -largest <= value <= largest and within(value, self.first, self.last)
+
+
+@attrs.frozen
+class Flag(Plain):
+    """True or false."""
+
+    allowed = "true or false"
+
+    def admits(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
+
+@attrs.frozen
+class Anything(Plain):
+    """Any JSON at all, for places whose shape the service leaves open."""
+
+    allowed = "anything"
+
+    def admits(self, value: Any) -> bool:
+        return value is not None
+
+    def write(self, value: Any, /) -> Json:
+        if self.admits(value) and is_json(value):
+            return value
+        raise unfit(value, self.allowed)
+
+
+def names(items: Iterable[str]) -> tuple[str, ...]:
+    """Several names, frozen."""
+    return tuple(items)
+
+
+def _words(table: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(table, Mapping):
+        table = dict((row, row) if isinstance(row, str) else row for row in table)
+    return tuple((ours, names([theirs] if isinstance(theirs, str) else theirs)) for ours, theirs in table.items())
+
+
+@attrs.frozen
+class Words(Scalar):
+    """A closed table of words: ours to theirs. Where several are theirs, the first is written and all are read.
+
+    A list stands for words that are the same on both sides. Raises ``ValueError`` if a word of theirs stands for two of
+    ours, or one of ours for none of theirs.
+    """
+
+    table: tuple[tuple[str, tuple[str, ...]], ...] = attrs.field(converter=_words)
+    _theirs: Mapping[str, str] = attrs.field(init=False, eq=False, repr=False)
+    _ours: Mapping[str, tuple[str, ...]] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_theirs", {word: ours for ours, theirs in self.table for word in theirs})
+        object.__setattr__(self, "_ours", dict(self.table))
+        if not all(self._ours.values()) or len(self._theirs) < sum(len(theirs) for _, theirs in self.table):
+            raise ValueError(f"these words cannot be told apart, or not be said: {dict(self.table)}")
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(ours for ours, _ in self.table)
+
+    def write(self, value: Any, /) -> Json:
+        return next(self.spellings(value))
+
+    def spellings(self, value: Any, /) -> Iterator[Json]:
+        if not isinstance(value, str) or value not in self._ours:
+            raise unfit(value, self.allowed)
+        yield from self._ours[value]
+
+    def read(self, json: Json, /) -> Any:
+        if isinstance(json, str) and json in self._theirs:
+            return self._theirs[json]
+        raise unfit(json, ", ".join(self._theirs))
+
+
+@attrs.frozen
+class Quoted(Scalar):
+    """A whole number that the service wants as text."""
+
+    inner: Whole
+
+    @property
+    def allowed(self) -> str:
+        return self.inner.allowed
+
+    def write(self, value: Any, /) -> Json:
+        return str(self.inner.write(value))
+
+    def read(self, json: Json, /) -> Any:
+        if isinstance(json, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,19}", json):
+            return self.inner.read(int(json))
+        raise unfit(json, f"{self.allowed}, as text")
+
+
+@attrs.frozen
+class Times(Scalar):
+    """Two sides in pixels as one text, ``1024x768``."""
+
+    allowed = "WIDTHxHEIGHT in pixels"
+
+    def write(self, value: Any, /) -> Json:
+        width, height = sides(value, self.allowed)
+        return f"{width}x{height}"
+
+    def read(self, json: Json, /) -> Any:
+        if isinstance(json, str) and (match := re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", json)):
+            return int(match[1]), int(match[2])
+        raise unfit(json, self.allowed)
+
+
+# Money is counted alike whatever context the caller's thread has; what overflows becomes infinite, and so unfit.
+_EXACT = decimal.Context(prec=64, traps=[])
+
+
+@attrs.frozen
+class Money(Scalar):
+    """US dollars as ``Decimal``, counted on the wire in *unit* dollars."""
+
+    unit: Decimal = attrs.field(default=Decimal(1), converter=Decimal)
+    allowed = "an amount, not negative, that a JSON number can hold"
+
+    def write(self, value: Any, /) -> Json:
+        if isinstance(value, Decimal) and value.is_finite():
+            amount = float(_EXACT.divide(value, self.unit))
+            if Real(0).admits(amount) and self.read(amount) == value:
+                return amount
+        raise unfit(value, self.allowed)
+
+    def read(self, json: Json, /) -> Any:
+        if Real(0).admits(json):
+            return _EXACT.multiply(Decimal(repr(json)), self.unit)
+        raise unfit(json, self.allowed)
+
+
+# Where a message stands in an object that says why something failed, the most telling first.
+MESSAGES = ("message", "msg", "reason", "detail", "code")
+
+
+@attrs.frozen
+class Reason(Scalar):
+    """Why something failed: a text, an object with a message in it, or a list of either; for us a text.
+
+    Anything else is read as Python prints it, cut short: a reason that is hard to read is better than none.
+    """
+
+    allowed = "text"
+
+    def write(self, value: Any, /) -> Json:
+        return Text().write(value)
+
+    def spellings(self, value: Any, /) -> Iterator[Json]:
+        yield self.write(value)
+        if value:  # an object without a message in it says what else it holds
+            yield {"message": value}
+        yield [value]
+
+    def read(self, json: Json, /) -> Any:
+        return self._say(json, depth=4)
+
+    def _say(self, json: Json, depth: int) -> str:
+        match json:
+            case str():
+                return json
+            case dict() if depth and (said := [json[key] for key in MESSAGES if json.get(key)]):
+                return self._say(said[0], depth - 1)
+            case list() if depth:
+                return "; ".join(self._say(each, depth - 1) for each in json)
+        return shorten(json, most=200)
+
+
+@attrs.frozen
+class Trail(Scalar):
+    """The name of a field as the list of steps to it, *root* first: ``["body", "prompt"]``."""
+
+    root: str
+    allowed = "text"
+
+    def write(self, value: Any, /) -> Json:
+        return [self.root, *Text().write(value).split(".")]
+
+    def read(self, json: Json, /) -> Any:
+        match json:
+            case [first, *rest] if all(Text().admits(step) or Whole().admits(step) for step in json):
+                return ".".join(map(str, rest if first == self.root else json))
+        raise unfit(json, "a list of steps")
+
+
+@attrs.frozen
+class Base64(Scalar):
+    """A reference by its content, as base64 text after *prefix*; of one of *formats* by its first bytes."""
+
+    formats: tuple[str, ...] = attrs.field(converter=names)
+    prefix: str = ""
+
+    @property
+    def allowed(self) -> str:
+        return f"an image as bytes ({', '.join(self.formats)})"
+
+    def write(self, value: Any, /) -> Json:
+        if not isinstance(value, Reference) or value.content is None or value.format not in self.formats:
+            raise unfit(value, self.allowed)
+        return self.prefix + base64.b64encode(value.content).decode("ascii")
+
+    def read(self, json: Json, /) -> Any:
+        content = decoded(json, self.prefix)
+        if content is None or kind(content[:32]) not in self.formats:
+            raise unfit(json, f"base64 of an image ({', '.join(self.formats)})")
+        return Reference(content=content)
+
+
+@attrs.frozen
+class Hosted(Scalar):
+    """A reference by its public address."""
+
+    allowed = "a public http(s) address"
+
+    def write(self, value: Any, /) -> Json:
+        if isinstance(value, Reference) and Link().admits(value.url):
+            return Link().write(value.url)
+        raise unfit(value, self.allowed)
+
+    def read(self, json: Json, /) -> Any:
+        if Link().admits(json):
+            return Reference(url=json)
+        raise unfit(json, self.allowed)
+
+
+@attrs.frozen
+class Bytes(Scalar):
+    """A picture inside the answer itself, as base64 text."""
+
+    allowed = "base64 text"
+
+    def write(self, value: Any, /) -> Json:
+        if not isinstance(value, bytes):
+            raise unfit(value, "bytes")
+        return base64.b64encode(value).decode("ascii")
+
+    def read(self, json: Json, /) -> Any:
+        content = decoded(json, "")
+        if content is None:
+            raise unfit(json, self.allowed)
+        return content
+
+
+def decoded(json: Json, prefix: str) -> bytes | None:
+    """The bytes behind base64 text, None if it is no such text."""
+    if not isinstance(json, str) or not json.startswith(prefix):
+        return None
+    try:
+        return base64.b64decode(json[len(prefix) :], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+# A width or a height in pixels; the bound is far above every service's and keeps them readable in a text.
+SIDE = Whole(1, 999_999)
+
+
+def sides(value: Any, allowed: str) -> tuple[int, int]:
+    """*value* as width and height in pixels, or ``Unfit``."""
+    if isinstance(value, tuple) and len(value) == 2 and all(map(SIDE.admits, value)):
+        return value
+    raise unfit(value, allowed)
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def within(value: float, first: float | None, last: float | None) -> bool:
+    """Whether *value* lies in the closed interval; None is no bound."""
+    return (first is None or first <= value) and (last is None or value <= last)
+
+
+def between(first: float | None, last: float | None) -> str:
+    """The closed interval in words."""
+    match first, last:
+        case None, None:
+            return ""
+        case _, None:
+            return f" of at least {first}"
+        case None, _:
+            return f" of at most {last}"
+        case _:
+            return f" from {first} to {last}"

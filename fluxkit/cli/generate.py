@@ -1,0 +1,121 @@
+"""``fluxkit generate``: buys images, waits for them and fetches them."""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .._contract.report import Outcome
+from ..errors import DeliveryWarning, SettingsError
+from .help import Command
+from .options import SECTIONS, delivery_options, drops_of, read_key, request_of, request_options
+from .output import Code, code_of, lines_of, put, put_document, say
+from .watch import Watch, accounted, telling
+
+if TYPE_CHECKING:
+    from .._contract.result import Result
+
+
+@click.command(
+    cls=Command,
+    sections=SECTIONS,
+    examples=(
+        'fluxkit generate "a lighthouse at dusk" -p magnific:flux-2-klein --offline',
+        'fluxkit generate "a fox" -p apimart:flux-2-flex --aspect 16:9 --resolution 2K',
+        'fluxkit generate "a fox" -p magnific:flux-2-pro --size 1344x768 -o fox.png',
+        'fluxkit generate "like this" -p magnific:flux-2-klein --reference this.jpg',
+    ),
+)
+@request_options
+@delivery_options()
+def generate(**given: Any) -> int:
+    """Make images: buy them, wait for them, fetch them.
+
+    The paths of the images are printed, one on each line; with --json a document, and progress on a terminal only. The
+    key is read from FLUXKIT_<PROVIDER>_KEY.
+    """
+    from .._client import Client
+
+    if given["offline"] and given["base_url"]:
+        raise click.UsageError("--offline and --base-url exclude each other: a mock in this process has no address")
+    if given["output"] and not given["fetch"]:
+        raise click.UsageError("--output and --no-fetch exclude each other: nothing would be written")
+    request = request_of(given)
+    to = writable(given["output"] or ".") if given["fetch"] else None
+    watch = Watch()
+    client = Client(
+        given["provider"],
+        key=None if given["offline"] else read_key(given["key_file"]),
+        base_url=given["base_url"],
+        mock=given["offline"],
+        fit=given["fit"],
+        unsupported=drops_of(given),
+        timeout=given["timeout"],
+        listener=watch,
+    )
+    if client.mocked:
+        say(f"offline: a mock of {client.provider.name} answers; nothing is bought, the image is a drawing")
+    with client, accounted(watch), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DeliveryWarning)
+        with telling(quiet=given["as_json"]) as watch.tell:
+            result = client.generate(request, to=to, fetch=given["fetch"])
+    _explain(result, [*watch.problems, *(str(warning.message) for warning in caught)])
+    if given["as_json"]:
+        put_document(result.to_dict())
+    else:
+        _list(result)
+    return max(map(code_of, result.errors), default=Code.DONE)
+
+
+def _explain(result: "Result", problems: Sequence[str]) -> None:
+    """Says what is not as it was asked."""
+    for problem in problems:
+        say(f"warning: {problem}")
+    for verdict in result.report:
+        if verdict.outcome is not Outcome.AS_ASKED:
+            say(f"note: {verdict}")
+    for error in result.errors:
+        for line in lines_of(error):
+            say(line)
+
+
+def _list(result: "Result") -> None:
+    for image in result.images:
+        if image.pixels is not None:
+            seed = "" if image.seed is None else f", seed {image.seed}"
+            say(f"{image.path}: {image.pixels[0]}x{image.pixels[1]} px, {image.media_type}{seed}")
+        put(str(image.url if image.path is None else image.path))
+    if result.cost is not None:
+        say(f"cost: {result.cost} USD{', in the mock only' if result.mocked else ''}")
+
+
+def writable(output: str) -> Path:
+    """Where images go: a directory that is there, or a file in one. Raises ``SettingsError`` if it cannot be written.
+
+    It is tried before anything is bought: an image that finds no place is paid all the same.
+    """
+    to = Path(output)
+    try:
+        if to.is_dir():
+            directory = to
+        else:
+            directory = to.parent
+            if output.endswith((os.sep, "/")):
+                raise FileNotFoundError(0, "there is no such directory")
+            if to.exists() and not to.is_file():
+                raise FileExistsError(0, "it is neither a file nor a directory")
+            with suppress(FileNotFoundError):  # the number and the suffix that may follow must not make it too long
+                (directory / f"{to.name}-100.2.jpeg").lstat()
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"--output is {output}, where nothing can be written: {error.strerror}. "
+            "Allowed: a directory that exists, or a file in one."
+        ) from None
+    return to

@@ -1,0 +1,220 @@
+"""The options that say what is asked for, and what they are made into."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..errors import ReferenceUnusable, SettingsError
+
+if TYPE_CHECKING:
+    from .._contract.reference import Reference
+    from .._contract.request import Request
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: The largest file that is taken as a reference, in bytes.
+LARGEST_REFERENCE = 50_000_000
+
+#: The longest key file that is read, in characters: no key comes near it, and /dev/zero never ends.
+LONGEST_KEY = 10_000
+
+FITS = ("close", "exact", "nearest")
+WISHES = ("seed", "enhance-prompt", "safety-tolerance", "output-format")
+
+SECTIONS = {
+    "The image": (
+        "provider",
+        "aspect",
+        "resolution",
+        "size",
+        "n",
+        "seed",
+        "references",
+        "enhance_prompt",
+        "safety_tolerance",
+        "output_format",
+        "webhook_url",
+        "options",
+    ),
+    "What the model cannot do": ("fit", "drop"),
+    "The result": ("output", "fetch", "timeout", "as_json"),
+    "The service": ("offline", "key_file", "base_url"),
+}
+"""How the options of a request are listed."""
+
+
+def _refuse_key(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError(
+            "A key does not go onto a command line, where others can read it: "
+            "set FLUXKIT_<PROVIDER>_KEY, or give --key-file"
+        )
+
+
+def _stacked(options: Iterable[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for option in reversed(tuple(options)):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+request_options = _stacked(
+    (
+        click.argument("prompt"),
+        click.option("-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex."),
+        click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9."),
+        click.option("--resolution", metavar="1K|2K", help="How large, beside a ratio."),
+        click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
+        click.option("-n", "n", type=int, metavar="COUNT", help="How many images; each is bought by itself."),
+        click.option("--seed", type=int, metavar="NUMBER", help="Makes it come again; image i gets seed + i."),
+        click.option(
+            "--reference",
+            "references",
+            multiple=True,
+            metavar="FILE|URL",
+            help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
+        ),
+        click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
+        click.option(
+            "--safety-tolerance",
+            type=int,
+            metavar="NUMBER",
+            help="What moderation lets pass, in the service's number.",
+        ),
+        click.option("--output-format", metavar="FORMAT", help="png, jpeg or webp. Without it, what -o FILE implies."),
+        click.option("--webhook-url", metavar="URL", help="Where the service reports the end of the task, too."),
+        click.option(
+            "--option",
+            "options",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="What only this service has; the value is read as JSON if it is JSON. May be repeated.",
+        ),
+        click.option(
+            "--fit",
+            type=click.Choice(FITS),
+            default="close",
+            show_default=True,
+            help="Which size will do: a ratio within 2 %, no other, or the nearest.",
+        ),
+        click.option(
+            "--drop",
+            type=click.Choice(WISHES),
+            multiple=True,
+            metavar="WISH",
+            help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
+        ),
+        click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
+    )
+)
+"""What is asked for; the same in every command that takes a request."""
+
+
+def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
+    """How it is got. Those of no use to a command are taken and hidden if *idle*, so that any command line fits it."""
+    hide: dict[str, Any] = {"hidden": idle, "expose_value": not idle}
+    return _stacked(
+        (
+            click.option(
+                "-o",
+                "--output",
+                metavar="PATH",
+                help="A file or a directory; without it the current one. A name without suffix gets the true one.",
+            ),
+            click.option(
+                "--fetch/--no-fetch", default=True, help="Fetch the images, or print their links only.", **hide
+            ),
+            click.option(
+                "--timeout",
+                type=float,
+                default=300,
+                show_default=True,
+                metavar="SECONDS",
+                help="For all of it together.",
+                **hide,
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead."),
+            click.option(
+                "--offline", is_flag=True, help="Ask a mock in this process: no key, no network, no bill.", **hide
+            ),
+            click.option("--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", **hide),
+            click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
+        )
+    )
+
+
+def request_of(given: Mapping[str, Any]) -> "Request":
+    """The request that a command line asks for. Reads the files of references.
+
+    Raises ``Unsupported`` and ``ReferenceUnusable`` as the request does, and ``ReferenceUnusable`` for files.
+    """
+    from .._client import FIELDS
+    from .._contract.request import Request
+
+    fields = {field: given[field] for field in FIELDS if given[field] is not None}
+    fields["references"] = tuple(map(read_reference, given["references"]))
+    fields["options"] = read_options(given["options"])
+    return Request(**fields)
+
+
+def drops_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """The wishes to give up, as the library takes them."""
+    return {wish.replace("-", "_"): "drop" for wish in given["drop"]}
+
+
+def read_reference(source: str) -> "Reference":
+    """An image from a file or an address; raises ``ReferenceUnusable`` if the file cannot be read or is no image."""
+    from .._contract.reference import Reference
+
+    if source.startswith(("http://", "https://")):
+        return Reference.of(source)
+    try:
+        with open(source, "rb") as file:
+            content = file.read(LARGEST_REFERENCE + 1)
+    except OSError as error:
+        raise ReferenceUnusable(f"The reference {source} cannot be read: {error.strerror}.") from None
+    if len(content) > LARGEST_REFERENCE:
+        raise ReferenceUnusable(f"The reference {source} is too large. Allowed: files of up to 50 MB.")
+    try:
+        return Reference.of(content)
+    except ReferenceUnusable as error:
+        raise ReferenceUnusable(f"{source}: {error.message}") from None
+
+
+def read_options(options: Iterable[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as a mapping; a value that is JSON is read as JSON, any other is text."""
+    import json
+
+    read: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not (name and equals) or name in read:
+            raise click.UsageError(f"--option is {option!r}. Allowed: NAME=VALUE, each name once.")
+        try:
+            read[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            read[name] = value
+    return read
+
+
+def read_key(source: str | None) -> str | None:
+    """The key from a file, or from stdin for ``-``; without a source None. Raises ``SettingsError``; shows no key."""
+    if source is None:
+        return None
+    try:
+        if source != "-":
+            with open(source, encoding="utf-8") as file:
+                return file.read(LONGEST_KEY).strip()
+        if sys.stdin.isatty():
+            import getpass
+
+            return getpass.getpass("Key: ").strip()
+        return sys.stdin.read(LONGEST_KEY).strip()
+    except OSError as error:
+        raise SettingsError(f"The key file {source} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"The key file {source} holds no text.") from None

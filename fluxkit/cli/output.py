@@ -1,0 +1,253 @@
+"""What commands say: results on stdout, all else on stderr, and how it went in the exit code."""
+
+import enum
+import os
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+import click
+
+from .. import errors
+from .._contract.result import describe
+from .._contract.task import Task
+from ..errors import Charged, FluxError
+
+
+class Code(enum.IntEnum):
+    """The exit codes. After 6 and 7 it is wrong to simply run the command again: something may have been bought."""
+
+    DONE = 0
+    BROKEN = 1
+    NOT_SENT = 2
+    REFUSED = 3
+    UNREACHABLE = 4
+    ENDED = 5
+    UNKNOWN = 6
+    NOT_FETCHED = 7
+    INTERRUPTED = 130
+
+
+MEANINGS: Mapping[Code, str] = {
+    Code.DONE: "done",
+    Code.BROKEN: "fluxkit or this machine failed",
+    Code.NOT_SENT: "the command line, a setting or the plan is refused; nothing was sent",
+    Code.REFUSED: "the service refused; nothing was bought",
+    Code.UNREACHABLE: "the service could not be reached; nothing was sent",
+    Code.ENDED: "the task ended without an image",
+    Code.UNKNOWN: "perhaps bought, or still running: do not simply run it again",
+    Code.NOT_FETCHED: "bought, but the image could not be had: do not simply run it again",
+    Code.INTERRUPTED: "Ctrl-C",
+}
+
+CODES: Mapping[type[FluxError], Code] = {
+    FluxError: Code.BROKEN,
+    errors.Unsupported: Code.NOT_SENT,
+    errors.SettingsError: Code.NOT_SENT,
+    errors.PluginError: Code.NOT_SENT,
+    errors.ReferenceUnusable: Code.NOT_SENT,
+    errors.Unreachable: Code.UNREACHABLE,
+    errors.SubmissionUnknown: Code.UNKNOWN,
+    errors.ServiceError: Code.REFUSED,
+    errors.TaskError: Code.ENDED,
+    errors.Overdue: Code.UNKNOWN,
+    errors.DownloadError: Code.NOT_FETCHED,
+    errors.ContractError: Code.NOT_FETCHED,
+}
+
+#: A reply in a message is cut after so many characters.
+LONGEST_REPLY = 200
+
+
+class Trouble(FluxError):
+    """What the library has no error for: a wrong command line, Ctrl-C, a full disk, a mistake in fluxkit.
+
+    ``name`` is what it is called in JSON, ``advice`` what to do.
+    """
+
+    def __init__(self, message: str, *, name: str, code: Code, advice: str | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.name = name
+        self.code = code
+        self.advice = advice
+
+
+def interrupted(standing: str = "nothing was sent", **facts: Any) -> Trouble:
+    """Ctrl-C, and how things stand."""
+    return Trouble(f"interrupted; {standing}", name="Interrupted", code=Code.INTERRUPTED, **facts)
+
+
+def unexpected(error: BaseException, **facts: Any) -> Trouble:
+    """A mistake in fluxkit. The message of *error* is not shown: who knows what it quotes."""
+    name, place = type(error).__name__, ""
+    trace = error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("fluxkit"):
+            place = f" in {module}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    message = f"unexpected {name}{place}: a mistake in fluxkit, please report it"
+    advice = "FLUXKIT_DEBUG=1 shows the traceback"
+    return Trouble(message, name=name, code=Code.BROKEN, advice=advice, **facts)
+
+
+def known(error: BaseException) -> FluxError:
+    """An error as one of ours, whoever raised it."""
+    match error:
+        case FluxError():
+            return error
+        case click.Abort():
+            return interrupted()
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "fluxkit"
+            message = error.format_message().rstrip(".")
+            return Trouble(message, name="UsageError", code=Code.NOT_SENT, advice=f"help: {command} --help")
+        case OSError() if error.strerror:
+            where = f"{error.filename}: " if error.filename else ""
+            return Trouble(f"{where}{error.strerror}", name=type(error).__name__, code=Code.BROKEN)
+    return unexpected(error)
+
+
+def code_of(error: FluxError) -> Code:
+    """The exit code for an error. A refusal at a time when something may be bought already leaves its fate unknown."""
+    if isinstance(error, Trouble):
+        code = error.code
+    else:
+        code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+    if error.charged and code in (Code.BROKEN, Code.REFUSED, Code.UNREACHABLE):
+        return Code.UNKNOWN
+    return code
+
+
+def lines_of(error: FluxError) -> list[str]:
+    """An error in at most three lines: what it is; what is allowed, or what the service replied; what to do."""
+    what, allowed, options = parts_of(error)
+    lines = [f"error: {' '.join((*what, *getattr(error, '__notes__', ())))}"]
+    if isinstance(error, errors.Rejected) and error.fields:
+        lines.append("refused: " + "; ".join(f"{name}: {reason}" for name, reason in error.fields))
+    elif allowed:
+        lines.append(f"allowed: {'; '.join(allowed)}")
+    elif error.reply:
+        named = f" to request {error.request_id}" if error.request_id else ""
+        lines.append(f"reply{named}: {' '.join(error.reply.split())[:LONGEST_REPLY]}")
+    if options:
+        lines.append(f"try: {' '.join(options)}")
+    elif advice := _advice(error):
+        lines.append(advice)
+    return lines
+
+
+def parts_of(error: FluxError) -> tuple[list[str], list[str], list[str]]:
+    """A message of the library in its parts: what is wrong, what is allowed, and the options that would help.
+
+    A plan's refusal has a line for each field, and beneath it indented ones with what is allowed and with a setting.
+    """
+    what, allowed, options = [], [], []
+    for line in error.message.splitlines():
+        said, found, choices = f" {line}".rpartition(" Allowed: ")
+        if found:
+            allowed.append(choices.rstrip("."))
+        else:
+            said = choices
+        if line.startswith("  ") and (option := _option(said)):
+            options.append(option)
+        elif said.strip():
+            what.append(said.strip())
+    return what, allowed, options
+
+
+def _option(line: str) -> str | None:
+    """The command-line option behind a settings line of the library's messages, None for any other line."""
+    if found := re.search(r'unsupported = \{ (\w+) = "drop" \}', line):
+        return f"--drop {found[1].replace('_', '-')}"
+    if found := re.search(r'fit = "(\w+)"', line):
+        return f"--fit {found[1]}"
+    return None
+
+
+def _advice(error: FluxError) -> str | None:
+    task = error.task if isinstance(error.task, Task) else None
+    mocked = task is not None and task.mocked
+    if error.charged and not mocked and code_of(error) in (Code.UNKNOWN, Code.NOT_FETCHED, Code.INTERRUPTED):
+        name = f"task {task.id}: " if task else ""
+        verb = "buys" if error.charged is Charged.YES else "may buy"
+        return f"{name}running the command again {verb} another image"
+    if isinstance(error, Trouble):
+        return error.advice
+    after = getattr(error, "retry_after", None)
+    return None if after is None else f"try again in {after:g} s"
+
+
+def document_of(error: FluxError) -> dict[str, Any]:
+    """An error as plain values. ``resume`` is the text from which ``Task.from_json`` makes the task that goes on."""
+    what, allowed, options = parts_of(error)
+    return {
+        **describe(error),
+        "error": error.name if isinstance(error, Trouble) else type(error).__name__,
+        "message": " ".join(what),
+        "allowed": "; ".join(allowed) or None,
+        "try": " ".join(options) or None,
+        "exit_code": int(code_of(error)),
+        "reply": error.reply,
+        "resume": error.task.to_json() if isinstance(error.task, Task) else None,
+    }
+
+
+def report(error: BaseException, *, as_json: bool) -> Code:
+    """Says what went wrong, and gives the exit code. Only with ``FLUXKIT_DEBUG`` set does it show a traceback."""
+    if os.environ.get("FLUXKIT_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        with suppress(OSError):
+            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    ours = known(error)
+    for line in lines_of(ours):
+        say(line)
+    if as_json:
+        with suppress(OSError):
+            put_document(document_of(ours))
+    return code_of(ours)
+
+
+def printable(text: str) -> str:
+    """*text* on one line, without what would steer a terminal: services and file names may hold anything."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def say(text: str) -> None:
+    """Writes a line to stderr, if anybody is there."""
+    with suppress(OSError):
+        click.echo(printable(text), err=True)
+
+
+def put(text: str) -> None:
+    """Writes a result to stdout. That its reader has gone is no error; what a full disk refuses goes to stderr."""
+    try:
+        try:
+            click.echo(text)
+        except UnicodeEncodeError:  # a file name that is no text, or an encoding of few letters
+            click.echo(text.encode("utf-8", "surrogateescape"))
+    except BrokenPipeError:
+        _let_go(sys.stdout)
+    except OSError as error:
+        _let_go(sys.stdout)
+        with suppress(OSError):
+            click.echo(text, err=True)
+        raise OSError(error.errno, error.strerror, "stdout") from None
+
+
+def put_document(document: Any) -> None:
+    """Writes a result to stdout as one JSON document."""
+    import json
+
+    put(json.dumps(document, indent=2, default=str))
+
+
+def _let_go(stream: TextIO) -> None:
+    """Turns a stream that cannot be written to the null device, or Python complains about it when it exits."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

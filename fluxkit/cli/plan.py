@@ -1,0 +1,92 @@
+"""``fluxkit plan``: what a request would send, bring and cost."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .help import Command
+from .options import SECTIONS, delivery_options, drops_of, request_of, request_options
+from .output import put, put_document
+
+if TYPE_CHECKING:
+    from .._wire.exchange import Outgoing
+    from .._wire.plan import Plan
+
+#: Longer texts are shown by their beginning: an image as base64 has millions of letters.
+LONGEST_TEXT = 400
+
+
+@click.command(
+    cls=Command,
+    sections=SECTIONS,
+    examples=(
+        'fluxkit plan "a fox" -p apimart:flux-2-flex --aspect 16:9 --resolution 2K',
+        'fluxkit plan "a fox" -p magnific:flux-2-pro --size 2000x770 --fit nearest',
+        'fluxkit plan "a fox" -p magnific:flux-2-klein --seed 7 --json',
+    ),
+)
+@request_options
+@delivery_options(idle=True)
+def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: Any) -> None:
+    """Show what generate would send, bring and cost. Nothing is sent.
+
+    It needs no key, and takes every option of generate: put plan in its place, and the same command line is explained
+    instead of carried out. With --json the body is complete; otherwise long texts in it are cut.
+    """
+    import json
+
+    from .._client import plan_of
+    from .._wire.exchange import submission
+
+    made = plan_of(
+        given["provider"],
+        request_of(given),
+        to=output,
+        base_url=base_url,
+        fit=given["fit"],
+        unsupported=drops_of(given),
+    )
+    call = submission(made, 0)
+    if as_json:
+        put_document(_document(made, call))
+    else:
+        body = json.dumps(_shown(made.body), indent=2, ensure_ascii=False, default=str)
+        put(f"{made}\n{call.method} {call.url}\n{body}")
+
+
+def _document(made: "Plan", call: "Outgoing") -> dict[str, Any]:
+    return {
+        "provider": made.provider.name,
+        "model": made.model.name,
+        "method": call.method,
+        "url": call.url,
+        "headers": dict(call.headers),
+        "body": made.body,
+        "n": made.request.n,
+        "width": made.pixels[0],
+        "height": made.pixels[1],
+        "expected": made.expected,
+        "report": [
+            {
+                "field": verdict.field,
+                "outcome": verdict.outcome,
+                "asked": verdict.asked,
+                "sent": verdict.sent,
+                "note": verdict.note,
+            }
+            for verdict in made.report
+        ],
+        "price": None if made.price is None else str(made.price),
+    }
+
+
+def _shown(value: Any) -> Any:
+    """The body as it is shown: what is too long is cut."""
+    match value:
+        case dict():
+            return {key: _shown(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_shown(each) for each in value]
+        case str() if len(value) > LONGEST_TEXT:
+            return f"{value[:40]}... ({len(value)} characters)"
+    return value

@@ -1,0 +1,84 @@
+"""The program ``fluxkit``: its commands, its help, and the one place where errors become exit codes."""
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from .. import __version__
+from .help import write_lines
+from .output import MEANINGS, Code, report
+
+#: The commands with the first sentence of their help. Each is loaded when it is used: help is to come at once.
+COMMANDS: Mapping[str, str] = {
+    "generate": "Make images: buy them, wait for them, fetch them.",
+    "plan": "Show what generate would send, bring and cost.",
+    "providers": "List the providers, their models and sizes.",
+    "mock": "Serve a mock of every provider, until Ctrl-C.",
+    "demo": "Make an image of each service, from the mock over HTTP.",
+}
+
+EXAMPLE = 'fluxkit generate "a lighthouse at dusk" -p magnific:flux-2-klein --offline'
+
+
+class Program(click.Group):
+    """A group of commands in which no error is shown as a traceback."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - as in click
+        **extra: Any,
+    ) -> Any:
+        """Runs a command line; returns its exit code, or exits with it if *standalone_mode*."""
+        arguments = sys.argv[1:] if args is None else list(args)
+        code = self._run(arguments, prog_name="fluxkit", complete_var=complete_var, **extra)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _run(self, arguments: list[str], **extra: Any) -> int:
+        try:
+            return int(super().main(arguments, standalone_mode=False, **extra) or 0)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            return Code.NOT_SENT
+        except SystemExit:  # click's answer to a reader who left before the help was written
+            return Code.DONE
+        except Exception as error:  # noqa: BLE001 - whatever it is, a user sees lines and not a traceback
+            return report(error, as_json="--json" in arguments)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes a first example, and the exit codes, which all commands share."""
+        write_lines(formatter, "Try it, nothing is bought", [EXAMPLE])
+        write_lines(formatter, "Exit codes", [f"{code:>3}  {meaning}" for code, meaning in MEANINGS.items()])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes what the commands do, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, loaded from the module of its name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        return command
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fluxkit", message="%(prog)s %(version)s")
+def fluxkit() -> None:
+    """Make images with any FLUX service, by one contract.
+
+    A service's key is read from FLUXKIT_<PROVIDER>_KEY, such as FLUXKIT_APIMART_KEY. Results go to stdout, all else to
+    stderr; every command but mock and demo prints JSON with --json.
+    """

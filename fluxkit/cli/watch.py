@@ -1,0 +1,118 @@
+"""What becomes of a command's tasks: told while it waits, and known when it is cut short."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Charged, FluxError
+from .output import interrupted, printable, say, unexpected
+
+if TYPE_CHECKING:
+    from .._contract.task import Task
+    from .._engine.effects import Note
+
+
+class Watch:
+    """The listener of a client: takes its notes, tells each event with ``tell``, and knows how things stand.
+
+    ``problems`` is what the service said that its declaration does not know.
+    """
+
+    def __init__(self) -> None:
+        self.tell: Callable[[str], None] = say
+        self.problems: dict[str, None] = {}
+        self._leaving = 0
+        self._lost = 0
+        self._open: dict[str, Task] = {}
+        self._failed: dict[str, Task] = {}
+        self._fetched: list[str] = []
+
+    def __call__(self, note: "Note") -> None:
+        """Takes a note of what happens to a task."""
+        entry = note.entry
+        match note.kind:
+            case "intent":
+                self._leaving += 1
+                self.tell("sending")
+            case "refused":
+                self._leaving -= 1
+            case "unknown":
+                self._leaving -= 1
+                self._lost += 1
+            case "accepted":
+                self._leaving -= 1
+                self._take(entry["task"])
+            case "state":
+                self._take(entry["task"])
+                self.problems.update(dict.fromkeys(entry["problems"]))
+            case "fetched":
+                self._open.pop(entry["task"].id, None)
+                self._fetched.append(str(entry["path"]))
+                self.tell(f"fetched {entry['path']}")
+
+    def _take(self, task: "Task") -> None:
+        from .._contract.task import State
+
+        if task.state.ended and task.state is not State.COMPLETED:
+            self._failed[task.id] = self._open.pop(task.id, task)
+        else:
+            self._open[task.id] = task
+        self.tell(f"task {task.id}: {task.status or task.state}")
+
+    def standing(self) -> tuple[str, dict[str, Any]]:
+        """How things stand, in words and as facts for an error: for a command that is cut short."""
+        parts = []
+        if self._fetched:
+            parts.append(f"fetched: {', '.join(self._fetched)}")
+        if self._open:
+            parts.append(f"still running or not fetched, and billed: task {', '.join(self._open)}")
+        if doubtful := self._leaving + self._lost:
+            parts.append(f"may have been bought: {doubtful}")
+        if self._failed:
+            parts.append(f"ended without an image: task {', '.join(self._failed)}")
+        bought, perhaps = self._open or self._fetched, doubtful or self._failed
+        charged = Charged.YES if bought else Charged.UNKNOWN if perhaps else Charged.NO
+        return "; ".join(parts) or "nothing was bought", {
+            "charged": charged,
+            "task": next(iter((*self._open.values(), *self._failed.values())), None),
+        }
+
+
+@contextmanager
+def accounted(watch: Watch) -> Iterator[None]:
+    """Lets Ctrl-C and mistakes in fluxkit say what was bought. The library's own errors say it themselves."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        standing, facts = watch.standing()
+        raise interrupted(standing, **facts) from None
+    except FluxError:
+        raise
+    except Exception as error:
+        raise unexpected(error, **watch.standing()[1]) from error
+
+
+@contextmanager
+def telling(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Gives a function that tells the user of an event.
+
+    On a terminal one line shows the last event and the seconds that pass, and is gone at the end. Elsewhere each event
+    is a line with the seconds since the start, or if *quiet* nothing at all.
+    """
+    start = time.monotonic()
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield (lambda _: None) if quiet else (lambda event: say(f"{time.monotonic() - start:6.1f} s  {event}"))
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    line = Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    with line:
+        bar = line.add_task("", total=None)
+        yield lambda event: line.update(bar, description=printable(event))

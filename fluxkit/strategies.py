@@ -1,0 +1,411 @@
+"""Hypothesis strategies: requests that a model can serve, and values on both sides of every bound of a codec.
+
+They read the declaration, so the tests of an app or a provider follow it without lists of their own::
+
+    from hypothesis import given
+    from fluxkit import strategies
+
+
+    @given(strategies.requests_for(PROVIDER, "flux-2-klein"))
+    def test_the_gallery_takes_whatever_the_model_serves(request): ...
+
+Needs the extra ``testing``.
+"""
+
+import functools
+import math
+from bisect import bisect_right
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import chain, islice, product
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from ._contract.reference import Reference, is_address
+from ._contract.request import MOST_IMAGES, Request
+from ._contract.size import LARGEST_SIDE, LARGEST_TERM, RESOLUTIONS, aspect_deviation
+from ._wire.codecs import At, Each, Either, First, Form, Implied, Only, Pair, Sides, Slots, Tagged, With
+from ._wire.declaration import Model, Provider
+from ._wire.json import MISSING, Unfit
+from ._wire.plan import FIELDS, TOLERANCE
+from ._wire.scalars import (
+    Anything,
+    Base64,
+    Bytes,
+    Codec,
+    Flag,
+    Hosted,
+    Link,
+    Money,
+    Quoted,
+    Real,
+    Reason,
+    Text,
+    Times,
+    Trail,
+    Whole,
+    Words,
+)
+from ._wire.sizes import Canvas, Space, Spaces, nearest
+
+__all__ = ["Domain", "domain", "from_provider", "json_values", "outside", "requests", "requests_for", "values"]
+
+
+def json_values() -> SearchStrategy[Any]:
+    """Any JSON that can be sent: no NaN, no infinity, no half of a surrogate pair."""
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=8,
+    )
+
+
+# Codecs
+
+
+@attrs.frozen(eq=False)
+class Domain:
+    """The values that a codec takes, and, of those that it refuses, the near misses and the wrong types."""
+
+    inside: SearchStrategy[Any]
+    outside: SearchStrategy[Any]
+
+
+def values(codec: Codec) -> SearchStrategy[Any]:
+    """Values that *codec* writes, and gives back when it reads what it wrote.
+
+    A field of a form that has a default is always there, because reading always gives it.
+    """
+    return domain(codec).inside
+
+
+def outside(codec: Codec) -> SearchStrategy[Any]:
+    """Values that *codec* refuses to write: wrong types, just over a bound, unknown words, one item too many."""
+    return domain(codec).outside
+
+
+@functools.singledispatch
+def domain(codec: Codec) -> Domain:
+    """Both sides of the bounds of *codec*; raises ``TypeError`` for a type that nobody registered.
+
+    A codec of your own is added by ``@domain.register`` over a function of the one into its ``Domain``.
+    """
+    raise TypeError(f"strategies know no {type(codec).__name__}; add it with strategies.domain.register")
+
+
+_HALF = "half of a surrogate pair: \ud800"
+_LINKS = st.builds(
+    "{}://{}{}".format,
+    st.sampled_from(["https", "http"]),
+    st.sampled_from(["a.example", "cdn.example:8443", "127.0.0.1"]),
+    st.sampled_from(["", "/", "?a", "#b", "/image.png?token=exp=1~hmac=0f&size=stable"]) | st.text().map("/{}".format),
+)
+_ADDRESSES = _LINKS.filter(is_address)
+_NO_LINKS = st.sampled_from(
+    ["", "https://", "https:///a", "https://?a", "//a.example", "ftp://a.example", " https://a"]
+)
+_HEADS = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF\0\0\0\0WEBP", "gif": b"GIF89a"}
+_MISFITS = (
+    json_values()
+    | st.binary()
+    | st.decimals(allow_nan=False)
+    | st.tuples(st.integers(), st.integers())
+    | st.builds(Reference, url=_LINKS)
+    | st.sampled_from([MISSING, object(), math.nan, math.inf, 10**400, _HALF])
+)
+
+
+def _no(*types: type) -> SearchStrategy[Any]:
+    return _MISFITS.filter(lambda value: not isinstance(value, types))
+
+
+def _pictures(formats: tuple[str, ...]) -> SearchStrategy[Reference]:
+    """References whose content begins as one of *formats* does."""
+    heads = [_HEADS[each] for each in formats]
+    return st.builds(lambda head, rest: Reference(content=head + rest), st.sampled_from(heads), st.binary())
+
+
+def _fits(codec: Codec, value: Any) -> bool:
+    try:
+        codec.write(value)
+    except Unfit:
+        return False
+    return True
+
+
+@domain.register
+def _(_: Text | Reason | Trail) -> Domain:
+    return Domain(st.text(), _no(str) | st.just(_HALF))
+
+
+@domain.register
+def _(_: Link) -> Domain:
+    return Domain(_LINKS, _no(str) | _NO_LINKS | st.just(f"https://a.example/{_HALF}"))
+
+
+@domain.register
+def _(codec: Whole) -> Domain:
+    first = max(-(2**63) if codec.first is None else codec.first, -(2**63))
+    last = min(2**64 - 1 if codec.last is None else codec.last, 2**64 - 1)
+    return Domain(st.integers(first, last), _no(int) | st.booleans() | st.sampled_from([first - 1, last + 1, 10**400]))
+
+
+@domain.register
+def _(codec: Real) -> Domain:
+    inside = st.floats(codec.first, codec.last, allow_nan=False, allow_infinity=False)
+    beyond = [] if codec.first is None else [math.nextafter(codec.first, -math.inf)]
+    beyond += [] if codec.last is None else [math.nextafter(codec.last, math.inf)]
+    return Domain(
+        inside.map(lambda number: int(number) if number.is_integer() else number),
+        _no(int, float) | st.booleans() | st.sampled_from([math.nan, math.inf, -math.inf, 10**400, *beyond]),
+    )
+
+
+@domain.register
+def _(_: Flag) -> Domain:
+    return Domain(st.booleans(), _no(bool))
+
+
+@domain.register
+def _(_: Anything) -> Domain:
+    refused = [None, MISSING, object(), math.nan, (1, 2), {1: 2}, [Decimal(1)], b"", [_HALF]]
+    return Domain(json_values().filter(lambda value: value is not None), st.sampled_from(refused))
+
+
+@domain.register
+def _(codec: Words) -> Domain:
+    known = dict(codec.table)
+    unknown = st.text() | st.sampled_from([*chain.from_iterable(known.values()), *map(str.swapcase, known)])
+    return Domain(st.sampled_from([*known]), _no(str) | unknown.filter(lambda word: word not in known))
+
+
+@domain.register
+def _(codec: Quoted) -> Domain:
+    inner = domain(codec.inner)
+    return Domain(inner.inside, inner.outside | inner.inside.map(str))
+
+
+@domain.register
+def _(_: Times | Sides) -> Domain:
+    side, stray = st.integers(1, 999_999), st.sampled_from([0, -1, 1_000_000, True, 1.0, "1", None, MISSING])
+    pairs = st.tuples(side, side)
+    crooked = st.tuples(side, stray) | st.tuples(stray, side) | st.tuples(side) | st.tuples(side, side, side)
+    return Domain(pairs, _no(tuple) | crooked | pairs.map(list) | pairs.map("{0[0]}x{0[1]}".format))
+
+
+@domain.register
+def _(codec: Money) -> Domain:
+    amounts = st.decimals(0, 10**9, places=6).map(lambda amount: amount * codec.unit)
+    refused = ["-0.01", "NaN", "sNaN", "Infinity", "1e400", "9e999999", f"0.{'123456789' * 4}"]
+    return Domain(amounts, _no(Decimal) | st.sampled_from([*map(Decimal, refused)]))
+
+
+@domain.register
+def _(codec: Base64) -> Domain:
+    others = tuple(_HEADS.keys() - codec.formats)
+    refused = _no(Reference) | st.builds(Reference, url=_LINKS) | st.builds(Reference, content=st.just(b"no picture"))
+    return Domain(_pictures(codec.formats), refused | _pictures(others) if others else refused)
+
+
+@domain.register
+def _(_: Hosted) -> Domain:
+    refused = _no(Reference) | _pictures(tuple(_HEADS)) | st.builds(Reference, url=_NO_LINKS)
+    return Domain(st.builds(Reference, url=_ADDRESSES), refused)
+
+
+@domain.register
+def _(_: Bytes) -> Domain:
+    return Domain(st.binary(), _no(bytes))
+
+
+@domain.register
+def _(codec: Implied) -> Domain:
+    return Domain(st.just(codec.value), _MISFITS.filter(lambda value: value != codec.value))
+
+
+@domain.register
+def _(codec: At | First | With) -> Domain:
+    return domain(codec.inner)
+
+
+@domain.register
+def _(codec: Pair) -> Domain:
+    first, second = domain(codec.first), domain(codec.second)
+    pairs = st.tuples(first.inside, second.inside)
+    halves = st.tuples(first.outside, second.inside) | st.tuples(first.inside, second.outside)
+    return Domain(pairs, _no(tuple) | halves | pairs.map(list) | st.tuples(first.inside))
+
+
+def _tuples(inner: Domain, *, fewest: int, most: int | None) -> Domain:
+    """Tuples of so many items, and those that have fewer, or more, or one item among them that does not fit."""
+    items = st.lists(inner.inside, min_size=fewest, max_size=fewest + 3 if most is None else most).map(tuple)
+    refused = _no(tuple) | items.map(list) | st.builds(lambda some, item: (*some, item), items, inner.outside)
+    if fewest:
+        refused |= st.just(())
+    if most is not None:
+        refused |= st.lists(inner.inside, min_size=most + 1, max_size=most + 1).map(tuple)
+    return Domain(items, refused)
+
+
+@domain.register
+def _(codec: Slots) -> Domain:
+    return _tuples(domain(codec.inner), fewest=1, most=len(codec.keys))
+
+
+@domain.register
+def _(codec: Each) -> Domain:
+    return _tuples(domain(codec.inner), fewest=0, most=codec.most)
+
+
+@domain.register
+def _(codec: Only) -> Domain:
+    return _tuples(domain(codec.inner), fewest=1, most=1)
+
+
+@domain.register
+def _(codec: Either) -> Domain:
+    first, second = domain(codec.first), domain(codec.second)
+    return Domain(
+        (first.inside | second.inside).filter(lambda value: _fits(codec, value)),
+        (first.outside | second.outside).filter(lambda value: not _fits(codec, value)),
+    )
+
+
+@domain.register
+def _(codec: Tagged) -> Domain:
+    words = values(codec.word).filter(lambda word: ":" not in word)
+    tags = values(codec.tag).filter(bool)
+    return Domain(words | st.builds("{}:{}".format, words, tags), _no(str) | st.just(_HALF) | words.map("{}:".format))
+
+
+@domain.register
+def _(codec: Form) -> Domain:
+    fields = {name: domain(inner) for name, inner in codec.fields}
+    needed = {name: each.inside for name, each in fields.items() if not _may_be_missing(codec, name)}
+    optional = {name: each.inside for name, each in fields.items() if name not in needed}
+    forms = st.fixed_dictionaries(needed, optional=optional)
+
+    def spoilt(name: str) -> SearchStrategy[Any]:
+        return st.builds(lambda form, value: form | {name: value}, forms, fields[name].outside)
+
+    def without(name: str) -> SearchStrategy[Any]:
+        return forms.map(lambda form: {key: form[key] for key in form if key != name})
+
+    strange = st.dictionaries(st.text().filter(lambda name: name not in fields), json_values(), min_size=1, max_size=1)
+    refused = _no(Mapping) | st.builds(dict.__or__, forms, strange)
+    return Domain(forms, st.one_of(refused, *map(spoilt, fields), *map(without, sorted(codec.needed))))
+
+
+def _may_be_missing(form: Form, name: str) -> bool:
+    """Whether a document without the field says nothing of it; otherwise reading gives a default, or complains."""
+    try:
+        return name not in form.needed and dict(form.fields)[name].read({}) is MISSING
+    except Unfit:
+        return False
+
+
+# Requests
+
+_PROMPTS = st.text(min_size=1).filter(str.strip)
+_MOST = 4  # images of one request
+_ASPECTS = ("1:1", "4:3", "3:4", "16:9", "9:16", "3:2", "2:3", "21:9", "4:5")
+
+
+def requests() -> SearchStrategy[Request]:
+    """Any request, whether or not a model can serve it: for what plans refuse, and how."""
+    terms, sides = st.integers(1, LARGEST_TERM), st.integers(1, LARGEST_SIDE)
+    aspects = st.sampled_from(_ASPECTS) | st.builds("{}:{}".format, terms, terms)
+    resolutions = st.sampled_from([*RESOLUTIONS, *map(str.lower, RESOLUTIONS)])
+    sizes = st.fixed_dictionaries({}, optional={"aspect": aspects, "resolution": resolutions}) | st.fixed_dictionaries(
+        {"size": st.tuples(sides, sides) | st.builds("{}x{}".format, sides, sides)}
+    )
+    whole = st.integers(-(2**63), 2**64 - 1)
+    own = {field.name for field in attrs.fields(Request)}
+    others = st.fixed_dictionaries(
+        {"prompt": _PROMPTS},
+        optional={
+            "n": st.integers(1, MOST_IMAGES),
+            "seed": whole,
+            "references": st.lists(_pictures(tuple(_HEADS)) | st.builds(Reference, url=_ADDRESSES), max_size=10),
+            "enhance_prompt": st.booleans(),
+            "safety_tolerance": st.integers(-1, 10) | whole,
+            "output_format": st.sampled_from(["png", "jpeg", "JPG", ".webp", "image/gif"]) | _PROMPTS,
+            "webhook_url": _ADDRESSES,
+            "options": st.dictionaries(st.text().filter(lambda name: name not in own), json_values(), max_size=3),
+        },
+    )
+    return st.builds(lambda size, rest: Request(**size, **rest), sizes, others)
+
+
+def requests_for(provider: Provider, model: str) -> SearchStrategy[Request]:
+    """Requests that *model* serves under the default ``fit="close"``, with every field and option that it has.
+
+    Raises ``ValueError`` if the provider has no such model.
+    """
+    rows = provider.named(model)
+    if not rows:
+        raise ValueError(f"{provider.name} has no model {model!r}")
+    return st.one_of([_requests_of(row) for row in rows])
+
+
+def from_provider(provider: Provider) -> SearchStrategy[tuple[str, Request]]:
+    """The name of any model of *provider*, with a request that it serves."""
+    models = sorted({row.name for row in provider.models})
+    return st.one_of([st.tuples(st.just(name), requests_for(provider, name)) for name in models])
+
+
+def _requests_of(row: Model) -> SearchStrategy[Request]:
+    fields = {name: values(codec) for name, codec in row.form.fields if name != "size"}
+    if "webhook_url" in fields:
+        fields["webhook_url"] = fields["webhook_url"].filter(is_address)
+    if "seed" in fields:  # the n-th image gets seed + n, which must fit into 64 bits
+        fields["seed"] = fields["seed"].filter(lambda seed: seed < 2**64 - _MOST)
+    own = {name: fields.pop(name) for name in FIELDS if name in fields}
+    prompts = own.pop("prompt").filter(str.strip)
+    return st.builds(
+        lambda size, own, n, options: Request(**size, **own, n=n, options=options),
+        _sizes_of(row.sizes) if row.form.get("size") else st.just({}),
+        st.fixed_dictionaries({"prompt": prompts}, optional=own),
+        st.integers(1, _MOST),
+        st.fixed_dictionaries({}, optional=fields),
+    )
+
+
+def _sizes_of(space: Space) -> SearchStrategy[dict[str, Any]]:
+    """Names that lead to a point of the space, or nothing asked, or the pixels of a point."""
+    names = product(dict.fromkeys((None, *space.aspects, *_ASPECTS)), (None, *RESOLUTIONS))
+    sizes = [{"aspect": aspect, "resolution": resolution} for aspect, resolution in names]
+    return st.sampled_from([size for size in sizes if _is_near(space, size)]) | _pixels(space).map(
+        lambda pixels: {"size": pixels}
+    )
+
+
+def _is_near(space: Space, size: Mapping[str, Any]) -> bool:
+    want = Request("any", **size).want
+    point = nearest(space, want)
+    return aspect_deviation(want, point) <= TOLERANCE or (want.aspect is not None and point.names(want.aspect))
+
+
+@functools.singledispatch
+def _pixels(space: Space) -> SearchStrategy[tuple[int, int]]:
+    """The width and height of any point of a space; of the first ones if there are very many."""
+    return st.sampled_from([point.pixels for point in islice(space, 4096)])
+
+
+@_pixels.register
+def _(space: Canvas) -> SearchStrategy[tuple[int, int]]:
+    most = space.max_pixels or space.width[-1] * space.height[-1]
+    widths = space.width[: bisect_right(space.width, most // space.height[0])]
+    return st.sampled_from(widths).flatmap(
+        lambda width: st.tuples(
+            st.just(width), st.sampled_from(space.height[: bisect_right(space.height, most // width)])
+        )
+    )
+
+
+@_pixels.register
+def _(space: Spaces) -> SearchStrategy[tuple[int, int]]:
+    return st.one_of([_pixels(each) for each in space.spaces])

@@ -1,0 +1,31 @@
+"""The other side of the wire: a mock of every declared service, in process or on a port."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fluxkit.provider import Provider
+
+    from .faults import FAULTS
+    from .service import KEY, MockService
+    from .tasks import Progression
+
+__all__ = ["FAULTS", "KEY", "MockService", "Progression", "mock_of"]
+
+_HOMES = {"FAULTS": "faults", "KEY": "service", "MockService": "service", "Progression": "tasks"}
+
+
+def mock_of(providers: "Sequence[Provider]") -> "MockService":
+    """A fresh mock of *providers* on a virtual clock, as the core asks for it."""
+    from .service import MockService
+
+    return MockService(providers)
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name when it is first used: the package is imported by every program that asks for a mock."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,32 @@
+"""What comes to the mock, and what it gives back: HTTP without any HTTP library."""
+
+from collections.abc import Mapping
+
+import attrs
+
+
+@attrs.frozen(eq=False)
+class Incoming:
+    """One request: *path* is as it came, still quoted; header names are in lower case; *origin* is how the client got here."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    origin: str
+
+
+@attrs.frozen(eq=False)
+class Answer:
+    """One reply. With a *drip*, each byte of the body comes so many seconds after the one before."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    drip: float = 0.0
+
+
+@attrs.frozen(eq=False)
+class Drop:
+    """No reply: the connection is closed without a word."""

@@ -1,0 +1,120 @@
+"""The mock over HTTP: a thin Starlette skin over a ``MockService``."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import attrs
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from .answer import Answer, Drop, Incoming
+from .dialect import read_query
+from .service import MOST_BODY, MockService
+
+#: The name in ``scope["state"]`` under which the server gives its way to close a connection without a reply.
+HANG_UP = "fluxkit.hang_up"
+
+
+def make_app(service: MockService, *, drip_scale: float = 1.0) -> Starlette:
+    """The ASGI app of a mock: a page with its addresses at ``/``, every service below its name.
+
+    Args:
+        service: The mock.
+        drip_scale: How many real seconds a second of a dripping answer takes. ASGI has no word for a connection that
+            closes without a reply, so that fault needs the server of this package; under any other it is an error.
+    """
+    door = _Door(service, drip_scale)
+    return Starlette(routes=[Route("/", door.index), Route("/__mock__/", door.index), Route("/{path:path}", door)])
+
+
+@attrs.frozen(eq=False)
+class _Door:
+    """One ASGI app for everything that a service may be asked: Starlette leaves methods and paths to it."""
+
+    service: MockService
+    drip_scale: float
+
+    async def index(self, request: Request) -> Response:
+        """What is served here, and with which keys, as plain text."""
+        return PlainTextResponse(_index(self.service, _origin(request.scope, request.headers)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        if body is None:
+            return
+        answer = self.service.handle(_incoming(scope, body))
+        if isinstance(answer, Drop):
+            _hang_up(scope)
+        elif answer.drip:
+            await self._dripping(answer)(scope, receive, send)
+        else:
+            await Response(answer.body, answer.status, answer.headers)(scope, receive, send)
+
+    def _dripping(self, answer: Answer) -> StreamingResponse:
+        # A client that gives up ends the response: Starlette listens for that between two bytes.
+        interval = answer.drip * self.drip_scale / getattr(self.service.clock, "speed", 1.0)
+        headers = {**answer.headers, "content-length": str(len(answer.body))}
+        return StreamingResponse(_drops(answer.body, interval), answer.status, headers)
+
+
+async def _drops(body: bytes, interval: float) -> AsyncIterator[bytes]:
+    for place in range(len(body)):
+        await asyncio.sleep(interval)
+        yield body[place : place + 1]
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body of a request, or as much of it as shows that it is too large; None if the client goes away.
+
+    The rest of a large body is read and forgotten: a client that still sends would see a reset and not the refusal.
+    """
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message["body"][: MOST_BODY + 1 - len(body)]
+        more = message["more_body"]
+    return bytes(body)
+
+
+def _incoming(scope: Scope, body: bytes) -> Incoming:
+    """An ASGI request as the mock knows it."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    return Incoming(
+        method=scope["method"],
+        path=scope["raw_path"].decode("ascii"),
+        query=read_query(scope["query_string"].decode("latin-1")),
+        headers=headers,
+        body=body,
+        origin=_origin(scope, headers),
+    )
+
+
+def _origin(scope: Scope, headers: Mapping[str, str]) -> str:
+    """How the client got here: what it says, or where it was connected if it does not say."""
+    if "host" in headers:
+        return f"{scope['scheme']}://{headers['host']}"
+    host, port = scope["server"]
+    return f"{scope['scheme']}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _hang_up(scope: Scope) -> None:
+    hang_up = scope.get("state", {}).get(HANG_UP)
+    if hang_up is None:
+        raise RuntimeError("This server cannot close a connection without a reply: run the mock's own.")
+    hang_up()
+
+
+def _index(service: MockService, origin: str) -> str:
+    width = max(map(len, service.providers), default=0)
+    rows = "\n".join(f"  {name:{width}}  {service.base_url(name, origin)}" for name in service.providers)
+    return (
+        "The mock server of fluxkit: it speaks as these services do, and nothing is bought.\n\n"
+        f"Base URLs:\n{rows}\n\n"
+        f"Keys taken: {', '.join(service.keys)}\n"
+    )

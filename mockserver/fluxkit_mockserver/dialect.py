@@ -1,0 +1,368 @@
+"""How the mock reads and says things: a declaration and its samples, applied from the service's side.
+
+A test makes a mock, asks it a few things and throws it away, thousands of times a run. So whatever follows from the
+declaration alone is worked out once per dialect, and a dialect, which never changes, is shared by all mocks.
+"""
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import string
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeVar
+from urllib.parse import unquote_plus
+
+import attrs
+
+from fluxkit._wire.codecs import At, Either, First, Form, With, trim
+from fluxkit._wire.declaration import USUAL, Model, Provider
+from fluxkit._wire.json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, leaves, merge
+from fluxkit._wire.samples import Sample, samples_of
+from fluxkit._wire.scalars import Codec
+from fluxkit._wire.sizes import NoSuchSize
+from fluxkit.errors import FluxError, RateLimited, Rejected, Unauthorized
+from fluxkit.provider import State
+
+from .answer import Answer, Incoming
+from .tasks import life
+
+JSON_HEADERS: Final = {"content-type": "application/json"}
+
+HEX: Final = "0123456789abcdef"
+CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+#: How many dialects are kept: more than there are services, fewer than a suite that changes declarations makes.
+MOST_DIALECTS: Final = 64
+
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """The mock refuses a call: what it means, and what the service says of it."""
+
+    def __init__(
+        self, kind: type[FluxError], message: str = "", *, problems: tuple[Problem, ...] = (), status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.problems = problems
+        self.status = status
+
+
+@attrs.frozen(eq=False)
+class Dialect:
+    """One service's way of speaking. *spelling* chooses among the ways in which it may say one thing."""
+
+    provider: Provider
+    samples: tuple[Sample, ...]
+    spelling: int = 0
+    words: tuple[str, ...] = attrs.field(init=False)
+    _rows: Mapping[str, tuple[Model, ...]] = attrs.field(init=False)
+    _places: Mapping[int, Mapping[str, frozenset[Path]]] = attrs.field(init=False)
+    _forms: Mapping[str, Mapping[str, Codec]] = attrs.field(init=False)
+    _moulds: dict[tuple[str, str], Json] = attrs.field(init=False, factory=dict)
+    _statuses: Mapping[tuple[str, str | None], int] = attrs.field(init=False)
+    _shape: tuple[str, ...] = attrs.field(init=False)
+
+    @words.default
+    def _words_of_a_life(self) -> tuple[str, ...]:
+        return life(self.provider) or ("",)
+
+    @_rows.default
+    def _rows_by_path(self) -> Mapping[str, tuple[Model, ...]]:
+        return _grouped(self.provider.models, by=lambda row: row.path)
+
+    @_places.default
+    def _places_by_first_step(self) -> Mapping[int, Mapping[str, frozenset[Path]]]:
+        # Models may share a name, and to hash one is to hash its whole form: so they are told apart by identity.
+        return {
+            id(row): {
+                step: frozenset(places)
+                for step, places in _grouped(row.request.places(), by=lambda place: place[0]).items()
+            }
+            for row in self.provider.models
+        }
+
+    @_forms.default
+    def _forms_of_answers(self) -> Mapping[str, Mapping[str, Codec]]:
+        said = {"accepted": self.provider.accepted, "polled": self.provider.polled, "resulted": self.provider.resulted}
+        return {of: _form(codec) for of, codec in said.items() if codec is not None}
+
+    @_statuses.default
+    def _statuses_of_answers(self) -> Mapping[tuple[str, str | None], int]:
+        shown = {(each.of, each.means.get("status")): each.status for each in reversed(self.samples)}
+        return shown | {("polled", word): status for word, status in self.provider.answers.items()}
+
+    @_shape.default
+    def _shape_of_ids(self) -> tuple[str, ...]:
+        shown = (each.means["id"] for each in self.samples if each.of == "accepted" and each.means.get("id"))
+        return _alphabets(next(shown, "00000000-0000-4000-8000-000000000000"))
+
+    def submitted(self, call: Incoming, path: str) -> tuple[Model, ...]:
+        """The models that a call to *path* may buy from; none if it buys nothing."""
+        said = self.provider.submit.match(call.method, path, call.query)
+        if said is None:
+            return ()
+        return self._rows.get(said["model"], ()) if "model" in said else self.provider.models
+
+    def read_request(self, rows: tuple[Model, ...], call: Incoming) -> tuple[Model, Mapping[str, Any]]:
+        """The model and the values of a submit; ``Refused`` with everything that does not fit."""
+        try:
+            return self._read(rows, call, _body(call))
+        except RecursionError:
+            raise Refused(Rejected, "The body is nested too deep.") from None
+
+    def _read(
+        self, rows: tuple[Model, ...], call: Incoming, body: Mapping[str, Json]
+    ) -> tuple[Model, Mapping[str, Any]]:
+        document = {**body, HEADERS: call.headers, QUERY: call.query}
+        best: tuple[Problem, ...] | None = None
+        for row in rows:
+            problems: tuple[Problem, ...] = ()
+            values: Mapping[str, Any] = {}
+            try:
+                values = row.request.read(document)
+            except Unfit as error:
+                problems = error.problems
+            problems += self._stray(row, body)
+            if call.query:
+                problems += self._stray(row, {QUERY: call.query})
+            problems += _size_problems(row, values)
+            if not problems:
+                return row, values
+            if best is None or len(problems) < len(best):
+                best = problems
+        raise Refused(Rejected, problems=best or ())
+
+    def _stray(self, row: Model, document: Mapping[str, Json]) -> tuple[Problem, ...]:
+        """Each field of *document* for which the model has no place, where services are quiet and a mock is strict."""
+        known = self._places[id(row)]
+        problems = []
+        for leaf in leaves(document):
+            places = known.get(leaf[0], frozenset())
+            if leaf not in places and not any(_meet(leaf, place) for place in places):
+                problems.append(Problem(".".join(leaf), "given", "no such field"))
+        return tuple(problems)
+
+    def names(self, of: str) -> Collection[str]:
+        """What an answer of this kind has a place for, as far as it is said by name."""
+        return self._forms[of]
+
+    def say(self, of: str, facts: Mapping[str, Any]) -> Answer:
+        """An answer with those of the *facts* that the service has a place for, in the mould of its sample."""
+        codec: Codec = getattr(self.provider, of)
+        word = facts["status"]
+        form = self._forms[of]
+        said = {
+            name: trim(form[name], fact) if isinstance(fact, tuple) else fact
+            for name, fact in facts.items()
+            if name in form
+        }
+        written = self._write(codec, said)
+        if (of, word) not in self._moulds:
+            self._moulds[of, word] = self._mould(of, word, written, said)
+        return _answer(self._status(of, word), merge(self._moulds[of, word], written))
+
+    def _mould(self, of: str, word: str, written: Json, said: Mapping[str, Any]) -> Json:
+        """The first sample of this kind that, once *written* is laid over it, still says what is *said*."""
+        codec: Codec = getattr(self.provider, of)
+        for sample in self.samples:
+            if sample.of == of and sample.means.get("status", word) == word:
+                with contextlib.suppress(Unfit):
+                    read = codec.read(merge(sample.body, written))
+                    if said.items() <= read.items():
+                        return sample.body
+        return {}
+
+    def _status(self, of: str, word: str) -> int:
+        return self._statuses.get((of, word)) or self._statuses.get((of, None), 200)
+
+    def say_unknown(self, id: str) -> Answer:
+        """What is said of a task that the service does not know: a status word if it has one for this, or a refusal."""
+        word = next((word for word, state in self.provider.statuses if state is State.VANISHED), None)
+        if word is not None:
+            return self.say("polled", {"id": id, "status": word})
+        missing = self.provider.not_found[0]
+        return self.refuse(Refused(missing.error, missing.text, status=missing.status))
+
+    def say_briefly(self, of: str, stage: int, *, id: str, base_url: str, model: str) -> Answer:
+        """What is said at a *stage* of a task's life where there are no images.
+
+        Tasks at one stage differ by their id alone, so the answer is cast once and the id stamped into it.
+        """
+        tells_urls = "poll_url" in self._forms[of] or "result_url" in self._forms[of]
+        cast = _cast(self, of, stage, base_url if tells_urls else "", model)
+        if cast is None:
+            return self.say(of, self.facts(of, stage, id=id, base_url=base_url, model=model))
+        body, stamp = cast
+        return Answer(self._status(of, self.words[stage]), body.replace(stamp, id.encode()), JSON_HEADERS)
+
+    def facts(self, of: str, stage: int, *, id: str, base_url: str, model: str) -> dict[str, Any]:
+        """What can be said of a task at a *stage* of its life, but for its images."""
+        names, last = self._forms[of], len(self.words) - 1
+        facts: dict[str, Any] = {
+            "id": id,
+            "status": self.words[stage],
+            "progress": round(100 * stage / last) if last else 0,
+        }
+        for name, route in (("poll_url", self.provider.poll), ("result_url", self.provider.result)):
+            if route is not None and name in names:
+                facts[name] = route.url(base_url, model=model, id=id)
+        return facts
+
+    def _write(self, codec: Codec, said: Any) -> Json:
+        if self.spelling == 0:
+            return codec.write(said)
+        ways = list(itertools.islice(codec.spellings(said), self.spelling + 1))
+        return ways[self.spelling % len(ways)]
+
+    def refuse(self, refused: Refused) -> Answer:
+        """The service's own words for a refusal, with its own status; composed where no sample shows it."""
+        status = refused.status or status_of(self.provider, refused.kind)
+        fields = tuple({"name": problem.place, "reason": _reason(problem)} for problem in refused.problems)
+        shown = [each for each in self.samples if each.of == "refused" and each.status == status]
+        # The sample that means the same comes first, and of several the one that names fields as often as this does.
+        shown.sort(key=lambda each: bool(each.means.get("fields")) != bool(fields))
+        shown.sort(key=lambda each: each.means.get("error") != refused.kind.__name__)
+        facts: dict[str, Any] = {}
+        if refused.message or fields or not shown:
+            facts["message"] = refused.message or _usual_message(refused)
+        if fields:
+            facts["fields"] = fields
+        said = self.provider.error.write(trim(self.provider.error, facts)) if facts else {}
+        return _answer(status, merge(shown[0].body, said) if shown else said)
+
+    def new_id(self, seed: int, number: int) -> str:
+        """A fresh id in the shape that the service's samples show."""
+        digest = hashlib.sha512(f"{seed}:{self.provider.name}:{number}".encode()).digest()
+        turns = zip(self._shape, itertools.cycle(digest), strict=False)
+        return "".join([letters[turn % len(letters)] for letters, turn in turns])
+
+
+_dialects: Final[dict[tuple[int, int], Dialect]] = {}
+
+
+def dialect_of(provider: Provider, spelling: int = 0) -> Dialect:
+    """The dialect of *provider*, with the samples that its declaration names; one for all mocks."""
+    # By identity: to hash a provider is to hash its every table. It lives as long as its dialect, so its id is its own.
+    key = id(provider), spelling
+    if key not in _dialects:
+        if len(_dialects) >= MOST_DIALECTS:
+            _dialects.clear()
+        _dialects[key] = Dialect(provider, samples_of(provider), spelling)
+    return _dialects[key]
+
+
+@functools.lru_cache(maxsize=1024)
+def _cast(dialect: Dialect, of: str, stage: int, base_url: str, model: str) -> tuple[bytes, bytes] | None:
+    """An answer without images and the id in it; None if another id does not simply take the place of that one."""
+    one, other = dialect.new_id(-1, 0), dialect.new_id(-1, 1)
+    cast, check = (
+        dialect.say(of, dialect.facts(of, stage, id=each, base_url=base_url, model=model)).body for each in (one, other)
+    )
+    stamped = cast.replace(one.encode(), other.encode())
+    return (cast, one.encode()) if one != other and stamped == check else None
+
+
+def _grouped(items: Iterable[T], *, by: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:
+    groups: dict[str, tuple[T, ...]] = {}
+    for item in items:
+        groups[by(item)] = (*groups.get(by(item), ()), item)
+    return groups
+
+
+def _form(codec: Codec) -> Mapping[str, Codec]:
+    """The codecs of the form within *codec*; the alternatives of an ``Either`` have the same names by convention."""
+    match codec:
+        case Form(fields=fields):
+            return dict(fields)
+        case Either(first=inner) | At(inner=inner) | First(inner=inner) | With(inner=inner):
+            return _form(inner)
+    return {}
+
+
+def _meet(one: Path, other: Path) -> bool:
+    """Whether one path lies under the other, or is the other."""
+    return all(step == along for step, along in zip(one, other, strict=False))
+
+
+def read_query(query: str) -> dict[str, str]:
+    """The query of an address by name; of a name that comes twice, the last counts."""
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
+
+
+def _body(call: Incoming) -> dict[str, Json]:
+    try:
+        body = _JSON.decode(call.body.decode()) if call.body else {}
+        if rb"\u" in call.body:
+            _WRITER.encode(body).encode()  # half of a surrogate pair is no text
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refused(Rejected, "The body is not a JSON object.")
+    if QUERY in body or HEADERS in body:
+        raise Refused(Rejected, "The body has a field that no service has.")
+    return body
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_no_json)
+_WRITER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _size_problems(row: Model, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+    codec = row.form.get("size")
+    if codec is None or "size" not in values:
+        return ()
+    try:
+        row.sizes.point(values["size"])
+    except NoSuchSize as error:
+        return tuple(Problem(".".join(place), values["size"], error.allowed, "size") for place in codec.places())
+    return ()
+
+
+def status_of(provider: Provider, kind: type[FluxError]) -> int:
+    """The HTTP status with which the service says *kind*: the first declared one, else the usual one."""
+    for refusal in (*provider.refusals, *provider.not_found):
+        if refusal.error is kind:
+            return refusal.status
+    return next((status for status, usual in USUAL.items() if usual is kind), 500)
+
+
+def _reason(problem: Problem) -> str:
+    wrong = "is missing" if problem.given is MISSING else "is not valid"
+    return f"Parameter '{problem.place}' {wrong}: {problem.allowed}"
+
+
+def _usual_message(refused: Refused) -> str:
+    if refused.problems:
+        return "; ".join(_reason(problem) for problem in refused.problems)
+    return _USUAL_MESSAGES.get(refused.kind, "Not accepted")
+
+
+_USUAL_MESSAGES: Mapping[type[FluxError], str] = {Unauthorized: "Invalid API key", RateLimited: "Too many requests"}
+
+
+def _answer(status: int, document: Json) -> Answer:
+    return Answer(status, _WRITER.encode(document).encode(), JSON_HEADERS)
+
+
+def _alphabets(shape: str) -> tuple[str, ...]:
+    """For each place of an id like *shape*, the letters that may stand there; what comes before an underscore stays."""
+    head, mark, tail = shape.rpartition("_")
+    hexadecimal = all(letter in f"{HEX}-" for letter in tail)
+    return (*head, *mark, *(_alphabet(letter, hexadecimal=hexadecimal) for letter in tail))
+
+
+def _alphabet(letter: str, *, hexadecimal: bool) -> str:
+    if hexadecimal and letter != "-":
+        return HEX
+    kinds = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+    return next((CROCKFORD if letters.isupper() else letters for letters in kinds if letter in letters), letter)

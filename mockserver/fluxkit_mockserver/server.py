@@ -1,0 +1,205 @@
+"""The mock on a port: uvicorn's HTTP on loopback, in a thread for tests and demos, or in the foreground."""
+
+import asyncio
+import contextlib
+import errno
+import functools
+import ipaddress
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.from_thread
+import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from fluxkit.errors import SettingsError
+
+from .app import HANG_UP, make_app
+from .service import MockService
+
+#: Where the mock listens if nothing else is said.
+HOST, PORT = "127.0.0.1", 4010
+
+#: How many connections may wait to be accepted.
+BACKLOG = 2048
+
+
+class PortTaken(OSError):
+    """Somebody else listens on the port; the message names it and says what to do."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class Server:
+    """A mock on a port of this machine, served by a thread for as long as the ``with`` block lasts.
+
+    ::
+
+        with Server(MockService(providers)) as server:
+            httpx.post(f"{server.url}/magnific/v1/ai/text-to-image/flux-2-klein", ...)
+    """
+
+    def __init__(self, service: MockService, *, host: str = HOST, port: int = 0, drip_scale: float = 1.0) -> None:
+        """A server that does not listen yet.
+
+        Args:
+            service: The mock; it may be used directly meanwhile, for its bill or to arm faults.
+            host: A name or address of this machine itself; ``SettingsError`` for any other.
+            port: Where to listen; 0 is any port that is free. ``PortTaken`` on entering if another listens there.
+            drip_scale: How many real seconds a second of a dripping answer takes.
+        """
+        self.service = service
+        self._host, self._port, self._drip_scale = _loopback(host), port, drip_scale
+        self._exit = contextlib.ExitStack()
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, such as ``http://127.0.0.1:40123``; ``RuntimeError`` while it does not."""
+        if self._url is None:
+            raise RuntimeError("The server does not listen: its address is known within its with block.")
+        return self._url
+
+    def base_url(self, provider: str, /) -> str:
+        """Where the server serves *provider*."""
+        return self.service.base_url(provider, self.url)
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as opened:
+            listener = opened.enter_context(_listen(self._host, self._port))
+            portal = opened.enter_context(anyio.from_thread.start_blocking_portal(**_loop()))
+            answering = _answering(self.service, listener, drip_scale=self._drip_scale)
+            opened.enter_context(portal.wrap_async_context_manager(answering))
+            self._url = _url(listener)
+            self._exit = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._url = None
+        self._exit.close()
+
+
+def serve(service: MockService, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None]) -> None:
+    """Serves a mock until Ctrl-C or SIGTERM, then closes every connection and returns.
+
+    Args:
+        service: The mock.
+        host: A name or address of this machine itself; ``SettingsError`` for any other.
+        port: Where to listen; 0 is any port that is free. ``PortTaken`` if somebody else listens there.
+        ready: Called with the address once the server answers.
+    """
+    with _listen(_loopback(host), port) as listener:
+        anyio.run(_serve, service, listener, ready, **_loop())
+
+
+async def _serve(service: MockService, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with _signals(lambda: loop.call_soon_threadsafe(stopped.set)):
+        async with _answering(service, listener):
+            ready(_url(listener))
+            await stopped.wait()
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the server, and are what they were before once it has stopped."""
+    # Not by the loop, which cannot do it on Windows.
+    before = {each: signal.signal(each, lambda *_: stop()) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+class _Line(HttpToolsProtocol):
+    """A connection that the app can close without a reply."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self.access_log = False  # the setting of the same name would silence every uvicorn in this process
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.scope["state"][HANG_UP] = functools.partial(self._hang_up, self.cycle)
+
+    def _hang_up(self, cycle: RequestResponseCycle) -> None:
+        cycle.disconnected = True  # so no reply is missed
+        self.transport.close()
+
+
+@contextlib.asynccontextmanager
+async def _answering(service: MockService, listener: socket.socket, *, drip_scale: float = 1.0) -> AsyncIterator[None]:
+    """Answers what comes to *listener*.
+
+    The connections are uvicorn's, their beginning and end are not: its own server looks ten times a second whether to
+    stop, and then waits for its clients.
+    """
+    config = uvicorn.Config(
+        make_app(service, drip_scale=drip_scale),
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        proxy_headers=False,
+        timeout_keep_alive=75,  # longer than clients keep a connection, so that none is closed under a call
+    )
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Line(config, state, {}, loop), sock=listener, backlog=BACKLOG)
+    try:
+        yield
+    finally:
+        server.close()
+        await asyncio.sleep(0)  # whoever was accepted at the last moment is a connection now
+        for line in tuple(state.connections):
+            line.transport.abort()
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=1)
+        await server.wait_closed()
+
+
+def _loop() -> dict[str, Any]:
+    """What makes anyio run asyncio on uvloop where that is installed."""
+    return {"backend": "asyncio", "backend_options": {"loop_factory": auto_loop_factory()}}
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise SettingsError(f"The port is {port}. Allowed: 1 to 65535, and 0 for any free one.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        message = f"Port {port} of {host} is taken. Stop what listens there, or choose another; port 0 is any free one."
+        raise PortTaken(error.errno, message) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _loopback(host: str) -> str:
+    """The address behind *host* if it is this machine's own."""
+    address = HOST if host == "localhost" else host
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(address).is_loopback:
+            return address
+    raise SettingsError(
+        f"The mock cannot listen on {host!r}: others could reach it there, and it asks nobody who they are. "
+        "Allowed: 127.0.0.1, ::1, localhost."
+    )

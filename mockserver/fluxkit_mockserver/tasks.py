@@ -1,0 +1,60 @@
+"""The mock's tasks, and how they move on."""
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from fluxkit._contract.size import Point
+from fluxkit._wire.declaration import Model, Provider
+from fluxkit.provider import State
+
+#: How many seconds a task takes where no page says it.
+USUAL_DURATION = 5.0
+
+
+class Progression(enum.StrEnum):
+    """What moves a task on: nothing (it is done at the first look), each look, or time."""
+
+    AT_ONCE = "at once"
+    POLLS = "polls"
+    SECONDS = "seconds"
+
+
+@attrs.define(eq=False)
+class MockTask:
+    """One task that was accepted and billed."""
+
+    id: str
+    number: int
+    provider: Provider
+    model: Model
+    values: Mapping[str, Any]
+    point: Point
+    seed: int
+    format: str
+    created_at: float
+    stuck: bool = False
+    polls: int = 0
+    links: int = 0
+
+    def stage(self, progression: Progression, now: float, stages: int) -> int:
+        """Which of *stages* steps of its life the task has reached, the last one being the end."""
+        last = stages - 1
+        match progression:
+            case Progression.AT_ONCE:
+                reached = last if self.polls else 0
+            case Progression.POLLS:
+                reached = min(self.polls, last)
+            case Progression.SECONDS:
+                done = (now - self.created_at) / (self.model.duration or USUAL_DURATION)
+                reached = last if done >= 1 else int(done * last)
+        return min(reached, last - 1) if self.stuck and last else reached
+
+
+def life(provider: Provider) -> tuple[str, ...]:
+    """The service's words for a task that goes well, from the first to the last."""
+    words = [word for word, state in provider.statuses if state in (State.CREATED, State.RUNNING)]
+    ends = [word for word, state in provider.statuses if state is State.COMPLETED]
+    return (*words, *ends[:1])

@@ -1,0 +1,260 @@
+"""What checks work with: samples as requests and answers, and a client, a mock and a stranger who can be put together.
+
+Nothing here knows a service, HTTP libraries or pytest.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from fluxkit._contract.media import Media, read_media
+from fluxkit._contract.reference import Reference
+from fluxkit._contract.request import Request
+from fluxkit._contract.result import Result
+from fluxkit._contract.task import Snapshot, State, Task
+from fluxkit._engine.drive import Driver, Notes
+from fluxkit._engine.effects import Reply
+from fluxkit._engine.flows import Manner, generate, resume
+from fluxkit._engine.place import Place
+from fluxkit._engine.secret import Secret
+from fluxkit._engine.transport import Transport
+from fluxkit._wire.declaration import Model, Provider
+from fluxkit._wire.exchange import read_poll, read_submit
+from fluxkit._wire.json import Json
+from fluxkit._wire.plan import Plan, make_plan
+from fluxkit._wire.samples import Sample
+from fluxkit.errors import FluxError
+from fluxkit_mockserver import MockService
+from fluxkit_mockserver.answer import Answer, Drop, Incoming
+from fluxkit_mockserver.dialect import read_query
+from fluxkit_mockserver.tasks import MockTask
+
+FIELDS = {field.name for field in attrs.fields(Request) if field.init}
+
+#: How a client goes about it: it gives up after a minute of the mock's time, so a task that never ends costs few polls.
+MANNER = Manner(timeout=60.0, patience=60.0, place=Place(Path()), fetch=False, local=True)
+
+
+def same(expected: Any, actual: Any, about: str) -> None:
+    """Raises ``AssertionError`` unless both are equal, saying what they are *about*."""
+    if expected != actual:
+        raise AssertionError(f"{about}: {expected!r} expected, and it is {actual!r}")
+
+
+# Samples.
+
+
+def of_kind(samples: Iterable[Sample], *kinds: str, fits: bool | None = None) -> Iterator[Sample]:
+    """The samples of these kinds."""
+    return (each for each in samples if each.of in kinds and fits in (None, each.fits))
+
+
+def reply_of(sample: Sample) -> Reply:
+    """The answer that a sample holds."""
+    return Reply(sample.status, sample.headers, sample.body, json.dumps(sample.body), 0.0)
+
+
+def references_of(means: Mapping[str, Any]) -> tuple[Any, ...]:
+    """References are kept as base64 text, or as addresses."""
+    return tuple(text if ":" in text else base64.b64decode(text, validate=True) for text in means.get("references", ()))
+
+
+def values_of(sample: Sample) -> dict[str, Any]:
+    """What a sample means, in the values that the form of a request holds."""
+    values = dict(sample.means)
+    values["size"] = tuple(values["size"])
+    if references := references_of(values):
+        values["references"] = tuple(map(Reference.of, references))
+    return values
+
+
+def request_of(sample: Sample) -> Request:
+    """The request of a user who wants what the sample means."""
+    wanted = {name: value for name, value in sample.means.items() if name != "size"}
+    match sample.means.get("size"):
+        case [str(aspect), str(resolution)]:
+            wanted |= {"aspect": aspect, "resolution": resolution}
+        case [_, _] as sides:
+            wanted["size"] = tuple(sides)
+    if "references" in wanted:
+        wanted["references"] = references_of(wanted)
+    options = {name: wanted.pop(name) for name in wanted.keys() - FIELDS}
+    return Request(**wanted, options=options)
+
+
+def plainest(samples: Iterable[Sample], model: str | None = None) -> Sample:
+    """The request that says least, of one model or of all."""
+    requests = [each for each in of_kind(samples, "request", fits=True) if model in (None, each.model)]
+    return min(requests, key=lambda sample: len(sample.body))
+
+
+def numbers(document: Json) -> Iterator[float]:
+    """Every number in a document."""
+    match document:
+        case dict():
+            for value in document.values():
+                yield from numbers(value)
+        case list():
+            for value in document:
+                yield from numbers(value)
+        case int() | float():
+            yield document
+
+
+def shape(document: Json) -> Any:
+    """The keys of a document at every level and the JSON types of its values; a list is judged by its first item."""
+    match document:
+        case dict():
+            return {key: shape(value) for key, value in document.items()}
+        case list():
+            return [shape(item) for item in document[:1]]
+        case bool() | None:
+            return type(document).__name__
+        case int() | float():
+            return "number"
+        case _:
+            return "text"
+
+
+def shapes(samples: Iterable[Sample], kind: str, **facts: Any) -> list[Any]:
+    """The shapes of the samples of a kind that mean these facts."""
+    return [shape(each.body) for each in of_kind(samples, kind) if facts.items() <= each.means.items()]
+
+
+# The client's side.
+
+
+def any_plan(provider: Provider) -> Plan:
+    """A plan of whatever model comes first."""
+    return make_plan(provider, provider.models[0].name, Request("a cat"))
+
+
+def task_of(provider: Provider, id: str = "046b6c7f", model: str | None = None) -> Task:
+    """A task that nobody has seen."""
+    return Task(provider.name, model or provider.models[0].name, id, provider.base_url)
+
+
+def model_of(provider: Provider, sample: Sample) -> Model:
+    """The model that a sample is about."""
+    (row,) = provider.named(str(sample.model))
+    return row
+
+
+def said_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Everything that a snapshot says, in the words of a sample; ``AssertionError`` if it has problems."""
+    said = attrs.asdict(snapshot, recurse=False)
+    same((), said.pop("problems"), "problems of the snapshot")
+    said["images"] = [
+        attrs.asdict(picture, filter=lambda _, value: value is not None) for picture in said.pop("pictures")
+    ]
+    if isinstance(said["cost"], Decimal):
+        said["cost"] = str(said["cost"])
+    return {name: value for name, value in said.items() if value not in (None, [], "")}
+
+
+def error_in(provider: Provider, phase: str, reply: Reply) -> FluxError | None:
+    """The error that a refusal becomes; None for a task that is not there, which is no error yet."""
+    try:
+        if phase == "submit":
+            read_submit(any_plan(provider), reply)
+        else:
+            same(State.VANISHED, read_poll(provider, task_of(provider), reply).state, "state of what is refused")
+    except FluxError as error:
+        return error
+    same("poll", phase, "the phase in which a refusal is no error")
+    return None
+
+
+def name_of(error: FluxError | None) -> str:
+    """The name of an error's class."""
+    return "Vanished" if error is None else type(error).__name__
+
+
+def driver(client: Provider, mock: MockService, *, key: str | None = None) -> Driver:
+    """What carries out a client's flows against a mock, on the mock's time, without a socket."""
+    secret = Secret(key or mock.key, client.key.header, client.key.form)
+    transport = Transport(secret=secret, now=mock.clock.now, inner=mock.transport(), proxy=None, local=True)
+    return Driver(transport, mock.clock, Notes())
+
+
+def buy(at: Driver, plan: Plan) -> Result:
+    """The result of a plan, its images left where they are; raises what the client raises."""
+    return at.run(generate(plan, MANNER))
+
+
+def wait(at: Driver, provider: Provider, task: Task) -> Result:
+    """The result of a task that was bought before."""
+    return at.run(resume(provider, task, MANNER))
+
+
+# The mock's side.
+
+
+def send(
+    mock: MockService, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: Json = None
+) -> Reply:
+    """What the mock answers to one call."""
+    answer = _answer(mock, method, url, headers or {}, b"" if body is None else json.dumps(body).encode())
+    return Reply(answer.status, answer.headers, json.loads(answer.body), answer.body.decode(), mock.clock.now())
+
+
+def load(mock: MockService, link: str) -> Media:
+    """The image behind a link, which is fetched without a key."""
+    answer = _answer(mock, "GET", link, {}, b"")
+    same(200, answer.status, f"the status of {link}")
+    return read_media(io.BytesIO(answer.body))
+
+
+def _answer(mock: MockService, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    parts = urlsplit(url)
+    call = Incoming(method, parts.path, read_query(parts.query), headers, body, f"{parts.scheme}://{parts.netloc}")
+    answer = mock.handle(call)
+    if isinstance(answer, Drop):
+        raise AssertionError(f"{method} {url} was dropped")
+    return answer
+
+
+def made(mock: MockService, id: str | None) -> MockTask:
+    """A task as the mock knows it: the values that it understood, and the size that it draws."""
+    return mock._tasks[str(id)]
+
+
+@attrs.frozen(eq=False)
+class Stranger:
+    """Somebody at a mock who knows of its service only what the samples say: no declaration."""
+
+    mock: MockService
+    name: str
+    samples: Sequence[Sample]
+
+    def call(self, phase: str, model: str | None) -> Sample:
+        """The recorded call of a model, or of any."""
+        calls = of_kind(self.samples, "call", fits=True)
+        return next(each for each in calls if each.phase == phase and model in (None, each.model))
+
+    def send(self, call: Sample, *, id: str = "", body: Json = None, key: str | None = None) -> Reply:
+        """What a recorded call is answered now, with an id, a body and a key."""
+        method, _, url = call.call.partition(" ")
+        url = self.mock.base_url(self.name) + urlsplit(url).path.replace("{id}", id)
+        headers = {name: form.replace("{key}", key or self.mock.key) for name, form in call.headers.items()}
+        return send(self.mock, method, url, headers=headers, body=body)
+
+    def submit(self, sample: Sample) -> Reply:
+        """What a recorded request is answered."""
+        return self.send(self.call("submit", sample.model), body=sample.body)
+
+    def poll(self, id: str | None, model: str | None = None) -> Reply:
+        """What is said of a task."""
+        return self.send(self.call("poll", model), id=str(id))
+
+
+def stranger(provider: Provider, samples: Sequence[Sample], **settings: Any) -> Stranger:
+    """A stranger at a fresh mock of *provider*."""
+    return Stranger(MockService([provider], **settings), provider.name, samples)

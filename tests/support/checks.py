@@ -1,0 +1,411 @@
+"""What a client and a mock of one service promise, as functions that raise when a promise is broken.
+
+Every check takes the declaration of the client, that of the mock, and the samples of the service: usually both sides
+are made from one declaration, but a check must notice when they are not, and when both are wrong alike. Three kinds:
+
+- `check_client_...` holds the client against the samples, and does not look at the mock.
+- `check_mock_...` holds the mock against the samples, and does not look at the client.
+- `check_both_...` lets the client buy from the mock. Of the samples it takes what there is to ask for, and nothing of
+  what is right: so it notices what the two disagree in, and only that.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+import fluxkit.errors
+from fluxkit._contract.media import TYPES, format_named
+from fluxkit._contract.request import Request
+from fluxkit._contract.task import State
+from fluxkit._engine.secret import Secret, read_link
+from fluxkit._wire.declaration import Provider
+from fluxkit._wire.exchange import Outgoing, polling, read_complaint, read_poll, read_snapshot, read_submit, submission
+from fluxkit._wire.json import Problem
+from fluxkit._wire.plan import Plan, make_plan
+from fluxkit._wire.samples import Sample
+from fluxkit.errors import Broken, FluxError, ReferenceUnusable, Rejected, SubmissionUnknown, Unsupported
+from fluxkit_mockserver import MockService
+from fluxkit_mockserver.dialect import Refused, dialect_of
+from fluxkit_mockserver.tasks import life
+
+from .bench import (
+    Stranger,
+    any_plan,
+    buy,
+    driver,
+    error_in,
+    load,
+    made,
+    model_of,
+    name_of,
+    numbers,
+    of_kind,
+    plainest,
+    reply_of,
+    request_of,
+    said_of,
+    same,
+    send,
+    shape,
+    shapes,
+    stranger,
+    task_of,
+    values_of,
+    wait,
+)
+
+Check = Callable[[Provider, Provider, Sequence[Sample]], None]
+
+#: In how many ways one thing is said at most.
+SPELLINGS = 6
+
+
+# The client, against the samples.
+
+
+def check_client_calls_where_the_service_listens(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Method, address and the header with the key are those of each recorded call."""
+    for sample in of_kind(samples, "call", fits=True):
+        call: Outgoing | None = polling(client, task_of(client, "{id}", sample.model))
+        if sample.phase == "submit":
+            call = submission(make_plan(client, str(sample.model), Request("a cat")), 0)
+        if call is None:
+            raise AssertionError(f"{sample.name}: there is no such call")
+        same(sample.call, f"{call.method} {call.url}".replace("%7Bid%7D", "{id}"), sample.name)
+        secret = Secret("{key}", client.key.header, client.key.form)
+        name, line = secret.header_for(read_link(call.url), call.origins, buys=False)
+        same(sample.headers, {name.decode(): line.decode()}, sample.name)
+
+
+def check_client_reads_what_an_answer_means(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Every answer is read as what it means, whole and without a problem."""
+    plan, task = any_plan(client), task_of(client)
+    for sample in of_kind(samples, "accepted", "polled", "resulted", "webhook"):
+        match sample.of:
+            case "accepted":
+                snapshot = read_submit(plan, reply_of(sample))
+            case "polled":
+                snapshot = read_poll(client, task, reply_of(sample))
+            case "resulted":
+                snapshot = read_poll(client, task, reply_of(sample), client.resulted)
+            case _:  # a callback is the answer to a poll without its wrapper
+                snapshot = read_snapshot(client, client.polled, sample.body)
+        same(sample.means, said_of(snapshot), sample.name)
+
+
+def check_client_reads_what_a_refusal_means(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Every refusal becomes its error, with whether to try again, whether it cost, and what is wrong."""
+    for sample in of_kind(samples, "refused"):
+        error = error_in(client, sample.phase, reply_of(sample))
+        same(sample.means["error"], name_of(error), sample.name)
+        if error is not None:
+            same((sample.means["retry"], sample.means["charged"]), (error.retry, error.charged), sample.name)
+            same(sample.means.get("request_id"), error.request_id, sample.name)
+        if isinstance(error, Rejected):
+            same([tuple(pair) for pair in sample.means.get("fields", ())], list(error.fields), sample.name)
+
+
+def check_client_reads_what_a_refusal_says(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Type and message of every refusal are read, and a body in another form is known as such."""
+    for sample in of_kind(samples, "refused"):
+        complaint = read_complaint(client, reply_of(sample))
+        same(sample.means.get("type", ""), complaint.type, sample.name)
+        same("message" in sample.means, complaint.declared, sample.name)
+        if complaint.declared:
+            same(sample.means["message"], complaint.message, sample.name)
+
+
+def check_client_asks_for_what_a_request_means(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What is written means what the recorded request means, read by the declaration."""
+    for sample in of_kind(samples, "request", fits=True):
+        plan, read = _plan(client, sample), model_of(client, sample).request.read
+        same(values_of(sample), read(sample.body), sample.name)
+        same(values_of(sample), read(plan.documents[0]), sample.name)
+
+
+def check_client_writes_a_request_as_documented(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What is written says all that the recorded request says, in the same words."""
+    for sample in of_kind(samples, "request", fits=True):
+        written = _plan(client, sample).body
+        # The client says more: what the service takes where nothing is said. That this changes nothing is shown above.
+        said = {name: value for name, value in sample.body.items() if value is not None}
+        same(sample.written, said == {name: written.get(name) for name in said}, sample.name)
+
+
+def check_client_expects_the_pixels_of_the_service(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """A plan expects the pixels that the service delivers, and knows whether that is certain."""
+    for sample in of_kind(samples, "request", fits=True):
+        plan = _plan(client, sample)
+        same(sample.pixels, plan.expected, sample.name)
+        same(len(sample.pixels) == 1, plan.point is not None and plan.point.documented, sample.name)
+
+
+def check_client_refuses_what_the_service_refuses(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What the service would refuse is refused before anything is sent."""
+    for sample in of_kind(samples, "request", fits=False):
+        if sample.means and (plan := _plan_if_any(client, sample, fit="exact")) is not None:
+            raise AssertionError(f"{sample.name}: {plan.body} would be sent")
+
+
+def _plan(provider: Provider, sample: Sample) -> Plan:
+    return make_plan(provider, str(sample.model), request_of(sample))
+
+
+def _plan_if_any(provider: Provider, sample: Sample, **settings: Any) -> Plan | None:
+    """The plan of a user who wants what the sample means; None if it is refused."""
+    try:
+        return make_plan(provider, str(sample.model), request_of(sample), **settings)
+    except (Unsupported, ReferenceUnusable):
+        return None
+
+
+# The mock, against the samples.
+
+
+def check_mock_takes_what_fits(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Every recorded request that the service takes is taken, billed once, and understood: size and all."""
+    service = stranger(mock, samples, progression="at once")
+    for number, sample in enumerate(of_kind(samples, "request", fits=True), 1):
+        created = read_submit(any_plan(mock), service.submit(sample))
+        same(number, service.mock.billed, f"what was bought after {sample.name}")
+        ended = read_poll(mock, task_of(mock), service.poll(created.id, sample.model))
+        same((State.COMPLETED, created.id), (ended.state, ended.id), sample.name)
+        task = made(service.mock, created.id)
+        same(values_of(sample), dict(task.values), sample.name)
+        same(sample.pixels, task.point.expected, sample.name)
+
+
+def check_mock_refuses_what_does_not_fit(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Every recorded request that the service refuses is refused, free of charge, and the fault is named."""
+    service = stranger(mock, samples)
+    for sample in of_kind(samples, "request", fits=False):
+        error = error_in(mock, "submit", service.submit(sample))
+        if not isinstance(error, Rejected):
+            raise AssertionError(f"{sample.name}: it became {name_of(error)}")
+        named = {name.partition("[")[0] for name, _ in error.fields} or {
+            each for each in (sample.field,) if f"'{each}" in error.message
+        }
+        same(True, sample.field in named, f"{sample.name}: {sample.field} among {named}")
+    same(0, service.mock.billed, "what was bought by what was refused")
+
+
+def check_mock_refuses_a_key_in_the_wrong_place(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """The key is taken in no other header and in no other form."""
+    for sample in of_kind(samples, "call", fits=False):
+        service = stranger(mock, samples)
+        same(401, service.send(sample, body=plainest(samples, sample.model).body).status, sample.name)
+        same(0, service.mock.billed, sample.name)
+
+
+def check_mock_answers_in_the_shape_of_the_service(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Every answer of a task's life has the keys and types of the first sample with that status."""
+    service = stranger(mock, samples, progression="polls")
+    reply = service.submit(plainest(samples))
+    created = read_submit(any_plan(mock), reply)
+    same(shapes(samples, "accepted", status=created.status)[:1], [shape(reply.document)], "the answer to a submit")
+    words = [created.status]
+    for _ in life(mock)[1:]:
+        reply = service.poll(created.id)
+        words.append(read_poll(mock, task_of(mock), reply).status)
+        same(shapes(samples, "polled", status=words[-1])[:1], [shape(reply.document)], f"the answer {words[-1]}")
+    same(list(life(mock)), words, "the words of a task's life")
+
+
+def check_mock_refuses_as_the_service_does(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Whatever is refused is refused with a status and in a form that are recorded for it, free of charge."""
+    plain = plainest(samples)
+    service = stranger(mock, samples)
+    submit, poll = service.call("submit", plain.model), service.call("poll", plain.model)
+    wrong = {**plain.body, **{name: 42 for name in plain.body if isinstance(plain.body[name], str)}}
+    for phase, error, call, rest in (
+        ("submit", "Unauthorized", submit, {"body": plain.body, "key": "wrong"}),
+        ("submit", "Unauthorized", attrs.evolve(submit, headers={}), {"body": plain.body}),
+        ("poll", "Unauthorized", poll, {"id": "046b6c7f", "key": "wrong"}),
+        ("submit", "Rejected", submit, {"body": wrong}),
+        ("poll", "Vanished", poll, {"id": "046b6c7f"}),
+        ("submit", "Broken", submit, {"body": plain.body}),
+    ):
+        if error == "Broken":
+            service.mock.fault("503", times=1)
+        _is_recorded(mock, samples, phase, error, service.send(call, **rest))
+    same(0, service.mock.billed, "what was bought by what was refused")
+
+
+def _is_recorded(provider: Provider, samples: Sequence[Sample], phase: str, error: str, reply: Any) -> None:
+    about = f"{error} in a {phase}"
+    same(error, name_of(error_in(provider, phase, reply)), about)
+    known = [each for each in of_kind(samples, "refused") if each.means["error"] == error]
+    same(True, reply.status in {each.status for each in known}, f"{about}: status {reply.status} is recorded")
+    same(True, shape(reply.document) in [shape(each.body) for each in known], f"{about}: {reply.text} is recorded")
+
+
+def check_mock_has_the_words_for_each_refusal(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """For each refusal that is recorded, the mock has an answer of that status, form and meaning."""
+    for sample in of_kind(samples, "refused"):
+        error: type[FluxError] = getattr(fluxkit.errors, sample.means["error"])
+        problems = tuple(Problem(name, 0, reason) for name, reason in sample.means.get("fields", ()))
+        if error is SubmissionUnknown:  # what the client cannot know, the service does
+            error = Broken
+        answer = dialect_of(mock).refuse(Refused(error, problems=problems, status=sample.status))
+        reply = attrs.evolve(reply_of(sample), document=json.loads(answer.body), text=answer.body.decode())
+        same(sample.status, answer.status, sample.name)
+        same(sample.means["error"], name_of(error_in(mock, sample.phase, reply)), sample.name)
+        known = [shape(each.body) for each in of_kind(samples, "refused") if each.status == sample.status]
+        same(True, shape(reply.document) in known, f"{sample.name}: {reply.text} is recorded")
+
+
+def check_mock_tasks_take_as_long_as_shown(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """A task takes a number of seconds that a completed one shows, if one shows numbers."""
+    shown = {number for sample in _completed(samples) for number in numbers(sample.body)}
+    for model in mock.models if shown else ():
+        service = stranger(mock, samples)
+        created = read_submit(any_plan(mock), service.submit(plainest(samples, model.name)))
+        begun = service.mock.clock.now()
+        while read_poll(mock, task_of(mock), service.poll(created.id, model.name)).state is not State.COMPLETED:
+            service.mock.clock.advance(0.5)
+        took = service.mock.clock.now() - begun
+        same(True, took in shown, f"{model.name}: {took} seconds are shown")
+
+
+def check_mock_links_live_as_long_as_shown(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """A link dies as long after a moment as a recorded one after a moment that its answer names, if one says when."""
+    lives = {
+        image["expires_at"] - moment
+        for sample in _completed(samples)
+        for image in sample.means["images"]
+        for moment in numbers(sample.body)
+        if "expires_at" in image
+    }
+    if lives:
+        service = stranger(mock, samples, progression="at once")
+        created = read_submit(any_plan(mock), service.submit(plainest(samples)))
+        (image,) = read_poll(mock, task_of(mock), service.poll(created.id)).pictures
+        life = (image.expires_at or 0) - service.mock.clock.now()
+        same(True, life in lives, f"a life of {life} seconds is shown")
+
+
+def check_mock_images_have_the_format_that_is_shown(
+    client: Provider, mock: Provider, samples: Sequence[Sample]
+) -> None:
+    """An image of which no format was asked has one that a recorded link shows, if one is known to be of its model."""
+    for model in mock.models:
+        shown = {
+            format_named(urlsplit(image["url"]).path.rpartition(".")[2])
+            for sample in _completed(samples)
+            for image in sample.means["images"]
+            if sample.model == model.name or (sample.model is None and model.delivers)
+        }
+        if shown:
+            service = stranger(mock, samples, progression="at once")
+            created = read_submit(any_plan(mock), service.submit(plainest(samples, model.name)))
+            given = made(service.mock, created.id).format
+            same(True, given in shown, f"{model.name}: {given} is shown")
+
+
+def _completed(samples: Sequence[Sample]) -> Iterator[Sample]:
+    return (each for each in of_kind(samples, "polled", "resulted") if each.means.get("state") == "completed")
+
+
+# Both, against each other.
+
+
+def check_both_make_once_what_is_asked(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What the client sends is taken, understood as it was meant, made in the expected size, and billed once."""
+    service = MockService([mock], progression="polls")
+    at, base_url = driver(client, service), service.base_url(mock.name)
+    for sample in of_kind(samples, "request"):
+        plan = _plan_if_any(client, sample, base_url=base_url) if sample.means else None
+        if plan is None:
+            continue
+        bought = service.billed
+        result = buy(at, plan)
+        same(1, service.billed - bought, f"what was bought by {sample.name}")
+        task = made(service, result.tasks[0].id)
+        same({**task.values, **plan.values[0]}, dict(task.values), f"what is understood of {sample.name}")
+        same(True, task.point.pixels in plan.expected, f"{sample.name}: {task.point.pixels} in {plan.expected}")
+    for note in at.notes.kept:
+        same((), note.entry.get("problems", ()), "the problems of an answer")
+
+
+def check_both_understand_every_spelling(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """Whichever way the mock says a thing, the client reads it, without a problem."""
+    for spelling in range(SPELLINGS):
+        service = MockService([mock], progression="polls", spelling=spelling)
+        at = driver(client, service)
+        plain = _plan_at(service, client, mock, client.models[0].name)
+        result = buy(at, plain)
+        same([charge.task for charge in service.charges], [task.id for task in result.tasks], "what was bought")
+        for note in at.notes.kept:
+            same((), note.entry.get("problems", ()), "the problems of an answer")
+
+
+def check_both_agree_on_refusals(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """A wrong key, an unknown task, an overload and a lost answer are known for what they are."""
+    service = MockService([mock], progression="polls")
+    at, plan = driver(client, service), _plan_at(service, client, mock, client.models[0].name)
+    same("Unauthorized", _error_of(lambda: buy(driver(client, service, key="wrong"), plan)), "a wrong key")
+    lost = attrs.evolve(task_of(client), base_url=plan.base_url)
+    same("Vanished", _error_of(lambda: wait(at, client, lost)), "an unknown task")
+    service.fault("503", times=1)
+    same(1, len(buy(at, plan).images), "images after an overload")
+    service.fault("accepted-then-dropped", times=1)
+    same("SubmissionUnknown", _error_of(lambda: buy(at, plan)), "a lost answer")
+    same(2, service.billed, "what was bought")
+
+
+def check_both_follow_links_to_the_image(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """The link that the client reads leads to an image of the expected size, as long as it is said to live."""
+    for model in client.models:
+        service = MockService([mock], progression="at once")
+        plan = _plan_at(service, client, mock, model.name)
+        (image,) = buy(driver(client, service), plan).images
+        media = load(service, str(image.url))
+        same(True, (media.width, media.height) in plan.expected, f"{media} in {plan.expected}")
+        same(TYPES.get(model.delivers or "", media.media_type), media.media_type, f"the format of {model.name}")
+        if image.expires_at is not None and client.link_life is not None:
+            life = image.expires_at - service.clock.now()  # whole seconds are told
+            same(True, abs(life - client.link_life) < 1, f"a life of {life} seconds instead of {client.link_life}")
+
+
+def _plan_at(service: MockService, client: Provider, mock: Provider, model: str) -> Plan:
+    return make_plan(client, model, Request("a cat"), base_url=service.base_url(mock.name))
+
+
+def _error_of(work: Callable[[], object]) -> str:
+    try:
+        work()
+    except FluxError as error:
+        return type(error).__name__
+    return "none"
+
+
+CLIENT: tuple[Check, ...] = (
+    check_client_calls_where_the_service_listens,
+    check_client_reads_what_an_answer_means,
+    check_client_reads_what_a_refusal_means,
+    check_client_reads_what_a_refusal_says,
+    check_client_asks_for_what_a_request_means,
+    check_client_writes_a_request_as_documented,
+    check_client_expects_the_pixels_of_the_service,
+    check_client_refuses_what_the_service_refuses,
+)
+MOCK: tuple[Check, ...] = (
+    check_mock_answers_in_the_shape_of_the_service,
+    check_mock_refuses_as_the_service_does,
+    check_mock_refuses_a_key_in_the_wrong_place,
+    check_mock_has_the_words_for_each_refusal,
+    check_mock_refuses_what_does_not_fit,
+    check_mock_takes_what_fits,
+    check_mock_tasks_take_as_long_as_shown,
+    check_mock_links_live_as_long_as_shown,
+    check_mock_images_have_the_format_that_is_shown,
+)
+BOTH: tuple[Check, ...] = (
+    check_both_agree_on_refusals,
+    check_both_understand_every_spelling,
+    check_both_follow_links_to_the_image,
+    check_both_make_once_what_is_asked,
+)

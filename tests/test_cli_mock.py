@@ -1,0 +1,290 @@
+"""The command line with real sockets, real processes and real signals."""
+
+import importlib.metadata
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import PIL.Image
+import pytest
+
+from fluxkit import _plugins, errors
+from fluxkit.cli.mock import mock_part
+from fluxkit.cli.output import Code
+from fluxkit.cli.program import fluxkit as program
+from fluxkit_mockserver.server import Server
+from fluxkit_mockserver.service import MockService
+
+FLUXKIT = str(Path(sysconfig.get_path("scripts"), "fluxkit"))
+KLEIN = "magnific:flux-2-klein"
+
+#: How long in seconds a process may take on the slowest machine; a test that reaches it has failed.
+PATIENCE = 60
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty directory, and no settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
+        monkeypatch.delenv(name)
+
+
+def run(*arguments: str, **env: str) -> click.testing.Result:
+    """Runs a command line in this process."""
+    return click.testing.CliRunner().invoke(program, arguments, env=env)
+
+
+def launch(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Runs a command line in a process of its own, to its end."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.run([FLUXKIT, *arguments], text=True, timeout=PATIENCE, check=False, **options)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command line in a process of its own, which is gone at the end."""
+    process = subprocess.Popen([FLUXKIT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines_until(word: str, lines: Iterator[str]) -> list[str]:
+    """The lines up to the first that holds *word*."""
+    seen = []
+    for line in lines:
+        seen.append(line.rstrip("\n"))
+        if word in line:
+            return seen
+    raise AssertionError(f"{word!r} never came: {seen}")
+
+
+# Demo
+
+
+@pytest.mark.slow
+def test_demo_makes_an_image_of_each_bundled_service_over_http() -> None:
+    done = run("demo", "--output-dir", "new/pictures")
+    assert 0 == done.exit_code, done.stderr
+    registry = _plugins.installed()
+    bundled = [name for name in registry.names if registry.owner(name).bundled]
+    paths = done.stdout.splitlines()
+    assert sorted(paths) == sorted(str(path) for path in Path("new/pictures").iterdir())
+    sizes = {}
+    for name, path in zip(bundled, paths, strict=True):
+        with PIL.Image.open(path) as image:
+            image.load()
+            sizes[name] = image.size
+        assert Path(path).name.startswith(name)
+    known = {"magnific": (1344, 768), "freepik": (1344, 768), "apimart": (1920, 1080)}
+    assert known == {name: sizes[name] for name in known}
+    assert f"the mock has billed {len(bundled)}; nothing was bought" == done.stderr.splitlines()[-1]
+    assert f"a mock of {', '.join(bundled)} serves at http://127.0.0.1:" in done.stderr
+
+
+@pytest.mark.slow
+def test_demo_without_a_directory_makes_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(tmp_path))
+    done = run("demo")
+    assert {tmp_path} == {Path(path).parent for path in done.stdout.splitlines()}
+
+
+def test_demo_refuses_a_directory_that_cannot_be_made() -> None:
+    Path("file").touch()
+    done = run("demo", "--output-dir", "file/pictures")
+    assert Code.NOT_SENT == done.exit_code
+    assert "error: --output-dir is file/pictures, which cannot be made: Not a directory." in done.stderr
+
+
+# Mock
+
+
+@pytest.mark.slow
+def test_mock_serves_what_it_prints_until_ctrl_c() -> None:
+    with running("mock", "--port", "0", "--progression", "at once", "--seed", "3") as mock:
+        assert mock.stdout is not None
+        assert mock.stderr is not None
+        printed = dict(line.split() for line in lines_until("key ", mock.stdout))
+        assert {*_plugins.installed().names, "key"} == printed.keys()
+        Path("key.txt").write_text(printed["key"])
+        there = ("--base-url", printed["magnific"], "--key-file", "key.txt")
+        made = launch("generate", "a fox", "-p", KLEIN, *there, "-o", "x.png")
+        assert (0, "x.png\n") == (made.returncode, made.stdout)
+        mock.send_signal(signal.SIGINT)
+        assert 0 == mock.wait(PATIENCE)
+        assert ["serving until Ctrl-C", "stopped; the mock has billed 1"] == mock.stderr.read().splitlines()
+    with PIL.Image.open("x.png") as image:
+        assert (1024, 1024) == image.size
+
+
+def test_mock_refuses_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("mock", "--port", str(port))
+    assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
+    assert done.stderr.startswith(f"error: --port is {port}: Port {port} of 127.0.0.1 is taken.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "65536"], "'--port'"),
+        (["--speed", "0"], "'--speed'"),
+        (["--progression", "never"], "'--progression'"),
+    ],
+)
+def test_mock_refuses_what_it_cannot_do(arguments: list[str], said: str) -> None:
+    done = run("mock", *arguments)
+    assert Code.NOT_SENT == done.exit_code
+    assert f"error: Invalid value for {said}" in done.stderr
+
+
+def test_mock_passes_on_its_options_and_what_is_wrong_with_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[MockService] = []
+
+    def serve(service: MockService, *, port: int, ready: Any) -> None:
+        served.append(service)
+        ready(f"http://127.0.0.1:{port}")
+
+    def fail() -> object:
+        raise ImportError("no such thing")
+
+    monkeypatch.setattr("fluxkit_mockserver.server.serve", serve)
+    monkeypatch.setattr(_plugins, "installed", lambda: _plugins.Registry([_plugins.Plugin("bad", fail)]))
+    done = run("mock", "--port", "7", "--progression", "polls", "--speed", "3")
+    assert (0, "key  test\n") == (done.exit_code, done.stdout)
+    assert "warning: The plugin 'bad'" in done.stderr
+    assert ("polls", 3.0) == (served[0]._progression, served[0].clock.speed)
+
+
+def test_an_error_of_the_sockets_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(*_: Any, **__: Any) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("fluxkit_mockserver.server.serve", serve)
+    done = run("mock")
+    assert (Code.BROKEN, "error: Too many open files\n") == (done.exit_code, done.stderr)
+
+
+def test_a_mock_that_is_not_installed_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: ())
+    with pytest.raises(errors.SettingsError, match="No mock server is installed"):
+        mock_part("server:serve")
+
+
+def test_a_library_that_the_mock_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "fluxkit_mockserver.server")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(errors.SettingsError, match=r"needs uvicorn, which is not installed.*fluxkit-py\[mock\]"):
+        mock_part("server:serve")
+
+
+def test_a_mock_without_a_part_is_a_plugin_that_fails() -> None:
+    with pytest.raises(errors.PluginError, match="fluxkit_mockserver has no nowhere:serve"):
+        mock_part("nowhere:serve")
+
+
+# Processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["generate", "a"], 2, "error: No provider is named."),
+        (["generate", "a", "-p", KLEIN], 2, "error: No key for magnific."),
+        (["generate", "a", "-p", KLEIN, "-o", "missing/x.png"], 2, "error: --output is missing/x.png"),
+        (["nothing"], 2, "error: No such command 'nothing'"),
+        (["plan", "a", "-p", KLEIN], 0, ""),
+    ],
+)
+def test_a_process_ends_with_a_code_and_without_a_traceback(arguments: Sequence[str], code: int, said: str) -> None:
+    done = launch(*arguments)
+    assert code == done.returncode
+    assert done.stderr.startswith(said)
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_waiting_says_which_task_goes_on() -> None:
+    service = MockService([_plugins.installed().provider("magnific")])
+    service.fault("stuck")
+    Path("key.txt").write_text(service.key)
+    with (
+        Server(service) as server,
+        running(
+            "generate", "a", "-p", KLEIN, "--base-url", server.base_url("magnific"), "--key-file", "key.txt"
+        ) as made,
+    ):
+        assert made.stderr is not None
+        task = lines_until(" s  task ", made.stderr)[-1].split()[3].rstrip(":")
+        made.send_signal(signal.SIGINT)
+        assert Code.INTERRUPTED == made.wait(PATIENCE)
+        assert [
+            f"error: interrupted; still running or not fetched, and billed: task {task}",
+            f"task {task}: running the command again buys another image",
+        ] == made.stderr.read().splitlines()[-2:]
+    assert 1 == service.billed
+
+
+@pytest.mark.slow
+def test_a_reader_who_leaves_is_no_error() -> None:
+    for arguments in (["providers"], ["--help"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = launch(*arguments, stdout=writer)
+        os.close(writer)
+        assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_result_that_a_full_disk_refuses_is_told_on_stderr() -> None:
+    with open("/dev/full", "w") as full:
+        done = launch("generate", "a", "-p", KLEIN, "--offline", "-o", "x.png", stdout=full)
+    assert Code.BROKEN == done.returncode
+    assert ["x.png", "error: stdout: No space left on device"] == done.stderr.splitlines()[-2:]
+    assert Path("x.png").exists()
+
+
+@pytest.mark.slow
+def test_on_a_terminal_progress_is_gone_at_the_end_and_stdout_is_clean() -> None:
+    leader, follower = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    done = launch("generate", "a", "-p", KLEIN, "--offline", "-o", "x.png", "--json", stderr=follower, env=env)
+    os.close(follower)
+    shown = b""
+    try:
+        while piece := os.read(leader, 65536):
+            shown += piece
+    except OSError:  # Linux says so that nobody holds the other end any more
+        pass
+    os.close(leader)
+    assert 0 == done.returncode
+    assert done.stdout.startswith('{\n  "provider": "magnific"')
+    assert b"\x1b[2K" in shown
+    assert shown.startswith(b"offline: a mock of magnific answers")
+
+
+@pytest.mark.slow
+def test_without_click_the_program_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['click'] = None; from fluxkit.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (2, "") == (done.returncode, done.stdout)
+    assert [
+        "error: the command line needs click, which is not installed",
+        "Install it: pip install 'fluxkit-py[cli]'",
+    ] == done.stderr.splitlines()

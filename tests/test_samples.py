@@ -1,0 +1,798 @@
+"""The recorded exchanges of each service against the client and against the mock, and against gaps of their own.
+
+A mock made from a wrong declaration agrees with a client made from the same. The samples come from outside, so both are
+held against them: what the client reads and writes here, what the mock takes, refuses and says there. And because a
+fact without a sample is only a claim, every fact of every declaration is asked for the sample that shows it.
+"""
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+import pytest
+
+import fluxkit.errors
+from fluxkit._contract.media import format_named, kind, read_media
+from fluxkit._contract.reference import Reference
+from fluxkit._contract.request import Request
+from fluxkit._contract.task import Snapshot, State, Task
+from fluxkit._wire.codecs import At, Each, Either, First, Fixed, Form, Pair, Sides, Slots, With
+from fluxkit._wire.declaration import Model, Provider
+from fluxkit._wire.exchange import polling, read_complaint, read_poll, read_snapshot, read_submit, submission
+from fluxkit._wire.json import MISSING, Json, Problem, Unfit, path_of, pluck
+from fluxkit._wire.plan import Plan, make_plan
+from fluxkit._wire.samples import Sample, load_samples, samples_of
+from fluxkit._wire.scalars import Base64, Flag, Hosted, Link, Money, Real, Reason, Text, Whole, Words
+from fluxkit._wire.sizes import Canvas, Grid
+from fluxkit.errors import Broken, FluxError, PluginError, Rejected, SubmissionUnknown, Unsupported
+from fluxkit_mockserver import MockService
+from fluxkit_mockserver.dialect import Refused, dialect_of
+from fluxkit_mockserver.tasks import life
+from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
+
+PROVIDERS = (MAGNIFIC, FREEPIK, APIMART)
+FIELDS = {field.name for field in attrs.fields(Request) if field.init}
+
+#: What the request calls a field of a body, where a model has no field of that name or another name for it.
+OURS = {
+    "aspect_ratio": "aspect",
+    "size": "aspect",
+    "width": "size",
+    "height": "size",
+    "prompt_upsampling": "enhance_prompt",
+    "input_image": "references",
+    "input_image_5": "references",
+    "image_urls": "references",
+}
+
+#: The facts that no sample shows, and why.
+UNSAMPLED = {
+    "magnific": {
+        "link_life is 3600.0": "no page says it; the only recorded link names its end and not its beginning",
+        "flux-2-klein: duration is 1.0": "the pages say sub-second and nothing more",
+    },
+    "apimart": {
+        "not_found 404 is Vanished": "the service is documented to say 400; other hosts that resell it may say 404",
+        "polled: expires_at: 0 is taken": "a moment before 1970 is nonsense from any service",
+        "polled: expires_at: -1 is refused": "a moment before 1970 is nonsense from any service",
+    },
+}
+UNSAMPLED["freepik"] = UNSAMPLED["magnific"]
+
+
+#: The refused requests for which fluxkit has no words: its users cannot leave out a prompt, or say two things at once.
+UNASKABLE = {
+    "a resolution in upper case",
+    "an address without its list",
+    "another model",
+    "aspect_ratio",
+    "n",
+    "no model",
+    "no prompt",
+    "width",
+}
+
+
+def select(*kinds: str, fits: bool | None = None, asked: bool | None = None) -> Any:
+    """Parametrizes a test by every provider and each of its samples of these kinds; *asked* ones mean something."""
+    rows = [
+        pytest.param(provider, sample, id=f"{provider.name}-{sample.of}-{sample.name}")
+        for provider in PROVIDERS
+        for sample in samples_of(provider)
+        if sample.of in kinds and fits in (None, sample.fits) and asked in (None, bool(sample.means))
+    ]
+    return pytest.mark.parametrize(("provider", "sample"), rows)
+
+
+each_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
+
+
+@attrs.frozen(eq=False)
+class Reply:
+    """An answer as the flows read it."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    at: float = 0.0
+
+    @property
+    def document(self) -> Json:
+        return json.loads(self.text)
+
+
+def reply_of(answer: Sample | httpx.Response) -> Reply:
+    if isinstance(answer, Sample):
+        return Reply(answer.status, json.dumps(answer.body), answer.headers)
+    return Reply(answer.status_code, answer.text, answer.headers)
+
+
+def any_plan(provider: Provider) -> Plan:
+    return make_plan(provider, provider.models[0].name, Request("a cat"))
+
+
+def task_of(provider: Provider, id: str = "046b6c7f", model: str = "") -> Task:
+    return Task(provider.name, model or provider.models[0].name, id, provider.base_url)
+
+
+def model_of(provider: Provider, sample: Sample) -> Model:
+    (row,) = provider.named(str(sample.model))
+    return row
+
+
+def references_of(means: Mapping[str, Any]) -> tuple[Any, ...]:
+    """References are kept as base64 text, or as addresses."""
+    return tuple(text if ":" in text else base64.b64decode(text, validate=True) for text in means.get("references", ()))
+
+
+def values_of(sample: Sample) -> dict[str, Any]:
+    """What a sample means, in the values that the form of a request holds."""
+    values = dict(sample.means)
+    values["size"] = tuple(values["size"])
+    if references := references_of(values):
+        values["references"] = tuple(map(Reference.of, references))
+    return values
+
+
+def request_of(sample: Sample) -> Request:
+    """The request of a user who wants what the sample means."""
+    wanted = {name: value for name, value in sample.means.items() if name != "size"}
+    match sample.means.get("size"):
+        case [str(aspect), str(resolution)]:
+            wanted |= {"aspect": aspect, "resolution": resolution}
+        case [_, _] as sides:
+            wanted["size"] = tuple(sides)
+    if "references" in wanted:
+        wanted["references"] = references_of(wanted)
+    options = {name: wanted.pop(name) for name in wanted.keys() - FIELDS}
+    return Request(**wanted, options=options)
+
+
+# The client.
+
+
+def said_of(snapshot: Snapshot) -> dict[str, Any]:
+    """Everything that a snapshot says, in the words of a sample."""
+    said = attrs.asdict(snapshot, recurse=False)
+    assert said.pop("problems") == ()
+    said["images"] = [
+        attrs.asdict(picture, filter=lambda _, value: value is not None) for picture in said.pop("pictures")
+    ]
+    if isinstance(said["cost"], Decimal):
+        said["cost"] = str(said["cost"])
+    return {name: value for name, value in said.items() if value not in (None, [], "")}
+
+
+@select("accepted", "polled", "webhook")
+def test_client_reads_what_an_answer_means(provider: Provider, sample: Sample) -> None:
+    match sample.of:
+        case "accepted":
+            snapshot = read_submit(any_plan(provider), reply_of(sample))
+        case "polled":
+            snapshot = read_poll(provider, task_of(provider), reply_of(sample))
+        case _:  # a callback is the answer to a poll without its wrapper
+            snapshot = read_snapshot(provider, provider.polled, sample.body)
+    assert sample.means == said_of(snapshot)
+
+
+def error_in(provider: Provider, phase: str, reply: Reply) -> FluxError | None:
+    """The error that a refusal becomes; None for a task that is not there, which is no error yet."""
+    try:
+        if phase == "submit":
+            read_submit(any_plan(provider), reply)
+        else:
+            assert State.VANISHED is read_poll(provider, task_of(provider), reply).state
+    except FluxError as error:
+        return error
+    assert "poll" == phase
+    return None
+
+
+def name_of(error: FluxError | None) -> str:
+    return "Vanished" if error is None else type(error).__name__
+
+
+@select("refused")
+def test_client_reads_what_a_refusal_means(provider: Provider, sample: Sample) -> None:
+    error = error_in(provider, sample.phase, reply_of(sample))
+    assert sample.means["error"] == name_of(error)
+    if error is not None:
+        assert (sample.means["retry"], sample.means["charged"]) == (error.retry, error.charged)
+        assert sample.means.get("request_id") == error.request_id
+        if isinstance(error, Rejected):
+            assert [tuple(pair) for pair in sample.means.get("fields", ())] == list(error.fields)
+
+
+@select("refused")
+def test_client_reads_what_a_refusal_says(provider: Provider, sample: Sample) -> None:
+    complaint = read_complaint(provider, reply_of(sample))
+    assert sample.means.get("type", "") == complaint.type
+    assert ("message" in sample.means) is complaint.declared
+    if complaint.declared:
+        assert sample.means["message"] == complaint.message
+
+
+@select("request", fits=True)
+def test_client_asks_for_what_a_request_means(provider: Provider, sample: Sample) -> None:
+    plan = make_plan(provider, str(sample.model), request_of(sample))
+    read = model_of(provider, sample).request.read
+    assert values_of(sample) == read(sample.body) == read(plan.documents[0])
+
+
+@select("request", fits=True)
+def test_client_writes_a_request_as_the_service_documents_it(provider: Provider, sample: Sample) -> None:
+    written = make_plan(provider, str(sample.model), request_of(sample)).body
+    # The client says more: what the service takes where nothing is said. That this changes nothing is shown above.
+    alike = {name: written[name] for name, value in sample.body.items() if value is not None}
+    said = {name: value for name, value in sample.body.items() if value is not None}
+    assert (said == alike) is sample.written
+
+
+@select("request", fits=True)
+def test_plan_expects_the_pixels_of_the_service(provider: Provider, sample: Sample) -> None:
+    plan = make_plan(provider, str(sample.model), request_of(sample))
+    assert sample.pixels == plan.expected
+    assert plan.point.documented is (len(sample.pixels) == 1)
+
+
+def test_only_what_nobody_can_ask_for_is_not_asked() -> None:
+    requests = [each for provider in PROVIDERS for each in samples_of(provider) if each.of == "request"]
+    assert UNASKABLE == {each.name.partition(": ")[2] for each in requests if not each.means}
+
+
+@select("request", fits=False, asked=True)
+def test_plan_refuses_what_the_service_refuses(provider: Provider, sample: Sample) -> None:
+    with pytest.raises(FluxError) as caught:
+        make_plan(provider, str(sample.model), request_of(sample), fit="exact")
+    ours = OURS.get(sample.field, sample.field)
+    if isinstance(caught.value, Unsupported):
+        assert ours == caught.value.field
+    else:  # what is no image at all
+        assert (ours, "ReferenceUnusable") == ("references", type(caught.value).__name__)
+
+
+@select("call", fits=True)
+def test_client_calls_where_the_service_listens(provider: Provider, sample: Sample) -> None:
+    plan = make_plan(provider, str(sample.model), Request("a cat"))
+    task = task_of(provider, "{id}", str(sample.model))
+    call = submission(plan, 0) if sample.phase == "submit" else polling(provider, task)
+    assert call is not None
+    assert sample.call == f"{call.method} {call.url}".replace("%7Bid%7D", "{id}")
+    assert sample.headers == {provider.key.header: provider.key.form}
+
+
+# The mock.
+
+
+@attrs.frozen(eq=False)
+class Bench:
+    """A mock of one service, and an HTTP client that knows of the service what the samples say."""
+
+    provider: Provider
+    mock: MockService
+    http: httpx.Client
+
+    def call(self, phase: str, model: str | None) -> Sample:
+        """The recorded call of a model."""
+        calls = [each for each in samples_of(self.provider) if each.of == "call" and each.fits]
+        return next(each for each in calls if each.phase == phase and model in (None, each.model))
+
+    def send(self, call: Sample, *, id: str = "", body: Json = None, key: str | None = None) -> Reply:
+        method, _, url = call.call.partition(" ")
+        url = self.mock.base_url(self.provider.name) + urlsplit(url).path.replace("{id}", id)
+        headers = {name: form.replace("{key}", key or self.mock.key) for name, form in call.headers.items()}
+        return reply_of(self.http.request(method, url, headers=headers, json=body))
+
+    def submit(self, sample: Sample) -> Reply:
+        return self.send(self.call("submit", sample.model), body=sample.body)
+
+    def poll(self, id: str, sample: Sample | None = None) -> Reply:
+        return self.send(self.call("poll", sample.model if sample else None), id=id)
+
+    def plainest(self) -> Sample:
+        """The request that says least."""
+        requests = [each for each in samples_of(self.provider) if each.of == "request" and each.fits]
+        return min(requests, key=lambda sample: len(sample.body))
+
+
+def bench(provider: Provider, **settings: Any) -> Bench:
+    mock = MockService([provider], **settings)
+    return Bench(provider, mock, httpx.Client(transport=mock.transport()))
+
+
+def shape(document: Json) -> Any:
+    """The keys of a document at every level and the JSON types of its values; a list is judged by its first item."""
+    match document:
+        case dict():
+            return {key: shape(value) for key, value in document.items()}
+        case list():
+            return [shape(item) for item in document[:1]]
+        case bool() | None:
+            return type(document).__name__
+        case int() | float():
+            return "number"
+        case _:
+            return "text"
+
+
+@select("request", fits=True)
+def test_mock_takes_what_fits_and_delivers_its_pixels(provider: Provider, sample: Sample) -> None:
+    service = bench(provider, progression="at once")
+    created = read_submit(any_plan(provider), service.submit(sample))
+    assert 1 == service.mock.billed
+    ended = read_poll(provider, task_of(provider), service.poll(str(created.id), sample))
+    assert (State.COMPLETED, created.id) == (ended.state, ended.id)
+    image = service.http.get(str(ended.pictures[0].url))
+    media = read_media(io.BytesIO(image.content))
+    assert (media.width, media.height) in sample.pixels
+    assert sample.means.get("output_format", model_of(provider, sample).delivers or "png") == format_named(
+        media.media_type
+    )
+    assert 1 == service.mock.billed
+
+
+@select("request", fits=False)
+def test_mock_refuses_what_does_not_fit_and_names_it(provider: Provider, sample: Sample) -> None:
+    service = bench(provider)
+    reply = service.submit(sample)
+    assert 400 <= reply.status < 500
+    assert 0 == service.mock.billed
+    error = error_in(provider, "submit", reply)
+    assert isinstance(error, Rejected)
+    if error.fields:
+        assert sample.field in {name.partition("[")[0] for name, _ in error.fields}
+    else:
+        assert f"'{sample.field}" in error.message
+
+
+@select("call", fits=False)
+def test_mock_refuses_a_key_in_the_wrong_place(provider: Provider, sample: Sample) -> None:
+    service = bench(provider)
+    reply = service.send(sample, body=service.plainest().body)
+    assert (401, 0) == (reply.status, service.mock.billed)
+
+
+def shapes(provider: Provider, kind: str, **facts: Any) -> list[Any]:
+    """The shapes of the samples of a kind that mean these facts."""
+    known = [each for each in samples_of(provider) if each.of == kind and facts.items() <= each.means.items()]
+    return [shape(each.body) for each in known]
+
+
+@each_provider
+def test_mock_answers_in_the_shape_of_the_service(provider: Provider) -> None:
+    service = bench(provider, progression="polls")
+    reply = service.submit(service.plainest())
+    created = read_submit(any_plan(provider), reply)
+    assert shapes(provider, "accepted", status=created.status)[0] == shape(reply.document)
+    words = [created.status]
+    while words[-1] != life(provider)[-1]:
+        reply = service.poll(str(created.id))
+        words.append(read_poll(provider, task_of(provider), reply).status)
+        assert shapes(provider, "polled", status=words[-1])[0] == shape(reply.document)
+    assert list(life(provider)) == words
+
+
+@each_provider
+@pytest.mark.parametrize("spelling", range(6))
+def test_mock_means_the_same_in_every_spelling(provider: Provider, spelling: int) -> None:
+    service = bench(provider, progression="polls", spelling=spelling)
+    created = read_submit(any_plan(provider), service.submit(service.plainest()))
+    assert service.mock.charges[0].task == created.id
+    for word in life(provider)[1:]:
+        told = read_poll(provider, task_of(provider), service.poll(str(created.id)))
+        assert (created.id, word, ()) == (told.id, told.status, told.problems)
+    assert 1 == len(told.pictures)
+
+
+def _a_wrong_key(service: Bench) -> Reply:
+    return service.send(service.call("submit", None), body=service.plainest().body, key="wrong")
+
+
+def _no_key(service: Bench) -> Reply:
+    call = attrs.evolve(service.call("submit", None), headers={})
+    return service.send(call, body=service.plainest().body)
+
+
+def _a_wrong_key_in_a_poll(service: Bench) -> Reply:
+    return service.send(service.call("poll", None), id="046b6c7f", key="wrong")
+
+
+def _a_wrong_field(service: Bench) -> Reply:
+    plain = service.plainest()
+    return service.send(service.call("submit", plain.model), body={**plain.body, "prompt": 42})
+
+
+def _no_such_task(service: Bench) -> Reply:
+    return service.poll("046b6c7f")
+
+
+def _overload(service: Bench) -> Reply:
+    service.mock.fault("503", times=1)
+    return service.submit(service.plainest())
+
+
+@each_provider
+@pytest.mark.parametrize(
+    ("provoke", "phase", "error"),
+    [
+        (_a_wrong_key, "submit", "Unauthorized"),
+        (_no_key, "submit", "Unauthorized"),
+        (_a_wrong_key_in_a_poll, "poll", "Unauthorized"),
+        (_a_wrong_field, "submit", "Rejected"),
+        (_no_such_task, "poll", "Vanished"),
+        (_overload, "submit", "Broken"),
+    ],
+    ids=lambda value: value.__name__.strip("_") if callable(value) else "",
+)
+def test_mock_refuses_as_the_service_does(provider: Provider, provoke: Any, phase: str, error: str) -> None:
+    service = bench(provider)
+    reply = provoke(service)
+    assert error == name_of(error_in(provider, phase, reply))
+    assert shape(reply.document) in shapes(provider, "refused", error=error)
+    assert reply.status in {
+        each.status for each in samples_of(provider) if each.of == "refused" and each.means["error"] == error
+    }
+    assert 0 == service.mock.billed
+
+
+@pytest.mark.parametrize("provider", [MAGNIFIC, FREEPIK], ids=lambda provider: provider.name)
+def test_mock_knows_only_the_models_of_the_service(provider: Provider) -> None:
+    service = bench(provider)
+    call = service.call("submit", "flux-2-klein")
+    reply = service.send(attrs.evolve(call, call=f"{call.call}-2"), body=service.plainest().body)
+    assert (404, "Rejected") == (reply.status, name_of(error_in(provider, "submit", reply)))
+
+
+@select("refused")
+def test_mock_has_the_words_of_the_service_for_each_refusal(provider: Provider, sample: Sample) -> None:
+    error: type[FluxError] = getattr(fluxkit.errors, sample.means["error"])
+    problems = tuple(Problem(name, 0, reason) for name, reason in sample.means.get("fields", ()))
+    if error is SubmissionUnknown:  # what the client cannot know, the service does
+        error = Broken
+    answer = dialect_of(provider).refuse(Refused(error, problems=problems, status=sample.status))
+    reply = Reply(answer.status, answer.body.decode(), answer.headers)
+    assert sample.means["error"] == name_of(error_in(provider, sample.phase, reply))
+    known = [each for each in samples_of(provider) if each.of == "refused" and each.status == sample.status]
+    assert shape(reply.document) in [shape(each.body) for each in known]
+
+
+# The samples.
+
+
+@attrs.frozen(eq=False)
+class Log:
+    """The JSON that one codec took at one place, and what it refused there."""
+
+    took: list[Json] = attrs.field(factory=list)
+    refused: list[Json] = attrs.field(factory=list)
+
+
+@attrs.frozen(eq=False)
+class Watched:
+    """A codec that notes what it reads."""
+
+    codec: Any
+    log: Log
+
+    def read(self, json: Json) -> Any:
+        try:
+            value = self.codec.read(json)
+        except Unfit:
+            self.log.refused.append(json)
+            raise
+        if value is not MISSING:
+            self.log.took.append(json)
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.codec, name)
+
+
+Logs = dict[tuple[str, Any], Log]
+
+
+def watch(codec: Any, logs: Logs, place: str = "") -> Any:
+    """*codec* and every codec in it, watched. A place is the path of the nearest ``At``, so equal codecs stay apart."""
+    log = logs.setdefault((place, codec), Log())
+    inner = codec.path or place if isinstance(codec, At) else place
+    parts: dict[str, Any] = {}
+    for field in attrs.fields(type(codec)):
+        part = getattr(codec, field.name)
+        if field.name == "fields":
+            parts["fields"] = tuple((name, watch(each, logs, inner)) for name, each in part)
+        elif field.init and hasattr(part, "read"):
+            parts[field.name] = watch(part, logs, inner)
+    return Watched(attrs.evolve(codec, **parts), log)
+
+
+def reads(codec: Any, json: Json) -> bool:
+    try:
+        return codec.read(json) is not MISSING
+    except Unfit:
+        return False
+
+
+Fact = tuple[str, bool]
+
+
+def facts_of_codec(place: str, codec: Any, log: Log, requests: list[Sample]) -> Iterator[Fact]:
+    """Every fact that a codec states, and whether a sample shows it; of answers, what the client must be able to read.
+
+    *requests* are the samples for which a codec of a request is made, none for one of an answer.
+    """
+    took, refused = log.took, log.refused
+    match codec:
+        case At(path=path, default=default):
+            yield f"{path or place} is said", any(pluck(json, path_of(path)) is not MISSING for json in took)
+            if default is not MISSING:
+                yield f"{path}: {default} by default", any(pluck(json, path_of(path)) is MISSING for json in took)
+        case Whole(first=first, last=last) | Real(first=first, last=last):
+            for bound, beyond in ((first, -1), (last, 1)):
+                if bound is not None:
+                    yield f"{place}: {bound} is taken", bound in took
+                    yield f"{place}: {bound + beyond} is refused", bound + beyond in refused
+        case Words(table=table):
+            for word in (word for _, theirs in table for word in theirs):
+                yield f"{place}: {word} is taken", word in took
+            yield f"{place}: another word is refused", any(isinstance(json, str) for json in refused)
+        case Base64(formats=formats):
+            shown = {kind(base64.b64decode(json)[:32]) for json in took}
+            for name in formats:
+                yield f"{place}: {name} is taken", name in shown
+            others = {kind(base64.b64decode(json)[:32]) for json in refused if ":" not in json}
+            yield f"{place}: another format is refused", bool(others - {None})
+        case Flag():
+            yield f"{place}: true and false are taken", True in took and False in took
+        case Each(most=int(most)):
+            yield f"{place}: {most} are taken", any(len(json) == most for json in took)
+            yield f"{place}: {most + 1} are refused", any(len(json) == most + 1 for json in refused)
+        case Slots(keys=keys):
+            full = [each for each in requests if set(keys) <= each.body.keys()]
+            yield f"{keys[-1]} is filled", any(each.fits for each in full)
+            yield f"{keys[-1]} is the last", any(not each.fits for each in full)
+        case Form(need=need):
+            for name in need if requests else ():
+                yield f"{name} is needed", any(not reads(codec.get(name), json) for json in refused)
+        case With(fixed=Fixed(path=path, json=constant)):
+            said = [pluck(json, path_of(path)) for json in refused]
+            yield f"{path} is {constant}", MISSING in said and any(word not in (MISSING, constant) for word in said)
+        case Either(first=option):
+            yield f"{place}: said in one way", any(reads(option, json) for json in took)
+            yield f"{place}: said in another way", any(not reads(option, json) for json in took)
+        case Each() | First() | Hosted() | Link() | Money() | Pair() | Reason() | Sides() | Text():
+            pass  # what they state lies in their parts, or is a kind of value and no bound
+        case _:
+            yield f"{place}: {type(codec).__name__} is a codec whose facts this test does not know", False
+    if requests and isinstance(codec, Text | Link | Hosted | Whole | Flag):
+        yield f"{place}: another kind of value is refused", any(json not in (None, MISSING) for json in refused)
+
+
+def facts_of_space(model: Model, fitting: list[Sample], others: list[Sample]) -> Iterator[Fact]:
+    """Every size that a model states, and whether a sample shows it with its pixels."""
+    taken = [(tuple(each.means["size"]), set(each.pixels)) for each in fitting]
+    refused = [each.means["size"] for each in others if "size" in each.means]
+    match model.sizes:
+        case Grid() as grid:
+            for point in grid:
+                yield f"{point.choice} is {point.expected}", (point.choice, set(point.expected)) in taken
+        case Canvas(width=width, height=height):
+            for place, sides in ((0, width), (1, height)):
+                name = ("width", "height")[place]
+                said = {size[place] for size, pixels in taken if pixels == {size}}
+                for side in (sides[0], sides[0] + sides.step, sides[-1]):
+                    yield f"canvas {name} {side} is taken", side in said
+                for side in (sides[0] - 1, sides[-1] + 1):
+                    yield f"canvas {name} {side} is refused", side in {size[place] for size in refused}
+        case _:
+            yield f"{type(model.sizes).__name__} is a space whose facts this test does not know", False
+    places = {place[0] for place in model.form.get("size").places()}
+    silent = [set(each.pixels) for each in fitting if places.isdisjoint(each.body)]
+    yield f"{model.sizes.default} by default", {model.sizes.point(model.sizes.default).pixels} in silent
+
+
+def numbers(document: Json) -> Iterator[float]:
+    match document:
+        case dict():
+            for value in document.values():
+                yield from numbers(value)
+        case list():
+            for value in document:
+                yield from numbers(value)
+        case int() | float():
+            yield document
+
+
+def facts_of_model(model: Model, samples: tuple[Sample, ...]) -> Iterator[Fact]:
+    requests = [each for each in samples if each.of == "request" and each.model == model.name]
+    logs: Logs = {}
+    watched = watch(model.request, logs)
+    for sample in requests:
+        reads(watched, sample.body)
+    for (place, codec), log in logs.items():
+        yield from facts_of_codec(place, codec, log, requests)
+    yield from facts_of_space(
+        model, [each for each in requests if each.fits], [each for each in requests if not each.fits]
+    )
+    done = [each for each in samples if each.means.get("state") == "completed"]
+    if model.duration is not None:
+        yield f"duration is {model.duration}", any(model.duration in numbers(each.body) for each in done)
+    if model.delivers is not None:
+        links = [urlsplit(image["url"]).path for each in done for image in each.means["images"]]
+        yield (
+            f"delivers {model.delivers}",
+            any(format_named(link.rpartition(".")[2]) == model.delivers for link in links),
+        )
+
+
+def facts_of(provider: Provider) -> dict[str, bool]:
+    """Every fact of a declaration, and whether a sample shows it."""
+    facts: dict[str, bool] = {}
+    for fact, shown in each_fact_of(provider):  # a form that is read at two places states its facts twice
+        facts[fact] = shown or facts.get(fact, False)
+    return facts
+
+
+def each_fact_of(provider: Provider) -> Iterator[Fact]:
+    samples = samples_of(provider)
+    for model in provider.models:
+        yield from ((f"{model.name}: {fact}", shown) for fact, shown in facts_of_model(model, samples))
+        for phase in ("submit", "poll"):
+            calls = [each for each in samples if each.of == "call" and each.model == model.name and each.phase == phase]
+            yield f"{model.name}: where and with which key to {phase}", any(each.fits for each in calls)
+    forms: dict[Any, list[str]] = {}  # what reads a poll is often what reads the answer to a submit
+    for codec, kinds in (
+        (provider.accepted, ["accepted"]),
+        (provider.polled, ["polled", "webhook"]),
+        (provider.error, ["refused"]),
+    ):
+        forms.setdefault(codec, []).extend(kinds)
+    for codec, kinds in forms.items():
+        logs: Logs = {}
+        watched = watch(codec, logs)
+        for sample in samples:
+            if sample.of in kinds:
+                reads(watched, sample.body)
+        for (place, inner), log in logs.items():
+            yield from ((f"{kinds[0]}: {fact}", shown) for fact, shown in facts_of_codec(place, inner, log, []))
+    words = {each.means.get("status"): each.means["state"] for each in samples if "state" in each.means}
+    for word, state in provider.statuses:
+        yield f"{word} is {state}", words.get(word) == state
+    for table, rows, phase in (("refusals", provider.refusals, "submit"), ("not_found", provider.not_found, "poll")):
+        shown = [(each.status, each.means["error"]) for each in samples if each.of == "refused" and each.phase == phase]
+        for row in rows:
+            yield f"{table} {row.status} is {row.error.__name__}", (row.status, row.error.__name__) in shown
+    if provider.request_id is not None:
+        yield f"{provider.request_id} names an exchange", any(provider.request_id in each.headers for each in samples)
+    if provider.link_life is not None:
+        ends = [(image.get("expires_at"), each.body) for each in samples for image in each.means.get("images", ())]
+        lives = [end - provider.link_life in numbers(body) for end, body in ends if end is not None]
+        yield f"link_life is {provider.link_life}", any(lives)
+
+
+def test_facts_are_not_all_shown_by_an_empty_file() -> None:
+    facts = facts_of(attrs.evolve(MAGNIFIC, samples=None))
+    assert len(facts) > 100
+    assert not any(facts.values())
+
+
+@each_provider
+def test_every_fact_is_shown_by_a_sample(provider: Provider) -> None:
+    unshown = {fact for fact, shown in facts_of(provider).items() if not shown}
+    assert UNSAMPLED[provider.name].keys() == unshown
+
+
+@each_provider
+def test_every_part_that_a_declaration_has_is_walked(provider: Provider) -> None:
+    # These the samples cannot show yet, for no bundled service has them: whoever declares one adds its facts above.
+    assert (None, None, {}, ()) == (provider.result, provider.resulted, provider.answers, provider.origins)
+    assert {None} == {model.price for model in provider.models}
+
+
+@each_provider
+def test_every_sample_says_where_it_is_from(provider: Provider) -> None:
+    for sample in samples_of(provider):
+        match sample.sure:
+            case "vendor's page" | "documented":
+                assert sample.source.startswith(provider.source)
+            case "observed":
+                assert "recorded from the live service" == sample.source
+            case "third party":
+                assert "other clients of the service" == sample.source
+            case _:
+                assert sample.note or sample.name.endswith("resolution alone"), sample.name
+
+
+# The form of the file.
+
+SAMPLE = {
+    "of": "polled",
+    "name": "a task runs",
+    "source": "https://docs.example.com",
+    "date": "2026-06",
+    "sure": "documented",
+    "body": {"status": "busy"},
+    "means": {"state": "running"},
+}
+REQUEST = {**SAMPLE, "of": "request", "model": "flux", "means": {"prompt": "a cat"}}
+CALL = {**SAMPLE, "of": "call", "model": "flux", "means": {}, "body": None, "call": "GET https://api.example.com/{id}"}
+
+
+@pytest.mark.parametrize("row", [SAMPLE, REQUEST, CALL], ids=["answer", "request", "call"])
+def test_samples_load(row: dict[str, Any]) -> None:
+    (sample,) = load_samples(json.dumps({"samples": [row]}))
+    assert (row["of"], row["body"]) == (sample.of, sample.body)
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ({**SAMPLE, "source": ""}, "source"),
+        ({name: value for name, value in SAMPLE.items() if name != "source"}, "source"),
+        ({name: value for name, value in SAMPLE.items() if name != "date"}, "date"),
+        ({**SAMPLE, "date": "last summer"}, "date"),
+        ({**SAMPLE, "date": "2026-6"}, "date"),
+        ({**SAMPLE, "sure": "rumour"}, "sure"),
+        ({**SAMPLE, "of": "hearsay"}, "of"),
+        ({**SAMPLE, "phase": "download"}, "phase"),
+        ({**SAMPLE, "status": 20}, "status"),
+        ({**SAMPLE, "status": "200"}, "not supported"),
+        ({**SAMPLE, "fits": "no"}, "fits"),
+        ({**SAMPLE, "colour": "red"}, "colour"),
+        ({**SAMPLE, "means": {}}, "polled means state"),
+        ({**SAMPLE, "headers": []}, "headers are objects"),
+        ({**SAMPLE, "of": "refused"}, "refused means error, retry, charged"),
+        ({**SAMPLE, "body": None}, "has a body"),
+        ({**SAMPLE, "fits": False, "field": "seed"}, "only a call or a request"),
+        ({**SAMPLE, "pixels": [[1, 1]]}, "pixels"),
+        ({**SAMPLE, "call": "GET https://api.example.com/"}, "has an address"),
+        ({**REQUEST, "model": None}, "those of a model"),
+        ({**REQUEST, "fits": False}, "field names what is at fault"),
+        ({**REQUEST, "field": "seed"}, "field names what is at fault"),
+        ({**REQUEST, "fits": False, "field": "seed", "pixels": [[1, 1]]}, "pixels"),
+        ({**REQUEST, "pixels": [[1, 1, 1]]}, "too many values"),
+        ({**CALL, "call": ""}, "has an address"),
+        ({**CALL, "call": "https://api.example.com/"}, "call"),
+        ({**CALL, "body": {}}, "has a body"),
+        ("a task runs", "mapping"),
+    ],
+)
+def test_a_sample_that_is_none_is_refused_by_name(row: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=rf"^sample 0 \((a task runs|None)\): .*{complaint}"):
+        load_samples(json.dumps({"samples": [row]}))
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(ValueError, match=r"^sample 1 \(a task runs\): the name is taken"):
+        load_samples(json.dumps({"samples": [SAMPLE, SAMPLE]}))
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"samples": 1}', "not JSON"])
+def test_a_file_without_samples_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"samples|Expecting value"):
+        load_samples(text)
+
+
+@pytest.mark.parametrize(
+    "resource", ["fluxkit_providers:samples/none.json", "fluxkit_nowhere:samples.json", "fluxkit:py.typed"]
+)
+def test_samples_that_cannot_be_read_are_named(resource: str) -> None:
+    with pytest.raises(PluginError, match=resource):
+        samples_of(attrs.evolve(MAGNIFIC, samples=resource))
+
+
+def test_a_provider_without_samples_has_none() -> None:
+    assert () == samples_of(attrs.evolve(MAGNIFIC, samples=None))
+
+
+def test_faces_of_a_service_share_all_but_their_address() -> None:
+    magnific, freepik = samples_of(MAGNIFIC), samples_of(FREEPIK)
+    shared = set(magnific) & set(freepik)
+    assert {"call"} == {each.of for each in {*magnific, *freepik} - shared}
+    assert {each.of for each in shared} == {"request", "accepted", "polled", "webhook", "refused"}
