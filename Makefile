@@ -72,7 +72,8 @@ format: $(STAMP)  ## Lay out the sources and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(STAMP)  ## Run the benchmarks
+bench: $(STAMP)  ## Run the benchmarks, beside peers
+	$(BIN)/python -m pip install -qq -r benchmarks/requirements.txt
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:  ## Remove .venv and everything else that these commands made

@@ -1,7 +1,7 @@
-"""CPU of one generation over TCP (submit, one poll, download), beside the same calls written by hand with the same httpx.
+"""CPU of one generation over TCP (submit, one poll, download), beside the same calls by hand with the same httpx.
 
-The mock serves from a process of its own, so that only the client's CPU is counted. Nobody sleeps: fluxkit's clock is told not
-to, because what is measured is work.
+The mock serves from a process of its own, so that only the client's CPU is counted. Nobody sleeps: fluxkit's clock is
+told not to, because what is measured is work.
 """
 
 import itertools
@@ -12,9 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import fluxkit
 import httpx
+
+import fluxkit
 from fluxkit._engine.drive import Driver, Notes
+from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import Transport
 
 ROUNDS, GENERATIONS = 9, 40
@@ -63,20 +65,22 @@ def by_fluxkit(client: fluxkit.Client, path: Path) -> None:
 
 def run() -> dict[str, float]:
     """Prints the table and gives the medians in milliseconds of CPU, and their ratio."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin and process.stdout
+    process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
     hand, ours = [], []
     try:
         base = f"{process.stdout.readline().strip()}/magnific"
         with tempfile.TemporaryDirectory() as place, httpx.Client() as plain:
             paths = (Path(place) / f"{number}.jpg" for number in itertools.count())
             with fluxkit.Client(PROVIDER, key=KEY, base_url=base) as client:
-                transport = Transport(secret=client._secret, local=True)
+                transport = Transport(secret=Secret(KEY, "x-magnific-api-key"), local=True)
                 client.__dict__["_driver"] = Driver(transport, NoSleep(), Notes())
                 for turn in range(ROUNDS + 1):
-                    for taken, once in ((hand, lambda: by_hand(plain, base, next(paths))), (ours, lambda: by_fluxkit(client, next(paths)))):
+                    for taken, once in (
+                        (hand, lambda: by_hand(plain, base, next(paths))),
+                        (ours, lambda: by_fluxkit(client, next(paths))),
+                    ):
                         start = time.process_time()
                         for _ in range(GENERATIONS):
                             once()

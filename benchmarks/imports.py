@@ -1,4 +1,4 @@
-"""What it costs to import fluxkit and to start its command, beside peers: whole processes, medians, net of an empty one."""
+"""What it costs to import fluxkit and to start its command, beside peers: medians of whole processes."""
 
 import statistics
 import subprocess

@@ -4,7 +4,7 @@
 - new: the search has forgotten everything. Goal: at most 250 microseconds.
 - floor: what one call of an attrs class costs, and what cattrs takes to make that class from a dict.
 
-Each figure is a median of rounds; a round goes over several sizes, as named by every service.
+Each figure is the mean over several sizes of the median of many calls, which other work on the machine hardly moves.
 
 Run it with the interpreter that has fluxkit installed: ``python benchmarks/planning.py``.
 """
@@ -19,8 +19,8 @@ import attrs
 import cattrs
 
 from fluxkit import Request
+from fluxkit._wire.nearest import nearest
 from fluxkit._wire.plan import make_plan
-from fluxkit._wire.sizes import nearest
 from fluxkit.provider import Model, Provider
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
@@ -30,7 +30,7 @@ SIZES = [
     {"aspect": aspect, "resolution": resolution}
     for aspect, resolution in itertools.product(("1:1", "16:9", "3:4", "2:3"), ("1K", "2K"))
 ]
-ROUNDS, REPEATS = 15, 40
+ROUNDS = 601
 ASKED, NEW = 50.0, 250.0
 
 
@@ -59,18 +59,15 @@ def _plan(provider: Provider, row: Model, fields: dict[str, Any]) -> Callable[[]
 
 
 def _median(calls: list[Callable[[], object]], *, before: Callable[[], object] | None = None) -> float:
-    """Median microseconds of one of *calls*; what happens *before* each is not counted."""
-    rounds = []
-    for _ in range(ROUNDS):
-        spent = 0
-        for call in calls * REPEATS:
-            if before is not None:
-                before()
-            begin = time.perf_counter_ns()
-            call()
-            spent += time.perf_counter_ns() - begin
-        rounds.append(spent / (1000 * REPEATS * len(calls)))
-    return statistics.median(rounds)
+    """Median microseconds of each of *calls*, and of these the mean; what happens *before* each is not counted."""
+    times: list[list[int]] = [[] for _ in calls]
+    for _, (call, spent) in itertools.product(range(ROUNDS), zip(calls, times, strict=True)):
+        if before is not None:
+            before()
+        begin = time.perf_counter_ns()
+        call()
+        spent.append(time.perf_counter_ns() - begin)
+    return statistics.mean(map(statistics.median, times)) / 1000
 
 
 def _figure(provider: Provider, row: Model, *, floor: float) -> Figure:

@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [NAME ...]
 
-Each benchmark is a module beside this one with a function ``run() -> dict``. Figures are medians; peers and floors run in the
-same run, so quote ratios: machines differ.
+Each benchmark is a module beside this one; its ``run() -> dict`` prints its own table. Figures are medians; peers and
+floors run in the same run, so quote ratios: machines differ.
 """
 
 import importlib

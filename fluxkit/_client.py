@@ -1,10 +1,7 @@
 """The clients: one blocking, one for asyncio and trio. What they do is in the flows; here is what they know."""
 
-import atexit
 import functools
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +23,8 @@ if TYPE_CHECKING:
     from ._engine.secret import Secret
     from ._mock import Mock
     from ._wire.declaration import Model, Provider
-    from ._wire.plan import Fit, Plan
+    from ._wire.draft import Fit
+    from ._wire.plan import Plan
     from ._wire.scalars import Codec
 
 FIELDS = tuple(field.name for field in attrs.fields(Request) if field.init)
@@ -295,7 +293,7 @@ class AsyncClient(_Binding):
     async def wait(
         self, task: Task, *, to: str | Path | None = None, timeout: float | None = None, fetch: bool = True
     ) -> Result:
-        """Waits for a task and fetches its images; see ``Client.wait``."""
+        """Waits for a task, perhaps of another process, and fetches its images; see ``Client.wait``."""
         from ._engine.flows import resume
 
         task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
@@ -386,7 +384,7 @@ def _secret(provider: "Provider", key: str | None, mock: "Mock | None") -> "Secr
 
 def _address(base_url: str) -> tuple[str, bool]:
     """The base URL without a slash at its end, and whether it is on this machine or in a private network."""
-    from ._engine.secret import read_link
+    from ._engine.link import read_link
 
     _check("base_url", base_url, isinstance(base_url, str), "text, https://host/path")
     given = f"base_url is {shorten(base_url, 200)}"
@@ -468,6 +466,10 @@ def _lasting_spool() -> Path:
 @functools.cache
 def _passing_spool() -> Path:
     """Mocked images live as long as the process: nobody paid for them."""
+    import atexit
+    import shutil
+    import tempfile
+
     directory = tempfile.mkdtemp(prefix="fluxkit-mocked-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return Path(directory)

@@ -84,8 +84,8 @@ class Unsupported(FluxError):
     """The plan refuses the request: nothing was sent, nothing bought.
 
     ``field`` is the request's field, ``asked`` what it held, ``allowed`` what would be accepted, ``setting`` the
-    setting that would let the request through without it (only a wish can be dropped, never substance). If several
-    fields are refused, the attributes speak of the first, the message and ``verdicts`` of all.
+    setting that would let the request through: without the field if it is a wish, with the nearest size if it is a
+    size. If several fields are refused, the attributes speak of the first, the message and ``verdicts`` of all.
     """
 
     def __init__(

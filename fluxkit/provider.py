@@ -1,8 +1,25 @@
-"""The vocabulary in which a provider is declared: the only import that a declaration needs, beside ``fluxkit.errors``."""
+"""The vocabulary in which a provider is declared: all that a declaration imports, beside ``fluxkit.errors``."""
 
 from ._contract.task import State
-from ._wire.codecs import At, Each, Either, First, Fixed, Form, Header, Implied, Only, Pair, Query, Sides, Slots, Tagged, With
+from ._wire.codecs import (
+    At,
+    Each,
+    Either,
+    First,
+    Fixed,
+    Form,
+    Header,
+    Implied,
+    Only,
+    Pair,
+    Query,
+    Sides,
+    Slots,
+    Tagged,
+    With,
+)
 from ._wire.declaration import Key, Model, Price, Provider, Refusal, Route
+from ._wire.nearest import Space
 from ._wire.price import PerMegapixel
 from ._wire.scalars import (
     Anything,
@@ -22,7 +39,7 @@ from ._wire.scalars import (
     Whole,
     Words,
 )
-from ._wire.sizes import Canvas, Grid, Scale, Space, Spaces
+from ._wire.sizes import Canvas, Grid, Scale, Spaces
 
 __all__ = [
     "Anything",

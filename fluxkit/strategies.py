@@ -29,8 +29,9 @@ from ._contract.request import MOST_IMAGES, Request
 from ._contract.size import LARGEST_SIDE, LARGEST_TERM, RESOLUTIONS, aspect_deviation
 from ._wire.codecs import At, Each, Either, First, Form, Implied, Only, Pair, Sides, Slots, Tagged, With
 from ._wire.declaration import Model, Provider
+from ._wire.draft import FIELDS, TOLERANCE
 from ._wire.json import MISSING, Unfit
-from ._wire.plan import FIELDS, TOLERANCE
+from ._wire.nearest import Space, nearest
 from ._wire.scalars import (
     Anything,
     Base64,
@@ -49,7 +50,7 @@ from ._wire.scalars import (
     Whole,
     Words,
 )
-from ._wire.sizes import Canvas, Space, Spaces, nearest
+from ._wire.sizes import Canvas, Spaces
 
 __all__ = ["Domain", "domain", "from_provider", "json_values", "outside", "requests", "requests_for", "values"]
 

@@ -1,6 +1,6 @@
 """Writes the tables of the documentation from the declarations and the errors, or checks that they are up to date.
 
-    python scripts/generate_docs.py [--check]
+python scripts/generate_docs.py [--check]
 """
 
 import inspect
@@ -12,13 +12,21 @@ from pathlib import Path
 from fluxkit import errors
 from fluxkit._plugins import installed
 from fluxkit._wire.codecs import At, Form, Pair
+from fluxkit._wire.draft import FIELDS, WISHES
 from fluxkit._wire.json import HEADERS, MISSING, QUERY
-from fluxkit._wire.plan import FIELDS, WISHES
 from fluxkit._wire.scalars import Codec, Words
 from fluxkit.provider import Canvas, Grid, Model, Provider
 
 ROOT = Path(__file__).parent.parent
 NOTE = "<!-- Written by scripts/generate_docs.py from the declarations; do not edit. -->"
+
+INTRODUCTION = """\
+What each bundled provider takes, from its declaration. A field that a model does not take is refused; a *wish* can be
+given up by name (`unsupported={"seed": "drop"}`)."""
+
+CHARGED = """\
+Every error is a `fluxkit.FluxError`. `charged` is `no`, `yes` or `unknown`, and true in a condition unless it is known
+that nothing was bought; `retry` says whether the same call, made again, is safe and sensible."""
 
 
 def bundled() -> list[Provider]:
@@ -120,8 +128,7 @@ def providers_page() -> str:
     parts = [
         "# Providers",
         NOTE,
-        "What each bundled provider takes, from its declaration. A field that a model does not take is refused; a *wish* can be "
-        'given up by name (`unsupported={"seed": "drop"}`).',
+        INTRODUCTION,
         "## Models and fields",
         matrix(),
     ]
@@ -130,8 +137,7 @@ def providers_page() -> str:
         life = "not known" if provider.link_life is None else f"{provider.link_life / 3600:g} h"
         parts += [
             f"## {provider.name}",
-            f"Base URL `{provider.base_url}`, key in the header `{provider.key.header}`, or `FLUXKIT_{provider.name.upper()}_KEY` "
-            f"in the environment. Facts from <{provider.source}>.",
+            f"Base URL `{provider.base_url}`, key in the header `{provider.key.header}`. Facts: <{provider.source}>.",
             f"Task states: {states}. A link lives about {life}.",
         ]
         for model in provider.models:
@@ -147,8 +153,7 @@ def errors_page() -> str:
     parts = [
         "# Errors",
         NOTE.replace("the declarations", "fluxkit.errors"),
-        "Every error is a `fluxkit.FluxError`. `charged` is `no`, `yes` or `unknown`, and true in a condition unless it is known "
-        "that nothing was bought; `retry` says whether the same call, made again, is safe and sensible.",
+        CHARGED,
         f"```text\n{inspect.cleandoc(tree[1])}\n```",
     ]
     rows = [
@@ -178,7 +183,9 @@ PAGES = {"docs/providers.md": providers_page, "docs/errors.md": errors_page, "RE
 
 def main(arguments: list[str]) -> int:
     """Writes every page, or with ``--check`` names those that are stale."""
-    stale = [name for name, page in PAGES.items() if not (ROOT / name).exists() or (ROOT / name).read_text("utf-8") != page()]
+    stale = [
+        name for name, page in PAGES.items() if not (ROOT / name).exists() or (ROOT / name).read_text("utf-8") != page()
+    ]
     if "--check" in arguments:
         for name in stale:
             print(f"{name} is stale: run `make docs`", file=sys.stderr)

@@ -27,7 +27,8 @@ from fluxkit._client import FIELDS
 from fluxkit._contract.result import Image, Result
 from fluxkit._contract.task import State, Task
 from fluxkit._engine.effects import Note
-from fluxkit._wire.plan import FITS, WISHES, make_plan
+from fluxkit._wire.draft import FITS, WISHES
+from fluxkit._wire.plan import make_plan
 from fluxkit.cli import generate as generating
 from fluxkit.cli import options, output, watch
 from fluxkit.cli.help import Command

@@ -40,6 +40,7 @@ from fluxkit._wire.codecs import (
 )
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import MISSING, Json, Unfit, is_json, path_of, stray
+from fluxkit._wire.nearest import Space
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.scalars import (
     Anything,
@@ -60,7 +61,7 @@ from fluxkit._wire.scalars import (
     Whole,
     Words,
 )
-from fluxkit._wire.sizes import Canvas, Grid, Space, Spaces
+from fluxkit._wire.sizes import Canvas, Grid, Spaces
 from fluxkit.errors import Unsupported
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC

@@ -4,6 +4,7 @@ import base64
 import decimal
 import json
 import math
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -83,7 +84,8 @@ BOTH_WAYS: list[tuple[Codec, Any, Json]] = [
     (Whole(0, 5), 5, 5),
     (Real(1, 20), 1, 1),
     (Real(1, 20), 2.5, 2.5),
-    (Real(), 1e308, 1e308),
+    (Real(), sys.float_info.max, sys.float_info.max),
+    (Real(), -sys.float_info.max, -sys.float_info.max),
     (Flag(), False, False),
     (Anything(), {"a": [1, None]}, {"a": [1, None]}),
     (Anything(), False, False),
@@ -165,6 +167,8 @@ def test_value_is_written_and_read_back(codec: Codec, value: Any, written: Json)
         (Reason(), {"Moderation Reasons": ["Filter"]}, "{'Moderation Reasons': ['Filter']}"),
         (Reason(), {"message": {"message": {"message": {"message": "far"}}}}, "far"),
         (Reason(), {"message": {"message": {"message": {"message": ["too far"]}}}}, "['too far']"),
+        (Reason(), [[[[{"message": "too far"}]]]], "{'message': 'too far'}"),
+        (Reason(), {"more": "x" * 500}, f"{{'more': '{'x' * 178}...xxxxxx'}}"),
         (Reason(), [], ""),
         (Reason(), 500, "500"),
         (Reason(), f"cut {HALF}", f"cut {HALF}"),
@@ -273,6 +277,7 @@ def test_ways_are_many_but_bounded() -> None:
         (Words(["png"]), ["png"], "the body is ['png']; allowed: png"),
         (Quoted(Whole(1, 5)), 6, "the body is 6; allowed: a whole number from 1 to 5"),
         (Times(), (1024, 0), "the body is (1024, 0); allowed: WIDTHxHEIGHT in pixels"),
+        (Times(), (1, 2, 3), "the body is (1, 2, 3); allowed: WIDTHxHEIGHT in pixels"),
         (Times(), [1024, 768], "the body is [1024, 768]; allowed: WIDTHxHEIGHT in pixels"),
         (Money(), 0.15, "the body is 0.15; allowed: an amount, not negative, that a JSON number can hold"),
         (Base64(["png"]), b"GIF89a", "the body is b'GIF89a'; allowed: an image as bytes (png)"),
@@ -282,6 +287,12 @@ def test_ways_are_many_but_bounded() -> None:
             "the body is Reference(url='https://a'); allowed: an image as bytes (png)",
         ),
         (Base64(["webp", "gif"]), PICTURE, f"the body is {PICTURE!r}; allowed: an image as bytes (webp, gif)"),
+        (
+            Money(),
+            Decimal(-1),
+            "the body is Decimal('-1'); allowed: an amount, not negative, that a JSON number can hold",
+        ),
+        (Hosted(), PICTURE, f"the body is {PICTURE!r}; allowed: a public http(s) address"),
         (Hosted(), "https://a", "the body is 'https://a'; allowed: a public http(s) address"),
         (Bytes(), "text", "the body is 'text'; allowed: bytes"),
         (Trail("body"), 5, "the body is 5; allowed: text"),
@@ -297,6 +308,7 @@ def test_ways_are_many_but_bounded() -> None:
         (Each(Text(), most=1), ("a", "b"), "the body is ('a', 'b'); allowed: a list of at most 1, each text"),
         (At("images", Each(Text())), (1, "a", 2), "images[0] is 1; allowed: text; images[2] is 2; allowed: text"),
         (At("images", First(Text())), 5, "images[0] is 5; allowed: text"),
+        (Only(Text()), ["a"], "the body is ['a']; allowed: exactly one, text"),
         (Only(Text()), ("a", "b"), "the body is ('a', 'b'); allowed: exactly one, text"),
         (Either(Whole(), Flag()), "a", "the body is 'a'; allowed: a whole number, or true or false"),
         (Either(First(Text()), Text()), 5, "the body is 5; allowed: text"),
@@ -352,6 +364,7 @@ def test_money_is_counted_alike_in_every_context() -> None:
         (Quoted(Whole()), "-0", "the body is '-0'; allowed: a whole number, as text"),
         (Quoted(Whole()), "\u0663", "the body is '\u0663'; allowed: a whole number, as text"),
         (Quoted(Whole(1, 5)), "6", "the body is 6; allowed: a whole number from 1 to 5"),
+        (Times(), 1024, "the body is 1024; allowed: WIDTHxHEIGHT in pixels"),
         (Times(), "1024x0768", "the body is '1024x0768'; allowed: WIDTHxHEIGHT in pixels"),
         (Times(), "1\u0663x8", "the body is '1\u0663x8'; allowed: WIDTHxHEIGHT in pixels"),
         (Times(), "8x8\n", r"the body is '8x8\n'; allowed: WIDTHxHEIGHT in pixels"),
@@ -387,6 +400,8 @@ def test_money_is_counted_alike_in_every_context() -> None:
         (Only(Text()), 5, "the body is 5; allowed: text"),
         (With(At("a", Text()), Fixed("n", 1)), {"a": "b"}, "n is missing; allowed: 1"),
         (With(At("a", Text()), Fixed("n", 1)), {"n": 2}, "n is 2; allowed: 1"),
+        (With(At("a", Text()), Fixed("n", 1)), {"a": 5}, "n is missing; allowed: 1; a is 5; allowed: text"),
+        (With(At("a", Text()), Fixed("n.m", 1)), {"n": 2}, "n is 2; allowed: an object"),
         (With(At("a", Text()), Fixed("n.m", 1)), {"a": 5, "n": 2}, "n is 2; allowed: an object; a is 5; allowed: text"),
         (Either(At("a", Text()), At("b", Text())), {"b": 5}, "b is 5; allowed: text"),
         (Either(At("a", Text()), At("b", Text())), {"a": 5}, "a is 5; allowed: text"),
@@ -493,6 +508,7 @@ def test_alternatives_that_find_the_same_are_read_in_their_order() -> None:
     assert "second" == codec.read({"a": 5, "b": "second"})
     assert MISSING is codec.read({})
     assert () == Either(At("a", Each(Text())), At("b", Each(Text()))).read({"a": []})
+    assert {} == Either(At("a", Text()), IMAGE).read({"a": 5})
 
 
 def test_alternative_that_would_be_read_as_something_else_is_not_written() -> None:

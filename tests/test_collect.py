@@ -1,6 +1,7 @@
 """Images: each is fetched once, a dead link is replaced, and what could not be had is said, with the task in hand."""
 
 import base64
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,18 @@ from support.world import (
     Said,
     World,
     a_plan,
+    a_task_of,
     accepted,
     complaint,
     completed,
+    ended,
     raised,
     running,
 )
 
 from fluxkit._contract.task import Picture, Snapshot, State, Task
 from fluxkit._engine.collect import FETCH_TRIES, collect, link, with_result
-from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Keep, Lost, Now
+from fluxkit._engine.effects import Discard, Fetch, Keep, Lost
 from fluxkit._engine.flows import Manner, generate, resume
 from fluxkit._engine.pacing import SHORTEST_CALL
 from fluxkit._engine.place import Place
@@ -274,15 +277,14 @@ def test_nothing_is_fetched_behind_the_deadline() -> None:
     world = World([])
     error = failed(world, deadline=EPOCH - SHORTEST_CALL)
     assert (DownloadError, Charged.YES, ID, []) == (type(error), error.charged, error.task.id, world.of(Fetch))
+    assert [] == world.waits
 
 
 @pytest.mark.parametrize("takes", [0.0, 7.0, 119.0, 121.0, 1e9])
 def test_slow_downloads_keep_nobody_behind_the_deadline(takes: float) -> None:
     world = World(lambda *_: completed(MAGNIFIC, *LINKS, takes=takes), lambda *_: Brought(takes=takes))
-    try:
-        bring(world, completed_with(*LINKS), deadline=EPOCH + 30.0)
-    except DownloadError as error:
-        assert ID == error.task.id
+    end = ended(lambda: bring(world, completed_with(*LINKS), deadline=EPOCH + 30.0))
+    assert ID == end.task.id if isinstance(end, DownloadError) else end[0]
     assert world.lasted <= 30.0 + SHORTEST_CALL
 
 
@@ -388,7 +390,8 @@ def test_a_second_call_keeps_nobody_behind_the_deadline(takes: float) -> None:
 def test_a_second_call_behind_the_deadline_is_not_made() -> None:
     world = World([])
     error = raised(lambda: second(world, deadline=EPOCH - 2.0))
-    assert (DownloadError, []) == (type(error), world.polls)
+    assert (DownloadError, Charged.YES, ID) == (type(error), error.charged, error.task.id)
+    assert ([], []) == (world.polls, world.waits)
 
 
 def test_a_dead_link_is_replaced_by_a_poll_and_a_second_call() -> None:
@@ -410,6 +413,13 @@ def test_a_second_call_belongs_to_the_errand() -> None:
     for fetch in (True, False):
         result = World(script).run(errand(ATTIC, fetch=fetch))
         assert ([(LINK, 7)], "0.15") == ([(image.url, image.seed) for image in result.images], str(result.cost))
+
+
+def test_a_second_call_goes_to_where_a_poll_says() -> None:
+    there = "https://api.magnific.com/there"
+    world = World([accepted(ATTIC), Said(200, {"status": "COMPLETED", "result_url": there}), RESULT])
+    world.run(errand(ATTIC))
+    assert there == world.polls[-1].url
 
 
 def test_a_refusal_of_the_second_call_carries_the_task() -> None:
@@ -451,17 +461,37 @@ def test_an_image_inside_the_answer_is_kept_whether_it_is_to_be_fetched_or_not(f
     result = world.run(errand(AT_ONCE, fetch=fetch))
     assert [b"one", b"two"] == [keep.content for keep in world.of(Keep)]
     assert set(world.files) == {image.path for image in result.images}
-    assert ["intent", "accepted", "state", "fetched", "fetched"] == [
-        note for note in world.notes if note != "state"
-    ][:2] + ["state"] * (world.notes.count("state") or 1) + world.notes[-2:]
+    assert ["intent", "accepted", "fetched", "fetched"] == world.notes
 
 
 def test_an_image_inside_the_answer_that_the_disk_refuses_is_an_error_with_its_task() -> None:
-    world = World([drawn(b"one")], lambda *_: DownloadError("The disk is full."))
     for fetch in (True, False):
-        error = raised(lambda fetch=fetch: World([drawn(b"one")], world.fetches).run(errand(AT_ONCE, fetch=fetch)))
+        world = World([drawn(b"one")], lambda *_: DownloadError("The disk is full."))
+        error = raised(lambda world=world, fetch=fetch: world.run(errand(AT_ONCE, fetch=fetch)))
         assert (DownloadError, Charged.YES) == (type(error), error.charged)
         assert error.task.id
+
+
+def test_a_documented_duration_saves_polls() -> None:
+    world = World(a_task_of(19.0, APIMART))
+    world.run(errand(APIMART))
+    assert [0.6, 0.55 * 19.0 - 0.6] == pytest.approx(world.waits[:2])
+    old = World([*[running(APIMART)] * 2, completed(APIMART)])
+    task = attrs.evolve(TASK, provider="apimart", model="flux-2-flex", base_url=APIMART.base_url)
+    old.run(resume(APIMART, task, Manner(timeout=300.0, patience=60.0, place=PLACE)))
+    assert [0.6, 0.55 * 19.0 - 0.6] == pytest.approx(old.waits)
+
+
+def test_a_cost_is_known_if_that_of_every_image_is() -> None:
+    def costing(*costs: float | None) -> Any:
+        answers = [completed(APIMART) for _ in costs]
+        for answer, cost in zip(answers, costs, strict=True):
+            answer.document["data"]["cost"] = cost
+        return World([*[accepted(APIMART)] * len(costs), *answers]).run(errand(APIMART, n=len(costs))).cost
+
+    assert Decimal("0.35") == costing(0.15, 0.2)
+    assert None is costing(0.15, None)
+    assert None is costing(None)
 
 
 def test_partial_success_stands_in_the_result() -> None:
@@ -496,7 +526,3 @@ def test_a_fetch_is_told_how_long_it_may_take_when_it_starts() -> None:
     world = World(fetches=[Brought(takes=20.0), Brought()])
     bring(world, completed_with(*LINKS[:2]), deadline=EPOCH + 60.0)
     assert [61.0, 41.0] == [fetch.patience for fetch in world.of(Fetch)]
-    assert {Now, Fetch} <= {type(effect) for _, effect in world.effects}
-    assert [] == world.of(Call)
-    assert all(isinstance(path, Path) for path in world.files)
-    assert Fetched is not None

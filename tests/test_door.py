@@ -5,10 +5,11 @@ import subprocess
 import sys
 import types
 
+import pytest
+
 import fluxkit
 import fluxkit.errors
 import fluxkit.provider
-import pytest
 
 
 def visible(module: types.ModuleType) -> list[str]:
@@ -28,7 +29,9 @@ def test_the_vocabulary_names_what_is_visible() -> None:
 
 
 def test_every_error_is_at_the_door() -> None:
-    errors = [name for name, value in vars(fluxkit.errors).items() if inspect.isclass(value) and issubclass(value, Exception)]
+    errors = [
+        name for name, value in vars(fluxkit.errors).items() if inspect.isclass(value) and issubclass(value, Exception)
+    ]
     assert set(errors) <= set(fluxkit.__all__)
 
 
@@ -46,5 +49,14 @@ def test_importing_fluxkit_imports_nothing_that_costs() -> None:
     """HTTP, cattrs, SQLite, entry points, pluggy, the vocabulary and hypothesis are loaded when they are used."""
     code = "import sys, fluxkit; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    costly = {"httpx", "cattrs", "sqlite3", "importlib.metadata", "pluggy", "hypothesis", "anyio", "fluxkit._wire.codecs"}
+    costly = {
+        "httpx",
+        "cattrs",
+        "sqlite3",
+        "importlib.metadata",
+        "pluggy",
+        "hypothesis",
+        "anyio",
+        "fluxkit._wire.codecs",
+    }
     assert set() == costly & set(modules)

@@ -302,7 +302,13 @@ def test_four_senseless_answers_are_not(between: Any) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["https://elsewhere.example/task", "http://api.magnific.com/task", "https://[half/task", "ftp://x", "https://u@api.magnific.com/"],
+    [
+        "https://elsewhere.example/task",
+        "http://api.magnific.com/task",
+        "https://[half/task",
+        "ftp://x",
+        "https://u@api.magnific.com/",
+    ],
 )
 def test_a_task_that_leads_elsewhere_is_asked_for_nowhere(address: str) -> None:
     world = World([])
@@ -424,6 +430,12 @@ def test_an_old_task_is_looked_at_at_once_and_often_at_first() -> None:
         assert [0.0] * 4 == [round(at - EPOCH - 0.6 * turn, 6) for turn, at in enumerate(times(world))]
 
 
+def test_the_age_of_a_task_counts_against_its_documented_duration() -> None:
+    world = World([*[running(MAGNIFIC)] * 2, completed(MAGNIFIC)])
+    wait(world, task=task_of(MAGNIFIC, submitted_at=EPOCH - 20.0), duration=60.0)
+    assert [0.6, 0.55 * 60.0 - 20.6] == pytest.approx(world.waits)
+
+
 def times(world: World) -> list[float]:
     return [at for at, effect in world.effects if effect in world.polls]
 
@@ -450,7 +462,7 @@ def test_errors_of_a_class_that_may_pass_are_all_counted() -> None:
 
 
 def test_the_answer_to_the_submit_spares_the_first_look() -> None:
-    world = World([accepted(MAGNIFIC), completed(MAGNIFIC)])
+    world = World([accepted(MAGNIFIC), running(MAGNIFIC), completed(MAGNIFIC)])
     task, seen = world.run(submit_of(MAGNIFIC))
-    wait(world, task=task, seen=seen, duration=19.0)
-    assert [9.5] == world.waits
+    wait(world, task=task, seen=seen, duration=20.0)
+    assert [0.6, 10.4] == pytest.approx(world.waits)

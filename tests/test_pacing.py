@@ -53,12 +53,15 @@ def test_a_documented_duration_right_within_a_factor_of_two_saves_polls(duration
 
 @pytest.mark.parametrize("duration", [5.0, 19.0, 60.0, 150.0])
 def test_a_documented_duration_makes_nobody_late(duration: float) -> None:
-    late = [watch(length, duration)[1] / max(0.3, 0.1 * length) for length in lengths(duration / 2, duration * 2, 1_000)]
+    late = [
+        watch(length, duration)[1] / max(0.3, 0.1 * length) for length in lengths(duration / 2, duration * 2, 1_000)
+    ]
     assert fmean(late) <= 1
 
 
-def test_nobody_polls_before_a_part_of_the_documented_duration() -> None:
-    assert EARLY * 60.0 == poll_delay(0.0, 60.0)
+def test_after_a_first_look_nobody_polls_before_a_part_of_the_documented_duration() -> None:
+    assert SHORTEST == poll_delay(0.0, 60.0)
+    assert EARLY * 60.0 - SHORTEST == poll_delay(SHORTEST, 60.0)
     assert EARLY * 60.0 - 10.0 == poll_delay(10.0, 60.0)
 
 

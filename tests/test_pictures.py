@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFont, ImageStat
 
-from fluxkit_mockserver import pictures
+from fluxkit_mockserver import labels, pictures, scenes
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 LABEL = ("magnific flux-2-klein", "1344x768 seed 42", "MOCK")
@@ -88,7 +88,7 @@ def test_pictures_of_any_shape_are_exact(size: tuple[int, int], media_type: str)
     assert size == opened(content).size
 
 
-@pytest.mark.parametrize("motif", pictures.MOTIFS)
+@pytest.mark.parametrize("motif", scenes.MOTIFS)
 @pytest.mark.parametrize("size", [(1, 1), (300, 1), (1, 300), (90, 60)])
 def test_every_motif_fits_every_shape(monkeypatch: pytest.MonkeyPatch, motif: object, size: tuple[int, int]) -> None:
     monkeypatch.setattr(pictures, "MOTIFS", (motif,))
@@ -144,7 +144,7 @@ def test_the_same_arguments_give_the_same_bytes(side: int, media_type: str) -> N
         )
 
     first = draw()
-    for cached in (pictures._colours, pictures._font, pictures._glyph, pictures._is_drawn, pictures._spelled):
+    for cached in (pictures._colours, labels._font, labels.glyph_of, labels._is_drawn, labels._spelled):
         cached.cache_clear()
     assert first == draw()
 
@@ -182,15 +182,15 @@ def test_size_and_format_keep_the_scene() -> None:
 # Legible
 
 
-@pytest.mark.parametrize("palette", pictures.PALETTES)
+@pytest.mark.parametrize("palette", scenes.PALETTES)
 def test_text_stands_out_from_the_ground(palette: tuple[str, ...]) -> None:
-    assert contrast(palette[pictures.SKY], palette[pictures.GROUND]) >= 7
-    assert contrast(palette[pictures.ACCENT], palette[pictures.GROUND]) >= 4.5
+    assert contrast(palette[scenes.SKY], palette[scenes.GROUND]) >= 7
+    assert contrast(palette[scenes.ACCENT], palette[scenes.GROUND]) >= 4.5
 
 
-@pytest.mark.parametrize("palette", pictures.PALETTES)
+@pytest.mark.parametrize("palette", scenes.PALETTES)
 def test_lightness_goes_one_way_along_the_tones(palette: tuple[str, ...]) -> None:
-    steps = [contrast(colour, palette[pictures.SKY]) for colour in palette]
+    steps = [contrast(colour, palette[scenes.SKY]) for colour in palette]
     assert sorted(steps) == steps
     assert min(here / before for before, here in itertools.pairwise(steps)) > 1.3
 
@@ -198,8 +198,8 @@ def test_lightness_goes_one_way_along_the_tones(palette: tuple[str, ...]) -> Non
 @pytest.mark.parametrize("size", [(256, 256), (1024, 1024), (2048, 2048), (2048, 1168), (256, 1440), (320, 180)])
 @pytest.mark.parametrize("count", [0, 3])
 def test_prompt_and_whole_label_are_shown_at_common_sizes(size: tuple[int, int], count: int) -> None:
-    foot = pictures._compose(*size, prompt=LIGHTHOUSE, label=LABEL, references=count)
-    shown = "  ·  ".join(row.text for row in foot.rows if row.tone == pictures.ACCENT)
+    foot = labels.compose(*size, prompt=LIGHTHOUSE, label=LABEL, references=count)
+    shown = "  ·  ".join(row.text for row in foot.rows if row.tone == scenes.ACCENT)
     assert "  ·  ".join(LABEL) == shown
     assert foot.rows[0].text.startswith("A lighthouse on a basalt")
     assert count == len(foot.places)
@@ -210,21 +210,21 @@ def test_prompt_and_whole_label_are_shown_at_common_sizes(size: tuple[int, int],
 @pytest.mark.parametrize(("side", "step"), [(256, 85), (1024, 5), (2048, 1)])
 def test_a_row_of_text_looks_as_pillow_sets_it(side: int, step: int) -> None:
     prompt = "Quartz, jumping (fox)"
-    foot = pictures._compose(side, side, prompt=prompt, label=LABEL, references=0)
+    foot = labels.compose(side, side, prompt=prompt, label=LABEL, references=0)
     image = opened(pictures.draw(side, side, prompt=prompt, seed=5, label=LABEL))
     inks = Image.frombytes("L", image.size, image.tobytes())
     title, below = foot.rows[0], sum(row.height for row in foot.rows[1:])
     band = (0, round(side - foot.margin - below - title.height), side, round(side - foot.margin - below))
-    expected = Image.new("L", image.size, pictures.GROUND * step)
+    expected = Image.new("L", image.size, scenes.GROUND * step)
     start = foot.margin, round(side - foot.margin - below - 0.3 * title.size)
     font = ImageFont.load_default(title.size)
-    ImageDraw.Draw(expected).text(start, title.text, fill=pictures.SKY, font=font, anchor="ls")
+    ImageDraw.Draw(expected).text(start, title.text, fill=scenes.SKY, font=font, anchor="ls")
     assert expected.crop(band).tobytes() == inks.crop(band).tobytes()
 
 
 @given(width=st.integers(100, 700), height=st.integers(60, 500), prompt=prompts, label=st.lists(prompts, max_size=3))
 def test_text_keeps_within_its_margins(width: int, height: int, prompt: str, label: list[str]) -> None:
-    foot = pictures._compose(width, height, prompt=prompt, label=label, references=0)
+    foot = labels.compose(width, height, prompt=prompt, label=label, references=0)
     image = opened(pictures.draw(width, height, prompt=prompt, seed=0, label=label)).convert("RGB")
     edge = foot.margin // 2
     ground = [image.getpixel((0, height - 1))]
@@ -238,12 +238,12 @@ def test_text_keeps_within_its_margins(width: int, height: int, prompt: str, lab
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (80, 400), (400, 20)])
 def test_nothing_is_written_where_it_could_not_be_read(size: tuple[int, int]) -> None:
-    assert [] == pictures._compose(*size, prompt=LIGHTHOUSE, label=LABEL, references=0).rows
+    assert [] == labels.compose(*size, prompt=LIGHTHOUSE, label=LABEL, references=0).rows
 
 
 def test_the_second_row_of_the_prompt_makes_room_for_the_label() -> None:
     def texts(height: int) -> list[str]:
-        return [row.text for row in pictures._compose(300, height, prompt=LIGHTHOUSE, label=LABEL, references=0).rows]
+        return [row.text for row in labels.compose(300, height, prompt=LIGHTHOUSE, label=LABEL, references=0).rows]
 
     joined = "  ·  ".join(LABEL)
     first = "A lighthouse on a basalt cliff at dusk, warm light in"
@@ -252,11 +252,11 @@ def test_the_second_row_of_the_prompt_makes_room_for_the_label() -> None:
     assert [first + "…"] == texts(60)
 
 
-@given(text=prompts.map(pictures._readable), room=st.integers(60, 500), rows=st.integers(1, 4))
+@given(text=prompts.map(labels._readable), room=st.integers(60, 500), rows=st.integers(1, 4))
 def test_wrapped_rows_fit_and_lose_nothing_but_what_an_ellipsis_stands_for(text: str, room: int, rows: int) -> None:
-    wrapped = pictures._wrap(text, size=12, room=room, rows=rows)
+    wrapped = labels._wrap(text, size=12, room=room, rows=rows)
     assert len(wrapped) <= rows
-    assert all(pictures._width(row, size=12) <= room for row in wrapped)
+    assert all(labels._width(row, size=12) <= room for row in wrapped)
     whole, shown = text.replace(" ", ""), "".join(wrapped).replace(" ", "")
     if whole != shown:
         assert "…" == shown[-1]
@@ -281,16 +281,16 @@ def test_wrapped_rows_fit_and_lose_nothing_but_what_an_ellipsis_stands_for(text:
     ],
 )
 def test_every_text_is_told_in_characters_of_the_font(text: str, expected: str) -> None:
-    assert expected == pictures._readable(text)
+    assert expected == labels._readable(text)
 
 
 @given(st.text(max_size=60))
 def test_readable_text_is_wholly_drawn(text: str) -> None:
-    assert all(character == " " or pictures._is_drawn(character) for character in pictures._readable(text))
+    assert all(character == " " or labels._is_drawn(character) for character in labels._readable(text))
 
 
 def test_an_empty_prompt_says_so() -> None:
-    rows = pictures._compose(256, 256, prompt=" \n", label=["", "MOCK"], references=0).rows
+    rows = labels.compose(256, 256, prompt=" \n", label=["", "MOCK"], references=0).rows
     assert ["(no prompt)", "MOCK"] == [row.text for row in rows]
 
 
@@ -299,7 +299,7 @@ def test_an_empty_prompt_says_so() -> None:
 
 def framed(content: bytes, *, width: int, height: int, count: int) -> list[tuple[int, ...]]:
     """The colours at the centres of the thumbnails of a picture."""
-    foot = pictures._compose(width, height, prompt="p", label=LABEL, references=count)
+    foot = labels.compose(width, height, prompt="p", label=LABEL, references=count)
     image, half = opened(content).convert("RGB"), foot.side // 2
     return [image.getpixel((left + half, top + half)) for left, top in foot.places]
 
@@ -404,7 +404,7 @@ def test_a_reference_too_large_to_decode_is_a_swatch(monkeypatch: pytest.MonkeyP
 
 @given(width=st.integers(1, 900), height=st.integers(1, 900), count=st.integers(1, 40))
 def test_thumbnails_keep_within_the_margins_and_apart(width: int, height: int, count: int) -> None:
-    foot = pictures._compose(width, height, prompt=LIGHTHOUSE, label=LABEL, references=count)
+    foot = labels.compose(width, height, prompt=LIGHTHOUSE, label=LABEL, references=count)
     assert len(foot.places) <= count
     for here, there in itertools.pairwise(foot.places):
         assert there[0] - here[0] > foot.side + 2 * foot.frame
@@ -417,7 +417,7 @@ def test_thumbnails_keep_within_the_margins_and_apart(width: int, height: int, c
 
 
 def test_ten_references_are_all_shown_on_a_small_picture() -> None:
-    assert 10 == len(pictures._compose(256, 256, prompt="p", label=LABEL, references=10).places)
+    assert 10 == len(labels.compose(256, 256, prompt="p", label=LABEL, references=10).places)
 
 
 # Metadata

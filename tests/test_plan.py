@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.report import Outcome, Verdict
 from fluxkit._contract.request import Request
-from fluxkit._wire.plan import FITS, WISHES, Plan, make_plan
+from fluxkit._wire.draft import FITS, WISHES
+from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import Charged, SettingsError, Unsupported
 from fluxkit.provider import (
     At,
@@ -406,6 +407,18 @@ def test_message_shows_the_reference_that_does_not_fit(
     assert f"{provider.name}:{model} cannot serve {what}." == first
 
 
+def test_message_shows_a_format_that_nobody_knows_as_it_was_given() -> None:
+    assert str(refusal(MAGNIFIC, KLEIN, output_format="avif")).startswith(
+        "magnific:flux-2-klein cannot serve output_format = 'avif'.\n"
+    )
+
+
+@pytest.mark.parametrize(("references", "what"), [([URL], "1 reference"), ([URL, PNG], "2 references")])
+def test_message_counts_references_that_a_model_does_not_take(references: list[Any], what: str) -> None:
+    error = refusal(declared(model({})), "one", references=references)
+    assert f"odd:one cannot serve {what}.\n  Allowed: nothing, the model has no references." == str(error)
+
+
 def test_long_values_are_cut_short_in_messages() -> None:
     error = refusal(MAGNIFIC, KLEIN, options={"mask": "x" * 1_000_000}, output_format="y" * 1_000_000)
     assert max(map(len, str(error).splitlines())) < 160
@@ -508,6 +521,7 @@ AS_ASKED, APPROXIMATED = Outcome.AS_ASKED, Outcome.APPROXIMATED
         # A ratio without a name is as asked if the pixels have it, and approximated within two per cent.
         (MAGNIFIC, KLEIN, {"aspect": "7:4"}, (1344, 768), {"aspect": (AS_ASKED, "1344x768")}),
         (MAGNIFIC, KLEIN, {"aspect": "44:25"}, (1344, 768), {"aspect": (APPROXIMATED, "1344x768, ratio 0.6% off")}),
+        (MAGNIFIC, KLEIN, {"aspect": "51:50"}, (1024, 1024), {"aspect": (APPROXIMATED, "1024x1024, ratio 2.0% off")}),
         (APIMART, PRO, {"aspect": "25:14"}, (1920, 1080), {"aspect": (APPROXIMATED, "1920x1080, ratio 0.4% off")}),
         (MAGNIFIC, PRO, {"aspect": "16:9"}, (1360, 765), {"aspect": (AS_ASKED, "1360x765")}),
         (MAGNIFIC, PRO, {"aspect": "997:991"}, (1027, 1021), {"aspect": (APPROXIMATED, "1027x1021")}),
@@ -568,6 +582,7 @@ def test_close_fit(
     ("provider", "model", "fields", "field", "nearest", "allowed"),
     [
         (MAGNIFIC, KLEIN, {"aspect": "5:4"}, "aspect", "1280x960, ratio 6.7% off", KLEIN_SIZES),
+        (MAGNIFIC, KLEIN, {"aspect": "1021:1000"}, "aspect", "1024x1024, ratio 2.1% off", KLEIN_SIZES),
         (MAGNIFIC, KLEIN, {"aspect": "21:9"}, "aspect", "1408x704, ratio 16.7% off", KLEIN_SIZES),
         (MAGNIFIC, KLEIN, {"aspect": "17:10"}, "aspect", "1344x768, ratio 2.9% off", KLEIN_SIZES),
         (MAGNIFIC, KLEIN, {"aspect": "5:4", "resolution": "2K"}, "aspect", "2048x1536, ratio 6.7% off", KLEIN_SIZES),
@@ -834,6 +849,17 @@ def test_option_outside_its_domain_is_refused() -> None:
     ] == [(each.field, each.asked, each.note) for each in error.verdicts if each.outcome is Outcome.REFUSED]
 
 
+def test_option_of_several_parts_is_refused_by_its_own_name() -> None:
+    styling = At("styling", Form({"effect": At("effect", Words(["glow"])), "weight": At("weight", Real(0, 1))}))
+    provider = declared(model({"styling": styling}))
+    wrong = {"effect": "blur", "weight": 2}
+    error = refusal(provider, "one", options={"styling": wrong})
+    assert ("styling", wrong, "an object with effect, weight") == (error.field, error.asked, error.allowed)
+    assert ["prompt", "styling"] == [verdict.field for verdict in error.verdicts]
+    made = plan(provider, "one", options={"styling": {"effect": "glow"}})
+    assert {"prompt": "a cat", "styling": {"effect": "glow"}} == made.body
+
+
 def test_first_model_of_a_name_that_can_serve_does() -> None:
     provider = declared(
         model({"references": At("image", Only(Hosted()))}, need=("prompt", "references"), path="edit"),
@@ -904,6 +930,29 @@ def test_model_that_cannot_be_told_a_size_makes_its_own() -> None:
     assert AS_ASKED == plan(provider, "one", size="512x512").report["size"].outcome
     assert "size" == refusal(provider, "one", size="256x128").field
     assert "aspect" == refusal(provider, "one", aspect="2:1").field
+
+
+def test_size_is_left_to_a_service_that_does_not_say_which_it_takes() -> None:
+    silent = declared(model({"size": At("size", Times())}, sizes=attrs.evolve(CANVAS, default=None), price=PRICE))
+    made = plan(silent, "one")
+    assert ({"prompt": "a cat"}, None, (), (None, None), None) == (
+        made.body,
+        made.point,
+        made.expected,
+        made.pixels,
+        made.price,
+    )
+    assert str(made).startswith("odd:one, 1 x of the service's size\n")
+    asked = plan(silent, "one", size="512x256")
+    assert ("512x256", ((512, 256),), Decimal("0.030")) == (asked.body["size"], asked.expected, asked.price)
+
+
+def test_size_is_refused_by_a_service_that_can_neither_be_told_nor_says_which_it_takes() -> None:
+    mute = declared(model({}, sizes=attrs.evolve(CANVAS, default=None)))
+    assert ({"prompt": "a cat"}, ()) == (plan(mute, "one").body, plan(mute, "one").expected)
+    for field, value in {"size": "512x512", "aspect": "1:1", "resolution": "1K"}.items():
+        error = refusal(mute, "one", fit="nearest", **{field: value})
+        assert (field, "nothing, the service decides on the size", None) == (error.field, error.allowed, error.setting)
 
 
 def test_body_has_no_headers_and_no_query() -> None:

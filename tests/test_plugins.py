@@ -20,12 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fluxkit_providers
-from fluxkit import _plugins
+from fluxkit import _plugins, hookimpl
 from fluxkit._contract.request import Request
 from fluxkit._plugins import Plugin, Registry
 from fluxkit._wire.plan import make_plan
 from fluxkit.errors import PluginError, SettingsError
-from fluxkit import hookimpl
 from fluxkit.provider import Provider
 
 HERE = Path(__file__).resolve().parent

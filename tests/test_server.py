@@ -258,12 +258,15 @@ def test_a_slow_client_holds_up_nobody(server: Server, http: httpx.Client) -> No
         assert slow.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_a_dropped_call_is_closed_without_a_word(server: Server, mock: MockService, http: httpx.Client) -> None:
+def test_a_dropped_call_is_closed_without_a_word(
+    server: Server, mock: MockService, http: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     mock.fault("accepted-then-dropped", times=1)
     with pytest.raises(httpx.RemoteProtocolError):
         submit(http, server)
     assert 1 == mock.billed
     submit(http, server)
+    assert [] == [record for record in caplog.records if record.name.startswith("uvicorn")]
 
 
 def test_what_is_pipelined_behind_a_dropped_call_is_dropped_too(server: Server, mock: MockService) -> None:
@@ -283,11 +286,10 @@ def test_another_server_says_that_it_cannot_drop(mock: MockService) -> None:
         anyio.run(call)
 
 
-def test_a_dripping_answer_comes_whole_to_the_patient(mock: MockService, http: httpx.Client) -> None:
-    clock = WallClock(speed=1e9)  # a byte a nanosecond
-    mock = MockService([MAGNIFIC], progression="polls", clock=clock)
+def test_a_dripping_answer_comes_whole_to_the_patient(http: httpx.Client) -> None:
+    mock = MockService([MAGNIFIC], progression="polls", clock=WallClock(speed=1e12))
     mock.fault("dripping")
-    with Server(mock) as server:
+    with Server(mock, drip_scale=1e3) as server:  # a byte a nanosecond
         told = http.get(f"{server.url}{KLEIN}/{(task := submit(http, server))}", headers=KEY)
         assert {"generated": [], "task_id": task, "status": "IN_PROGRESS"} == told.json()["data"]
         assert len(told.content) == int(told.headers["content-length"])
@@ -411,7 +413,12 @@ def test_no_access_log_is_written(server: Server, http: httpx.Client, caplog: py
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_serving(mock: MockService, http: httpx.Client, number: signal.Signals) -> None:
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_signal_ends_serving(
+    mock: MockService, http: httpx.Client, number: signal.Signals, loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if loop == "asyncio":
+        monkeypatch.setitem(sys.modules, "uvloop", None)
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     seen: list[tuple[str, int]] = []
 

@@ -47,10 +47,11 @@ from fluxkit._wire.exchange import (
     submission,
 )
 from fluxkit._wire.json import Json, Unfit, stray
+from fluxkit._wire.nearest import Ideal, nearest
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit._wire.scalars import Codec, Link, Text, Whole
-from fluxkit._wire.sizes import Canvas, Ideal, Spaces, nearest
+from fluxkit._wire.sizes import Canvas, Spaces
 from fluxkit.errors import (
     Charged,
     ContractError,
@@ -65,12 +66,14 @@ from fluxkit.errors import (
     Vanished,
 )
 from fluxkit_mockserver import MockService
-from fluxkit_mockserver.clock import VirtualClock
+from fluxkit_mockserver.clock import EPOCH, VirtualClock
+from fluxkit_mockserver.dialect import dialect_of
 from fluxkit_mockserver.pictures import draw
 
 SHAPES = (BFL, FAL, REPLICATE, OPENAI, TOGETHER)
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==")
 PNG_TEXT = base64.b64encode(PNG).decode()
+HEADS = {"png": PNG, "jpeg": b"\xff\xd8\xff\xe0", "webp": b"RIFF\0\0\0\0WEBP", "gif": b"GIF89a"}
 PHOTO = "https://www.example.com/photo.png"
 
 each_shape = pytest.mark.parametrize("provider", SHAPES, ids=lambda provider: provider.name)
@@ -192,6 +195,7 @@ BODIES = [
             "output_format": "jpg",
             "safety_tolerance": 1,
             "webhook_url": PHOTO,
+            "seed": 9,
             "options": {"output_quality": 80, "webhook_events_filter": ("completed",)},
         },
         "https://api.replicate.com/v1/models/black-forest-labs/flux-2-pro/predictions",
@@ -202,6 +206,7 @@ BODIES = [
                 "input_images": [PHOTO],
                 "output_format": "jpg",
                 "safety_tolerance": 1,
+                "seed": 9,
                 "output_quality": 80,
             },
             "webhook": PHOTO,
@@ -240,6 +245,84 @@ def test_requests_become_the_bodies_that_the_services_document(sent: Sent) -> No
 
 
 @pytest.mark.parametrize(
+    ("provider", "submit", "paths"),
+    [
+        (
+            BFL,
+            "https://api.bfl.ai/v1/",
+            {
+                "flux-2-pro": "flux-2-pro",
+                "flux-2-max": "flux-2-max",
+                "flux-2-flex": "flux-2-flex",
+                "flux-2-klein-4b": "flux-2-klein-4b",
+                "flux-2-klein-9b": "flux-2-klein-9b",
+                "flux-kontext-pro": "flux-kontext-pro",
+                "flux-kontext-max": "flux-kontext-max",
+            },
+        ),
+        (
+            FAL,
+            "https://queue.fal.run/fal-ai/",
+            {
+                "flux-2-pro": "flux-2-pro",
+                "flux-2-flex": "flux-2-flex",
+                "flux-2-max": "flux-2-max",
+                "flux-2-klein-4b": "flux-2/klein/4b",
+                "flux-2-klein-9b": "flux-2/klein/9b",
+            },
+        ),
+    ],
+    ids=["bfl", "fal"],
+)
+def test_every_model_has_its_path(provider: Provider, submit: str, paths: Mapping[str, str]) -> None:
+    models = dict.fromkeys(row.name for row in provider.models)
+    urls = {model: submission(make_plan(provider, model, Request("a cat")), 0).url for model in models}
+    assert {model: submit + path for model, path in paths.items()} == urls
+
+
+@pytest.mark.parametrize(
+    ("provider", "formats", "place", "prefix"),
+    [
+        (BFL, ["jpeg", "png", "webp"], "input_image", ""),
+        (FAL, ["jpeg", "png"], "image_urls", "data:image/{format};base64,"),
+    ],
+    ids=["bfl", "fal"],
+)
+def test_references_go_out_in_the_formats_that_are_read(
+    provider: Provider, formats: list[str], place: str, prefix: str
+) -> None:
+    for name, content in HEADS.items():
+        request = Request("a cat", references=[content])
+        if name not in formats:
+            with pytest.raises(Unsupported):
+                make_plan(provider, "flux-2-pro", request)
+            continue
+        said = make_plan(provider, "flux-2-pro", request).body[place]
+        text = prefix.format(format=name) + base64.b64encode(content).decode()
+        assert said in (text, [text])
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "words"),
+    [
+        (BFL, "flux-2-pro", {"jpeg": "jpeg", "png": "png", "webp": "webp"}),
+        (BFL, "flux-kontext-pro", {"jpeg": "jpeg", "png": "png", "webp": "webp"}),
+        (FAL, "flux-2-pro", {"jpeg": "jpeg", "png": "png"}),
+        (REPLICATE, "flux-2-pro", {"jpeg": "jpg", "png": "png", "webp": "webp"}),
+    ],
+)
+def test_formats_have_the_words_of_the_service(provider: Provider, model: str, words: dict[str, str]) -> None:
+    for name in HEADS:
+        request = Request("a cat", output_format=name)
+        if name not in words:
+            with pytest.raises(Unsupported):
+                make_plan(provider, model, request)
+            continue
+        body = make_plan(provider, model, request).body
+        assert words[name] == body.get("input", body)["output_format"]
+
+
+@pytest.mark.parametrize(
     ("provider", "model", "asked", "field"),
     [
         (BFL, "flux-2-pro", {"safety_tolerance": 6}, "safety_tolerance"),
@@ -251,9 +334,11 @@ def test_requests_become_the_bodies_that_the_services_document(sent: Sent) -> No
         (BFL, "flux-2-flex", {"options": {"guidance": 1.4}}, "guidance"),
         (BFL, "flux-2-flex", {"options": {"guidance": 10.5}}, "guidance"),
         (BFL, "flux-2-flex", {"options": {"steps": 51}}, "steps"),
+        (BFL, "flux-kontext-pro", {"safety_tolerance": 7}, "safety_tolerance"),
         (BFL, "flux-kontext-pro", {"aspect": "16:9"}, "aspect"),
         (BFL, "flux-kontext-pro", {"size": "1024x1024"}, "size"),
         (FAL, "flux-2-pro", {"safety_tolerance": 0}, "safety_tolerance"),
+        (FAL, "flux-2-pro", {"safety_tolerance": 6}, "safety_tolerance"),
         (FAL, "flux-2-pro", {"output_format": "webp"}, "output_format"),
         (FAL, "flux-2-max", {"references": [PHOTO]}, "references"),
         (REPLICATE, "flux-2-pro", {"references": [PNG]}, "references"),
@@ -281,6 +366,7 @@ def test_what_a_service_does_not_take_is_refused_before_it_is_sent(
         (BFL, "flux-2-flex", {"options": {"guidance": 10, "steps": 1}}),
         (BFL, "flux-kontext-max", {"safety_tolerance": 0, "references": [PHOTO] * 8}),
         (FAL, "flux-2-pro", {"safety_tolerance": 1, "output_format": "jpeg", "size": "99999x1"}),
+        (FAL, "flux-2-pro", {"size": "1x99999"}),
         (REPLICATE, "flux-2-pro", {"size": "2048x256", "safety_tolerance": 5, "references": [PHOTO] * 8}),
         (REPLICATE, "flux-2-pro", {"size": "256x2048", "output_format": "png"}),
     ],
@@ -452,6 +538,28 @@ def test_the_calls_of_a_task_are_those_of_its_shape(
     assert all(step.startswith("{id}.") for _, step, _ in fetched)
 
 
+@pytest.mark.parametrize(("provider", "expected"), [(FAL, [202, 202, 200]), (BFL, [200] * 4)], ids=["fal", "bfl"])
+def test_a_mock_answers_with_the_declared_statuses_without_samples_too(
+    provider: Provider, expected: list[int], tmp_path: Path
+) -> None:
+    bare = attrs.evolve(provider, samples=None)
+    walk = errand(bare, tmp_path, progression="seconds")
+    model = provider.models[0].name
+    check_delivery(walk, walk.generate(model, sized(provider.models[0])), model)
+    words = [word for word, state in provider.statuses if not state.ended or state is State.COMPLETED]
+    assert expected == [dialect_of(bare).say("polled", {"id": "1", "status": word}).status for word in words]
+    assert 404 == dialect_of(bare).say_unknown("1").status
+
+
+def test_a_result_of_fal_says_what_the_image_is(tmp_path: Path) -> None:
+    walk = errand(FAL, tmp_path, progression="at once")
+    (task,) = walk.generate("flux-2-pro", sized(FAL.models[0])).tasks
+    with httpx.Client(transport=walk.mock.transport()) as client:
+        result = client.get(str(task.result_url), headers={"authorization": f"Key {walk.mock.key}"}).json()
+    (image,) = result["images"]
+    assert (320, 256, "image/png") == (image["width"], image["height"], image["content_type"])
+
+
 def test_a_queued_task_of_fal_is_answered_with_202(tmp_path: Path) -> None:
     walk = errand(FAL, tmp_path, progression="seconds")
     walk.generate("flux-2-pro", sized(FAL.models[0]))
@@ -508,8 +616,8 @@ def test_links_live_as_long_as_the_service_says_and_a_poll_gives_another(
     walk = errand(provider, tmp_path, progression="at once")
     result = walk.generate(provider.models[0].name, sized(provider.models[0]))
     with httpx.Client(transport=walk.mock.transport()) as client:
-        for passes, status in ((life - 1, 200), (2, 403)):
-            walk.mock.clock.advance(passes)
+        for moment, status in ((life - 0.5, 200), (life + 0.9, 403)):
+            walk.mock.clock.advance(EPOCH + moment - walk.mock.clock.now())
             assert status == client.get(str(result.images[0].url)).status_code
     again = walk.run(resume(provider, result.tasks[0], walk.manner()))
     assert (1, 1) == (len(again.images), walk.mock.billed)
@@ -618,6 +726,11 @@ def test_an_answer_means_what_it_says(provider: Provider, sample: Sample) -> Non
         elif provider in (OPENAI, TOGETHER):
             assert 16 == len(said.pop("id"))
     assert expected == {name: value for name, value in said.items() if value not in (None, [], "")}
+
+
+def test_a_task_of_bfl_fails_for_whatever_reason_is_given() -> None:
+    failed = {**sample_of(BFL, "a task has failed"), "details": "Out of memory"}
+    assert "Out of memory" == read_poll(BFL, task_of(BFL), Reply(200, json.dumps(failed))).reason
 
 
 @select("refused")

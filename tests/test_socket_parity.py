@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from fluxkit._wire.samples import samples_of
 from fluxkit.provider import At, Form, Link, Provider, Real, Text
-from fluxkit_mockserver.clock import EPOCH
+from fluxkit_mockserver.clock import EPOCH, VirtualClock
 from fluxkit_mockserver.dialect import MOST_DIALECTS, Dialect, dialect_of
 from fluxkit_mockserver.faults import FAULTS
 from fluxkit_mockserver.server import Server
 from fluxkit_mockserver.service import MockService
+from fluxkit_mockserver.transport import incoming
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
@@ -65,7 +66,10 @@ LIFE: "Sequence[Step]" = [("submit", 0), ("poll", 0), ("wait", 2), ("poll", 0), 
 Step = tuple[str, int]
 STEPS = st.one_of(
     st.tuples(st.just("submit"), st.integers(0, len(SUBMITS) - 1)),
-    st.tuples(st.sampled_from(["poll", "poll with a wrong key", "fetch", "look at", "post to"]), st.integers(0, 3)),
+    st.tuples(
+        st.sampled_from(["poll", "poll with a wrong key", "poll by another name", "fetch", "look at", "post to"]),
+        st.integers(0, 3),
+    ),
     st.tuples(st.just("stray"), st.integers(0, len(STRAYS) - 1)),
     st.tuples(st.just("wait"), st.sampled_from([1, 30, 4000])),
 )
@@ -109,6 +113,9 @@ class Story:
             case "poll with a wrong key":
                 keys = dict.fromkeys(KEYS, "Bearer wrong")
                 return {"method": "GET", "url": self._poll(number), "headers": keys}
+            case "poll by another name":
+                headers = {**KEYS, "host": "mock.example:81"}
+                return {"method": "GET", "url": self._poll(number), "headers": headers, "timeout": self._timeout()}
             case "stray":
                 method, path = STRAYS[number]
                 return {"method": method, "url": self.url + path, "headers": KEYS}
@@ -270,12 +277,10 @@ def test_a_streamed_body_is_read_as_from_a_socket(where: str, read: Any, socket_
         with client.stream("GET", f"{server.url}{KLEIN}/nothing", headers=KEYS) as response:
             assert not response.is_stream_consumed
             content = read(response)
+            assert response.is_stream_consumed
+            assert response.is_closed
         assert b'{"message":"Not found"}' == content
-        assert (len(content), True, True) == (
-            response.num_bytes_downloaded,
-            response.is_stream_consumed,
-            response.is_closed,
-        )
+        assert len(content) == response.num_bytes_downloaded
         assert response.elapsed.total_seconds() > 0
         if read is read_at_once:
             assert content == response.read()
@@ -310,6 +315,13 @@ def test_an_async_body_is_read_once_and_kept(backend: str) -> None:
     assert first == again != b""
 
 
+def test_the_origin_is_where_the_client_says_it_went_or_where_it_did() -> None:
+    request = httpx.Request("GET", "http://127.0.0.1:4010/x", headers={"Host": "mock.example"})
+    assert "http://mock.example" == incoming(request, b"").origin
+    del request.headers["host"]
+    assert "http://127.0.0.1:4010" == incoming(request, b"").origin
+
+
 # Patience in process, where no time passes but the mock's.
 
 
@@ -336,6 +348,25 @@ def test_a_client_with_a_total_patience_waits_as_long_as_it_has() -> None:
 
 def test_a_client_with_enough_patience_gets_the_answer() -> None:
     assert 200 == drip(a_mock(None, "polls"), **{"fluxkit.patience": 1000.0}).status_code
+
+
+@attrs.define(eq=False)
+class QuickClock(VirtualClock):
+    """A second of the client is a hundred seconds here."""
+
+    speed: float = 100.0
+
+
+@pytest.mark.parametrize(("patience", "read", "fits"), [(12.5, 0.01, True), (0.5, 9.0, False), (9.0, 0.009, False)])
+def test_patience_is_counted_in_the_seconds_of_the_client(patience: float, read: float, fits: bool) -> None:
+    mock = MockService([MAGNIFIC], progression="polls", clock=QuickClock())
+    extensions = {"fluxkit.patience": patience, "timeout": {"read": read}}
+    if fits:
+        assert 200 == drip(mock, **extensions).status_code
+    else:
+        with pytest.raises(httpx.ReadTimeout):
+            drip(mock, **extensions)
+        assert EPOCH + 100 * min(patience, read) == pytest.approx(mock.clock.now())
 
 
 # Answers that are cast once and stamped with an id, and the same answers as they are written.
@@ -369,6 +400,17 @@ def test_what_is_cast_is_what_is_written(provider: Provider, id: str, of: str) -
         written = dialect.say(of, dialect.facts(of, stage, **place))
         cast = dialect.say_briefly(of, stage, **place)
         assert (written.status, written.body) == (cast.status, cast.body)
+
+
+def test_an_answer_is_not_cast_from_two_ids_that_are_alike() -> None:
+    names = (f"linked-{number}" for number in itertools.count())
+    dialects = (a_dialect(attrs.evolve(LINKED, name=name), "7") for name in names)
+    # Half of its life is done at 50 %, which must not become 10 % for the task of that id.
+    dialect = next(each for each in dialects if "5" == each.new_id(-1, 0) == each.new_id(-1, 1))
+    place = {"id": "1", "base_url": "http://a", "model": "flux-2-pro"}
+    for stage in range(len(dialect.words)):
+        written = dialect.say("polled", dialect.facts("polled", stage, **place))
+        assert written.body == dialect.say_briefly("polled", stage, **place).body
 
 
 def test_mocks_of_one_provider_share_a_dialect_and_only_so_many_are_kept() -> None:

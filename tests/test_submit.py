@@ -52,7 +52,7 @@ def failed(world: World, provider: Provider = MAGNIFIC, **how: Any) -> FluxError
 
 
 def verdict(error: FluxError, world: World) -> tuple[type[FluxError], Charged, bool, int]:
-    """What a payer wants to know: what it is, whether it cost something, whether to retry, and how often it was sent."""
+    """What a payer wants to know: what it is, whether it cost something, whether to retry, how often it was sent."""
     return type(error), error.charged, error.retry, len(world.submits)
 
 
@@ -83,7 +83,7 @@ def expected(status: int, *, declared: bool) -> tuple[type[FluxError], Charged, 
 
 
 BODIES = {
-    "its own form": lambda provider, status: complaint(provider, status),
+    "its own form": complaint,
     "somebody's HTML": lambda _, status: Said(status, None, HTML),
     "nothing": lambda _, status: Said(status, None, ""),
     "JSON without a message": lambda _, status: Said(status, {"ok": False}, '{"ok":false}'),
@@ -272,7 +272,9 @@ def test_nothing_is_sent_by_a_machine_that_slept_through_the_deadline() -> None:
     assert (Broken, Charged.NO, True, 1) == verdict(failed(world), world)
 
 
-@pytest.mark.parametrize(("left", "patience", "seconds"), [(1_000, 60, 60), (20, 60, 21), (0.01, 60, 1.01), (5, 0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("left", "patience", "seconds"), [(1_000, 60, 60), (20, 60, 21), (0.01, 60, 1.01), (5, 0.5, 0.5)]
+)
 def test_a_submit_is_given_its_patience_or_the_time_that_is_left_and_a_moment(
     left: float, patience: float, seconds: float
 ) -> None:
@@ -299,18 +301,21 @@ def test_the_task_knows_what_was_asked() -> None:
     plan = a_plan(MAGNIFIC, seed=5, n=3, aspect="2:3", resolution="2K", output_format="jpg")
     world = World([accepted(MAGNIFIC)])
     task, _ = world.run(submit(plan, 2, DEADLINE, patience=60.0))
-    assert Task(
-        provider="magnific",
-        model="flux-2-klein",
-        id=ID,
-        base_url="https://api.magnific.com",
-        state=State.CREATED,
-        status="CREATED",
-        submitted_at=EPOCH,
-        expected=plan.expected,
-        output_format="jpeg",
-        seed=7,
-    ) == task
+    assert (
+        Task(
+            provider="magnific",
+            model="flux-2-klein",
+            id=ID,
+            base_url="https://api.magnific.com",
+            state=State.CREATED,
+            status="CREATED",
+            submitted_at=EPOCH,
+            expected=plan.expected,
+            output_format="jpeg",
+            seed=7,
+        )
+        == task
+    )
     assert b'"seed":7' in world.submits[0].body
 
 
@@ -329,7 +334,7 @@ class Unnoted(Exception):
 def test_an_intent_that_cannot_be_noted_is_no_submit() -> None:
     world = World([])
     error = raised(lambda: world.run(submit(a_plan(MAGNIFIC), 0, DEADLINE, patience=60.0), throw={0: Unnoted()}))
-    assert (ContractError, Charged.NO, False, 0) == verdict(error, world)
+    assert (FluxError, Charged.NO, False, 0) == verdict(error, world)
     assert isinstance(error.__cause__, Unnoted)
 
 
@@ -337,7 +342,7 @@ def test_a_plan_that_cannot_be_written_is_no_submit() -> None:
     plan = attrs.evolve(a_plan(MAGNIFIC), documents=({"prompt": object()},))
     world = World([])
     error = raised(lambda: world.run(submit(plan, 0, DEADLINE, patience=60.0)))
-    assert (ContractError, Charged.NO, False, 0) == verdict(error, world)
+    assert (FluxError, Charged.NO, False, 0) == verdict(error, world)
     assert [] == world.notes
 
 
@@ -363,7 +368,7 @@ def test_an_interrupted_pause_between_tries_is_no_submit() -> None:
     flow = submit(a_plan(MAGNIFIC), 0, DEADLINE, patience=60.0)
     error = raised(lambda: world.run(flow, throw={4: OSError("the clock stands")}))
     assert Wait is type(world.effects[4][1])
-    assert (ContractError, Charged.NO, False, 1) == verdict(error, world)
+    assert (FluxError, Charged.NO, False, 1) == verdict(error, world)
     assert ["intent", "refused"] == world.notes
 
 
@@ -376,7 +381,12 @@ TASK = Task(provider="magnific", model="flux-2-klein", id=ID, base_url="https://
 def test_no_error_behind_a_purchase_says_that_nothing_was_bought(kind: type[FluxError]) -> None:
     error = kind("no")
     assert error is attached(TASK, error)
-    assert (Charged.UNKNOWN, TASK, "magnific", "flux-2-klein") == (error.charged, error.task, error.provider, error.model)
+    assert (Charged.UNKNOWN, TASK, "magnific", "flux-2-klein") == (
+        error.charged,
+        error.task,
+        error.provider,
+        error.model,
+    )
 
 
 def test_what_an_error_behind_a_purchase_knows_better_is_kept() -> None:

@@ -1,6 +1,5 @@
 """A reference: an image that is sent in, for its style or its subject."""
 
-import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,6 +48,8 @@ class Reference:
     def __repr__(self) -> str:
         if self.content is None:
             return f"Reference(url={self.url!r})"
+        import hashlib  # slow to import, and only whoever looks at a reference needs it
+
         digest = hashlib.sha256(self.content).hexdigest()[:12]
         return f"Reference({self.format}, {len(self.content)} bytes, sha256 {digest})"
 

@@ -65,15 +65,21 @@ def _references(sources: Any) -> tuple[Reference, ...]:
 
 
 def _options(options: Any) -> Mapping[str, Any]:
-    import json
-
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
         raise _refuse("options", options, "a mapping of names to values, such as {'guidance': 3.0}")
-    try:  # what JSON has no type for is left to the provider's codec, which may know it
-        json.dumps(dict(options), ensure_ascii=False, allow_nan=False, default=lambda _: None).encode()
-    except (TypeError, ValueError, RecursionError):
-        raise _refuse("options", options, "values that can be sent as JSON") from None
+    if options and not _is_json(options := dict(options)):
+        raise _refuse("options", options, "values that can be sent as JSON")
     return dict(options)
+
+
+def _is_json(options: dict[str, Any]) -> bool:
+    import json
+
+    try:  # what JSON has no type for is left to the provider's codec, which may know it
+        json.dumps(options, ensure_ascii=False, allow_nan=False, default=lambda _: None).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _size(size: Any) -> Any:

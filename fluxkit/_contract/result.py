@@ -1,11 +1,9 @@
 """What was made: images on disk, and what became of the rest."""
 
-import shutil
 import warnings
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -13,6 +11,9 @@ from ..errors import DeliveryWarning, FluxError
 from .media import SUFFIXES, TYPES, format_named
 from .report import Report
 from .task import Task
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 
 @attrs.frozen
@@ -40,7 +41,7 @@ class Image:
         return self._fetched().read_bytes()
 
     def save(self, to: str | Path) -> Path:
-        """Copies the image to *to* and returns where it lies: a directory or a name without suffix gets the true suffix.
+        """Copies the image to *to* and returns where it lies: a directory or a bare name gets the true suffix.
 
         A name with another suffix is taken as it is, with a ``DeliveryWarning`` that its content is of another type.
         """
@@ -53,6 +54,8 @@ class Image:
         elif TYPES.get(format_named(target.suffix) or "") not in (None, self.media_type):
             warnings.warn(DeliveryWarning(f"{target} holds {self.media_type}, not what its name says."), stacklevel=2)
         target.parent.mkdir(parents=True, exist_ok=True)
+        import shutil
+
         shutil.copyfile(source, target)
         return target
 
@@ -75,7 +78,7 @@ class Result:
     errors: tuple[FluxError, ...] = ()
     tasks: tuple[Task, ...] = ()
     report: Report = attrs.field(factory=Report, eq=False)
-    cost: Decimal | None = None
+    cost: "Decimal | None" = None
     mocked: bool = False
 
     def to_dict(self) -> Mapping[str, Any]:

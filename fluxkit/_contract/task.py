@@ -47,7 +47,7 @@ class Task:
     output_format: str | None = None
     seed: int | None = None
     mocked: bool = False
-    more: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    more: Mapping[str, Any] = attrs.field(factory=dict, repr=False, hash=False)
 
     def to_json(self) -> str:
         """The task as JSON text with a version, for a queue, a database or another process."""

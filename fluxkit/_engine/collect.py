@@ -1,6 +1,5 @@
 """The flow that fetches: every image of a completed task, before its link dies."""
 
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,9 @@ def collect(
     images: dict[str, Image] = {}  # by the content's digest
     brought: set[str | bytes | None] = set()
     trouble: FluxError | None = None
-    for attempt in count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         for picture in seen.pictures:
             if _source(picture) in brought:
                 continue

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from .._contract.media import NotAnImage, Truncated, examine
 from .effects import Fetch, Fetched
-from .secret import Link, read_link
+from .link import Link, read_link
 
 HOPS: Final = 5
 """The redirects that one download follows at most."""

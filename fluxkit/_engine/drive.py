@@ -8,9 +8,11 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import anyio
+import anyio.lowlevel
 import attrs
 
-from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Note, Now, Reply, Wait
+from ..errors import Unreachable
+from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
 
 R = TypeVar("R")
 
@@ -102,6 +104,18 @@ def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
     raise TypeError(f"no driver knows the effect {effect!r}")
 
 
+def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes) -> None:
+    """Tells a flow that is about to be closed what came of its submit, for the note that it makes of that."""
+    with suppress(Exception):
+        effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+        while isinstance(effect, Now):
+            effect = flow.send(clock.now())
+        if isinstance(effect, Wait):  # it was refused, and would be tried again
+            effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
+        if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
+            notes.take(effect)
+
+
 @attrs.frozen(eq=False)
 class Driver:
     """Runs flows on the calling thread."""
@@ -111,7 +125,10 @@ class Driver:
     notes: Notes
 
     def run(self, flow: Flow[R]) -> R:
-        """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on."""
+        """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
+
+        If it strikes a call that buys, the flow notes that its fate is not known.
+        """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
         try:
@@ -121,6 +138,10 @@ class Driver:
                     answer, resume = self._carry_out(effect), flow.send
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
+                except BaseException:
+                    if isinstance(effect, Call) and effect.buys:
+                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes)
+                    raise
         except StopIteration as stop:
             result: R = stop.value
             return result
@@ -185,20 +206,28 @@ class AsyncDriver:
         return _at_once(effect, self.clock, self.notes)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
-        """Carries out a call that buys, sheltered from cancellation."""
-        answers: list[Reply | BaseException] = []
-        cancellation: BaseException | None = None
+        """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
+        try:
+            await anyio.lowlevel.checkpoint()  # whoever is cancelled already buys nothing
+        except BaseException:
+            _tell(flow, Unreachable("It was cancelled before it was sent.", retry=False), self.clock, self.notes)
+            raise
+        answers: list[Reply | Exception] = []
+        interruption: BaseException | None = None
         answered = anyio.Event()
         shelter = anyio.CancelScope(shield=True)
 
         async def carry_out() -> None:
+            nonlocal interruption
             with shelter:
                 try:
                     answers.append(await self.transport.call(call))
+                except Exception as error:  # noqa: BLE001 - it is the flow's to judge
+                    answers.append(error)
                 except anyio.get_cancelled_exc_class():
                     raise
                 except BaseException as error:  # noqa: BLE001 - raised below: a task group would wrap it
-                    answers.append(error)
+                    interruption = error
             answered.set()
 
         try:
@@ -207,23 +236,13 @@ class AsyncDriver:
                 try:
                     await answered.wait()
                 except BaseException as error:  # noqa: BLE001 - raised below, once the shelter is empty
-                    cancellation = error
+                    interruption = error
                     shelter.deadline = anyio.current_time() + SHELTER
-            if cancellation is not None:
-                raise cancellation
+            if interruption is not None:
+                raise interruption
         except BaseException:
-            if answers:
-                self._tell(flow, answers[0])
+            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes)
             raise
-        if isinstance(answers[0], BaseException):
+        if isinstance(answers[0], Exception):
             raise answers[0]
         return answers[0]
-
-    def _tell(self, flow: Flow[Any], answer: Reply | BaseException) -> None:
-        """Tells a flow that is about to be closed what came of its submit, so that it makes its note of that."""
-        with suppress(Exception):
-            effect = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
-            while isinstance(effect, Now):
-                effect = flow.send(self.clock.now())
-            if isinstance(effect, Note):
-                self.notes.take(effect)

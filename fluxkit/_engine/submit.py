@@ -72,8 +72,7 @@ def _unsent(plan: Plan, error: Exception) -> FluxError:
     if isinstance(error, FluxError):
         ours = error
     else:
-        message = f"fluxkit failed before it bought anything from {plan.provider.name}: {error!r}. Please report it."
-        ours = ContractError(message, charged=Charged.NO)
+        ours = FluxError(f"fluxkit failed before it bought anything: {error!r}. Please report it.")
         ours.__cause__ = error
     ours.provider, ours.model = ours.provider or plan.provider.name, ours.model or plan.model.name
     return ours

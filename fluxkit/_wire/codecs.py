@@ -322,6 +322,9 @@ class Either:
         return first if first == second else f"{first}, or {second}"
 
     def write(self, value: Any, /) -> Json:
+        fragment, error = _attempt(self.first.write, value)
+        if not error and _attempt(self.read, fragment) == (value, None):
+            return fragment  # the first of the spellings, without a look at the others
         return next(self.spellings(value))
 
     def spellings(self, value: Any, /) -> Iterator[Json]:

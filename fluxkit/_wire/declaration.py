@@ -20,8 +20,8 @@ from ..errors import (
 )
 from .codecs import At, Form
 from .json import MISSING
+from .nearest import Space
 from .scalars import Codec, Reason, names
-from .sizes import Space
 
 
 @attrs.frozen

@@ -131,7 +131,8 @@ def _reading(provider: Provider, task: Task, route: Route | None, given: str | N
     url = given or route.url(task.base_url, model=path, id=task.id)
     if not admits(provider, task.base_url, url):
         allowed = ", ".join((origin(task.base_url), *provider.origins))
-        message = f"{provider.name} sent us to {origin(url)}, where its key does not go. Allowed: {allowed}."
+        there = origin(url) or "no readable address"
+        message = f"{provider.name} sent us to {there}, where its key does not go. Allowed: {allowed}."
         raise _astray(task, f"{message} Nothing was sent there.")
     return Outgoing(route.method, url, {}, b"", (origin(url),))
 
@@ -229,7 +230,7 @@ def _error(kind: type[FluxError], provider: Provider, reply: Reply, complaint: C
     if complaint.message:
         message = f"{message}: {complaint.message}"
     if hint := _HINTS.get(kind):
-        message = f"{message}. {hint}"
+        message = f"{message.rstrip('.')}. {hint}"
     if issubclass(kind, ServiceError):
         facts["status"] = reply.status
     if issubclass(kind, RateLimited | Broken):

@@ -241,7 +241,8 @@ class Times(Scalar):
         raise unfit(json, self.allowed)
 
 
-# Money is counted alike whatever context the caller's thread has; what overflows becomes infinite, and so unfit.
+# Money is counted alike whatever context the caller's thread has. What overflows or is no number ends as infinity or
+# NaN instead of an exception, and those are no numbers of JSON.
 _EXACT = decimal.Context(prec=64, traps=[])
 
 
@@ -253,7 +254,7 @@ class Money(Scalar):
     allowed = "an amount, not negative, that a JSON number can hold"
 
     def write(self, value: Any, /) -> Json:
-        if isinstance(value, Decimal) and value.is_finite():
+        if isinstance(value, Decimal):
             amount = float(_EXACT.divide(value, self.unit))
             if Real(0).admits(amount) and self.read(amount) == value:
                 return amount

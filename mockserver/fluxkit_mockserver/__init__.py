@@ -6,18 +6,49 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fluxkit.provider import Provider
 
+    from .clock import VirtualClock, WallClock
     from .faults import FAULTS
+    from .server import PortTaken, Server, serve
     from .service import KEY, MockService
     from .tasks import Progression
 
-__all__ = ["FAULTS", "KEY", "MockService", "Progression", "mock_of"]
+__all__ = [
+    "FAULTS",
+    "KEY",
+    "MockService",
+    "PortTaken",
+    "Progression",
+    "Server",
+    "VirtualClock",
+    "WallClock",
+    "mock_of",
+    "serve",
+]
 
-_HOMES = {"FAULTS": "faults", "KEY": "service", "MockService": "service", "Progression": "tasks"}
+_HOMES = {
+    "FAULTS": "faults",
+    "KEY": "service",
+    "MockService": "service",
+    "PortTaken": "server",
+    "Progression": "tasks",
+    "Server": "server",
+    "VirtualClock": "clock",
+    "WallClock": "clock",
+    "serve": "server",
+}
 
 
 def mock_of(providers: "Sequence[Provider]") -> "MockService":
-    """A fresh mock of *providers* on a virtual clock, as the core asks for it."""
+    """A fresh mock of *providers* on a virtual clock, as the core asks for it.
+
+    Raises ``ModuleNotFoundError`` if Pillow is missing: better now than when the first picture is drawn.
+    """
+    import importlib.util
+
     from .service import MockService
+
+    if importlib.util.find_spec("PIL") is None:
+        raise ModuleNotFoundError("No module named 'PIL'", name="pillow")
 
     return MockService(providers)
 

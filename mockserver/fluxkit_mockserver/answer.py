@@ -7,7 +7,7 @@ import attrs
 
 @attrs.frozen(eq=False)
 class Incoming:
-    """One request: *path* is as it came, still quoted; header names are in lower case; *origin* is how the client got here."""
+    """One request: *path* is still quoted, header names are in lower case, *origin* is how the client got here."""
 
     method: str
     path: str

@@ -2,6 +2,7 @@
 
 import time
 
+import anyio
 import anyio.lowlevel
 import attrs
 
@@ -37,9 +38,17 @@ class VirtualClock:
 class WallClock:
     """Real time, in which the mock's tasks pass *speed* times as fast."""
 
-    speed: float = 1.0
+    speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     start: float = attrs.field(factory=time.time)
 
     def now(self) -> float:
         """Seconds since the epoch, running *speed* times as fast since the start."""
         return self.start + (time.time() - self.start) * self.speed
+
+    def sleep(self, seconds: float, /) -> None:
+        """Sleeps until so many of the mock's seconds have passed."""
+        time.sleep(max(0.0, seconds) / self.speed)
+
+    async def sleep_async(self, seconds: float, /) -> None:
+        """Sleeps until so many of the mock's seconds have passed."""
+        await anyio.sleep(max(0.0, seconds) / self.speed)

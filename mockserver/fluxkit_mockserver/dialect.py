@@ -19,9 +19,9 @@ import attrs
 from fluxkit._wire.codecs import At, Either, First, Form, With, trim
 from fluxkit._wire.declaration import USUAL, Model, Provider
 from fluxkit._wire.json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, leaves, merge
+from fluxkit._wire.nearest import NoSuchSize
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit._wire.scalars import Codec
-from fluxkit._wire.sizes import NoSuchSize
 from fluxkit.errors import FluxError, RateLimited, Rejected, Unauthorized
 from fluxkit.provider import State
 

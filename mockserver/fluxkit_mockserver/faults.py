@@ -20,11 +20,23 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
     {
         fault.name: fault
         for fault in (
-            Fault("503", "submit", "The submit is refused as the service refuses when it is overloaded; nothing is bought."),
-            Fault("accepted-then-dropped", "submit", "The task is made and billed, but the connection closes without an answer."),
+            Fault(
+                "503",
+                "submit",
+                "The submit is refused as the service refuses when it is overloaded; nothing is bought.",
+            ),
+            Fault(
+                "accepted-then-dropped",
+                "submit",
+                "The task is made and billed, but the connection closes without an answer.",
+            ),
             Fault("stuck", "task", "The task runs and never ends."),
             Fault("dripping", "poll", "The answer to a poll comes a byte at a time, one each second."),
-            Fault("expired-link", "link", "The link to the image is already dead when it is given; the next poll gives a live one."),
+            Fault(
+                "expired-link",
+                "link",
+                "The link to the image is already dead when it is given; the next poll gives a live one.",
+            ),
         )
     }
 )
@@ -49,7 +61,9 @@ class Faults:
         if name not in FAULTS:
             raise ValueError(f"There is no fault {name!r}. Allowed: {', '.join(FAULTS)}.")
         if not 0 < rate <= 1 or (times is not None and times < 1):
-            raise ValueError(f"rate is {rate!r}, times is {times!r}. Allowed: a rate above 0 and up to 1, times from 1.")
+            raise ValueError(
+                f"rate is {rate!r}, times is {times!r}. Allowed: a rate above 0 and up to 1, times from 1."
+            )
         self._armed.append(_Armed(FAULTS[name], times, rate))
 
     def strike(self, moment: str) -> str | None:

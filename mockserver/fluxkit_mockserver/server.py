@@ -29,6 +29,9 @@ HOST, PORT = "127.0.0.1", 4010
 #: How many connections may wait to be accepted.
 BACKLOG = 2048
 
+#: How many seconds a server that stops gives what is under way to notice it.
+GRACE = 1.0
+
 
 class PortTaken(OSError):
     """Somebody else listens on the port; the message names it and says what to do."""
@@ -165,9 +168,10 @@ async def _answering(service: MockService, listener: socket.socket, *, drip_scal
         await asyncio.sleep(0)  # whoever was accepted at the last moment is a connection now
         for line in tuple(state.connections):
             line.transport.abort()
-        if state.tasks:
-            await asyncio.wait(state.tasks, timeout=1)
-        await server.wait_closed()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await asyncio.gather(*state.tasks, return_exceptions=True)
+                await server.wait_closed()
 
 
 def _loop() -> dict[str, Any]:

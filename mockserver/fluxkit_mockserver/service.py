@@ -14,7 +14,7 @@ import attrs
 from fluxkit._contract.media import SUFFIXES, TYPES
 from fluxkit._contract.size import Point, Want
 from fluxkit._wire.declaration import Model, Provider
-from fluxkit._wire.sizes import nearest
+from fluxkit._wire.nearest import nearest
 from fluxkit.errors import Broken, Rejected, Unauthorized, Vanished
 
 from .answer import Answer, Drop, Incoming

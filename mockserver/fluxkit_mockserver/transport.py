@@ -114,8 +114,9 @@ class _Drip(httpx.SyncByteStream, httpx.AsyncByteStream):
         each = request.extensions.get("timeout", {}).get("read")
         total = request.extensions.get("fluxkit.patience")
         self._clock, self._request, self._drip = service.clock, request, answer.drip
-        self._each = math.inf if each is None else each
-        self._total = math.inf if total is None else total
+        speed = getattr(service.clock, "speed", 1.0)  # patience is real, and the drip takes seconds of the mock
+        self._each = math.inf if each is None else each * speed
+        self._total = math.inf if total is None else total * speed
         in_time = len(answer.body) if self._drip <= self._each else 0
         if in_time * self._drip > self._total:
             in_time = int(self._total // self._drip)

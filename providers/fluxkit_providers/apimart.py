@@ -70,7 +70,7 @@ REQUEST = Form(
 IMAGE = Form(
     {
         "url": At("url", Either(First(Link()), Link())),  # a list of one address; once it was the address itself
-        "expires_at": At("expires_at", Whole(0)),
+        "expires_at": At("expires_at", Whole()),
     }
 )
 

@@ -1,14 +1,16 @@
 """What checks work with: samples as requests and answers, and a client, a mock and a stranger who can be put together.
 
-Nothing here knows a service, HTTP libraries or pytest.
+Nothing here knows a service or pytest.
 """
 
 import base64
+import functools
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +23,7 @@ from fluxkit._contract.result import Result
 from fluxkit._contract.task import Snapshot, State, Task
 from fluxkit._engine.drive import Driver, Notes
 from fluxkit._engine.effects import Reply
-from fluxkit._engine.flows import Manner, generate, resume
+from fluxkit._engine.flows import Manner, generate, place_order, resume
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import Transport
@@ -61,20 +63,22 @@ def reply_of(sample: Sample) -> Reply:
     return Reply(sample.status, sample.headers, sample.body, json.dumps(sample.body), 0.0)
 
 
-def references_of(means: Mapping[str, Any]) -> tuple[Any, ...]:
-    """References are kept as base64 text, or as addresses."""
-    return tuple(text if ":" in text else base64.b64decode(text, validate=True) for text in means.get("references", ()))
-
-
-def values_of(sample: Sample) -> dict[str, Any]:
+@functools.lru_cache(maxsize=1024)
+def values_of(sample: Sample) -> Mapping[str, Any]:
     """What a sample means, in the values that the form of a request holds."""
     values = dict(sample.means)
     values["size"] = tuple(values["size"])
     if references := references_of(values):
         values["references"] = tuple(map(Reference.of, references))
-    return values
+    return MappingProxyType(values)
 
 
+def references_of(means: Mapping[str, Any]) -> tuple[Any, ...]:
+    """References are kept as base64 text, or as addresses."""
+    return tuple(text if ":" in text else base64.b64decode(text, validate=True) for text in means.get("references", ()))
+
+
+@functools.lru_cache(maxsize=1024)  # samples are few, and asked for again and again
 def request_of(sample: Sample) -> Request:
     """The request of a user who wants what the sample means."""
     wanted = {name: value for name, value in sample.means.items() if name != "size"}
@@ -159,13 +163,14 @@ def said_of(snapshot: Snapshot) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, [], "")}
 
 
-def error_in(provider: Provider, phase: str, reply: Reply) -> FluxError | None:
+def error_in(plan: Plan, phase: str, reply: Reply) -> FluxError | None:
     """The error that a refusal becomes; None for a task that is not there, which is no error yet."""
     try:
         if phase == "submit":
-            read_submit(any_plan(provider), reply)
+            read_submit(plan, reply)
         else:
-            same(State.VANISHED, read_poll(provider, task_of(provider), reply).state, "state of what is refused")
+            said = read_poll(plan.provider, task_of(plan.provider), reply)
+            same(State.VANISHED, said.state, "the state behind a refusal")
     except FluxError as error:
         return error
     same("poll", phase, "the phase in which a refusal is no error")
@@ -182,6 +187,11 @@ def driver(client: Provider, mock: MockService, *, key: str | None = None) -> Dr
     secret = Secret(key or mock.key, client.key.header, client.key.form)
     transport = Transport(secret=secret, now=mock.clock.now, inner=mock.transport(), proxy=None, local=True)
     return Driver(transport, mock.clock, Notes())
+
+
+def order(at: Driver, plan: Plan) -> Task:
+    """The task of a plan, not waited for."""
+    return at.run(place_order(plan, MANNER))
 
 
 def buy(at: Driver, plan: Plan) -> Result:

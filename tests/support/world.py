@@ -31,7 +31,7 @@ class ScriptEnded(BaseException):
 
 @attrs.frozen(eq=False)
 class Said:
-    """One answer of the service, which takes so many seconds; one that takes longer than the call's patience is lost."""
+    """One answer of the service, which takes so many seconds; what takes longer than the call's patience is lost."""
 
     status: int = 200
     document: Any = None
@@ -71,7 +71,7 @@ def _reader(script: Script | None, default: Outcome | None) -> Callable[[Any, "W
 
 @attrs.define(eq=False)
 class World:
-    """Answers calls from the script *calls*, and downloads from *fetches*, which succeed where no script says otherwise.
+    """Answers calls from the script *calls*, and downloads from *fetches*, which succeed where it says nothing else.
 
     A script is a list of outcomes, in the order in which they are needed, or a function of the effect and the world.
     ``effects`` are all that a flow has asked for, each with its time.
@@ -302,3 +302,11 @@ def raised(run: Callable[[], Any], kind: type[BaseException] = FluxError) -> Any
     except kind as error:
         return error
     raise AssertionError(f"nothing was raised; it gave {result!r}")
+
+
+def ended(run: Callable[[], Any]) -> Any:
+    """What *run* gives, or the error of ours that it raises; any other error passes on."""
+    try:
+        return run()
+    except FluxError as error:
+        return error

@@ -1,7 +1,7 @@
 """ACME Images, a service that does not exist, as a plugin for fluxkit: a declaration, and the hook that brings it."""
 
-from fluxkit.errors import OutOfCredit
 from fluxkit import hookimpl
+from fluxkit.errors import OutOfCredit
 from fluxkit.provider import (
     At,
     Canvas,

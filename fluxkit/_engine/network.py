@@ -1,0 +1,216 @@
+"""Connections below httpx: each wait ends with the exchange that it serves, and each address is looked at first.
+
+A deadline is total. A timeout of httpx is not: it starts anew with each read, so a server that sends a byte a second is
+waited for without end. The blocking transport measures each read and write against the end of the whole exchange, the
+asynchronous one is cancelled there. What cannot be interrupted without anyio is the operating system's look-up of a
+host name; and within TLS within TLS, which only a proxy at an https address needs, a record is measured as a whole.
+"""
+
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, Self, cast
+
+import anyio
+import httpcore
+
+from .download import Fault, Stray
+from .link import is_public
+
+ours: ContextVar[bool] = ContextVar("fluxkit_exchange", default=False)
+"""Whether an exchange of ours is under way, so that what httpcore logs is of it."""
+
+
+def _not_ours(_: logging.LogRecord) -> bool:
+    """A filter: at DEBUG httpcore logs the headers of answers, and with them signed links."""
+    return not ours.get()
+
+
+for _logger in "connection", "http11", "proxy":
+    logging.getLogger(f"httpcore.{_logger}").addFilter(_not_ours)
+
+
+class Deadline(float):
+    """The end of an exchange, in the place of httpx's timeouts: a number of seconds that knows when it began.
+
+    httpx and httpcore hand a timeout unchanged to each read and write, whatever it is. So the same value also brings
+    back from there whether anything of the request *left*, and carries there what is wrong with the answer (*fault*),
+    so that no more of it is read.
+    """
+
+    __slots__ = ("_began", "_until", "fault", "left")
+
+    _until: float
+    _began: float
+    fault: str | None
+    left: bool
+
+    def __new__(cls, seconds: float, *, now: float) -> Self:
+        deadline = super().__new__(cls, seconds)
+        deadline._until = time.monotonic() + seconds
+        deadline._began = now
+        deadline.fault = None
+        deadline.left = False
+        return deadline
+
+    def remaining(self) -> float:
+        """The seconds that remain, more than none.
+
+        Raises:
+            TimeoutError: none remain.
+            Fault: no more is wanted.
+        """
+        if self.fault is not None:
+            raise Fault(self.fault)
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    def told(self, *, now: float) -> float:
+        """The seconds that remain by the clock of the answers, which is a virtual one where a mock stands in."""
+        return self - (now - self._began)
+
+    def sends(self, buffer: bytes) -> None:
+        """Notes that *buffer* goes out; what only asks a proxy for a tunnel does not count as the request."""
+        if buffer and not buffer.startswith(b"CONNECT "):
+            self.left = True
+
+
+class _Line(httpcore.NetworkStream):
+    """A connection on which every wait ends with the exchange that it serves."""
+
+    def __init__(self, stream: httpcore.NetworkStream, *, layers: int = 0) -> None:
+        self._stream = stream
+        self._layers = layers  # of TLS
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, cast("Deadline", timeout).remaining())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        deadline = cast("Deadline", timeout)
+        deadline.sends(buffer)
+        if self._layers > 1:
+            return self._stream.write(buffer, deadline.remaining())
+        # httpcore's own loop gives each turn the whole time again: a reader that dawdles could hold it for ever.
+        wire: socket.socket = self._stream.get_extra_info("socket")
+        rest = memoryview(buffer)
+        try:
+            while rest:
+                wire.settimeout(deadline.remaining())
+                rest = rest[wire.send(rest) :]
+        except TimeoutError:
+            raise
+        except OSError as error:
+            # A server may refuse early and close: httpcore then still reads the answer, if it is told so.
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        seconds = cast("Deadline", timeout).remaining()
+        return _Line(self._stream.start_tls(ssl_context, server_hostname, seconds), layers=self._layers + 1)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _AsyncLine(httpcore.AsyncNetworkStream):
+    """A connection that notes what leaves; its waits are cancelled from above."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        cast("Deadline", timeout).remaining()
+        return await self._stream.read(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        cast("Deadline", timeout).sends(buffer)
+        await self._stream.write(buffer)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return _AsyncLine(await self._stream.start_tls(ssl_context, server_hostname))
+        except BaseException:
+            # A cancelled handshake leaves the socket to nobody: httpcore closes it only after an Exception.
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+            raise
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class Network(httpcore.NetworkBackend):
+    """Opens connections; if *guarded*, only to addresses that are public at the moment of connecting.
+
+    A name that is looked up to be checked, and again to connect, may mean another host the second time.
+    """
+
+    def __init__(self, *, guarded: bool) -> None:
+        self._guarded = guarded
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore.NetworkStream:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in found]
+        if self._guarded:
+            addresses = _public(addresses)
+        failure: Exception = OSError("the host has no address")
+        for address, share in _turns(addresses, cast("Deadline", timeout)):
+            try:
+                return _Line(self._sockets.connect_tcp(address, port, share))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+class AsyncNetwork(httpcore.AsyncNetworkBackend):
+    """The same on anyio, which itself tries the addresses of a host side by side where there is nothing to guard."""
+
+    def __init__(self, *, guarded: bool) -> None:
+        self._guarded = guarded
+        self._sockets = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore.AsyncNetworkStream:
+        addresses = [host]
+        if self._guarded:
+            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = _public([str(entry[4][0]) for entry in found])
+        failure: Exception = OSError("the host has no address")
+        for address, share in _turns(addresses, cast("Deadline", timeout)):
+            try:
+                return _AsyncLine(await self._sockets.connect_tcp(address, port, share))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+def _public(addresses: Sequence[str]) -> list[str]:
+    public = [address for address in addresses if is_public(address)]
+    if addresses and not public:
+        raise Stray(f"{addresses[0]}, which is no public address")
+    return public
+
+
+def _turns(addresses: Sequence[str], deadline: Deadline) -> Iterator[tuple[str, float]]:
+    """Each address once, with its fair share of the time that remains, so that a dead one does not use it all."""
+    distinct = list(dict.fromkeys(addresses))
+    for untried in range(len(distinct), 0, -1):
+        yield distinct[-untried], deadline.remaining() / untried

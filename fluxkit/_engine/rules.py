@@ -1,0 +1,208 @@
+"""The rules of both transports: where the key goes, which way a request takes, and what a failure means."""
+
+import re
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from ..errors import Charged, ContractError, DownloadError, FluxError, SettingsError, Unreachable
+from .download import Answer, Draft, Fault, Stray, Trail, keep, read_document
+from .effects import Call, Fetch, Fetched, Keep, Lost, Reply
+from .link import Link, read_link, read_origin
+from .network import Deadline
+from .outbox import Exchange, Lane
+from .secret import Secret
+
+TEXT: Final = 2000
+"""How many characters of an answer are kept as text."""
+
+_NOTHING_LEFT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+_LATE: Final = (TimeoutError, httpx.TimeoutException)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+Failure = TypeVar("Failure", bound=FluxError)
+
+
+class Rules:
+    """What both transports decide alike: where the key goes, which way a request takes, and what a failure means."""
+
+    def __init__(
+        self, *, secret: Secret | None, now: Callable[[], float], proxy: str | None, local: bool, stood_in: bool
+    ) -> None:
+        self._secret = secret
+        self._stood_in = stood_in
+        self.now = now
+        self._proxy = proxy
+        self._local = local
+        self._proxies: dict[tuple[str, str, int], str | None] = {}
+
+    def exchange(self, call: Call) -> Exchange:
+        """The request for a call, with the key if it is to have it.
+
+        Raises:
+            SettingsError: it is to have a key and there is none, or a header cannot be sent.
+            ContractError: it leads to where we do not go, with the key or without.
+            Unreachable: it leads nowhere.
+        """
+        try:
+            link = read_link(call.url)
+        except ValueError as error:
+            failure = self._error(
+                Unreachable, f"Nothing was sent, because the address of the call cannot be used: {error}.", retry=False
+            )
+            raise failure from None
+        headers = {b"accept-encoding": b"gzip", **_fields(call.headers)}
+        guarded = False
+        if call.keyed:
+            if self._secret is None:
+                raise SettingsError(f"Nothing was sent to {link.where}, because there is no key for it: set one.")
+            name, value = self._secret.header_for(link, call.origins, buys=call.buys)
+            headers[name] = value
+        elif not self._local:
+            guarded = link.origin not in (read_origin(text).origin for text in call.origins)
+        if link.named or (guarded and not (link.scheme == "https" and link.public)):
+            raise self._astray(f"{link.scheme}://{link.where}", buys=call.buys)
+        return Exchange(
+            link,
+            self.deadline(call.patience),
+            method=call.method.upper(),
+            headers=headers,
+            body=call.body,
+            fresh=call.buys,
+            guarded=guarded,
+        )
+
+    def deadline(self, patience: float) -> Deadline:
+        """The end of what begins now."""
+        return Deadline(patience, now=self.now())
+
+    def trail(self, fetch: Fetch) -> Trail:
+        """The way of a download, or `Fault` or `Stray`."""
+        return Trail(fetch, local=self._local or fetch.local)
+
+    def step(self, trail: Trail, deadline: Deadline) -> Exchange:
+        """The next request of a download: no key, no cookie, and no word of where it comes from."""
+        return Exchange(trail.link, deadline, headers={b"accept-encoding": b"identity"}, guarded=not trail.local)
+
+    def lane(self, exchange: Exchange) -> Lane:
+        """The connections that an exchange may share."""
+        proxy = None if self._stood_in else self._proxy_for(exchange.link)
+        return Lane(exchange.fresh, exchange.guarded and proxy is None, exchange.link.scheme == "https", proxy)
+
+    def _proxy_for(self, link: Link) -> str | None:
+        if link.origin not in self._proxies:
+            proxy = self._proxy
+            if link.loopback:
+                proxy = None
+            elif proxy is None and not urllib.request.proxy_bypass(f"{link.host}:{link.port}"):
+                proxies = urllib.request.getproxies()
+                proxy = proxies.get(link.scheme) or proxies.get("all")
+            self._proxies[link.origin] = proxy
+        return self._proxies[link.origin]
+
+    def reply(self, answer: Answer, content: list[bytes]) -> Reply:
+        """The answer to a call, once it is whole."""
+        answer.end()
+        body = b"".join(content)
+        if self._secret is not None:
+            body = self._secret.blot(body, refusal=answer.status >= 300)
+        text = body[: 32 * TEXT].decode("utf-8", "replace")
+        return Reply(
+            status=answer.status,
+            headers=answer.headers,
+            document=read_document(body),
+            text=text[:TEXT] if self._secret is None else self._secret.excerpt(text, TEXT),
+            at=self.now(),
+        )
+
+    def fetched(self, answer: Answer, draft: Draft) -> Fetched:
+        """The download, once it is whole."""
+        answer.end()
+        return draft.finish(now=self.now)
+
+    def keep(self, effect: Keep) -> Fetched:
+        """Carries out a `Keep`."""
+        try:
+            return keep(effect.content, effect.path, now=self.now)
+        except Fault as fault:
+            failure = self._error(DownloadError, f"The image that came with the answer was not kept: {fault}.")
+        raise failure
+
+    def call_failure(self, error: Exception, exchange: Exchange) -> FluxError:
+        """What it means that a call ended with *error*.
+
+        On sockets of ours it is known whether anything of it left. Of a stand-in only its word is known.
+        """
+        if isinstance(error, FluxError):
+            return error
+        where = exchange.link.where
+        if isinstance(error, Stray):
+            return self._astray(f"{where}, because it leads to {error}", buys=exchange.fresh)
+        reason = _reason(error, exchange.deadline)
+        left = not isinstance(error, _NOTHING_LEFT) if self._stood_in else exchange.deadline.left
+        if not left:
+            return self._error(
+                Unreachable,
+                f"Nothing was sent, because no connection to {where} came about ({reason}). Check the network, the"
+                " address and the proxy, and try again.",
+            )
+        return self._error(
+            Lost, f"{where} was sent the call, and no whole answer came ({reason}). It may have been carried out."
+        )
+
+    def fetch_failure(self, error: Exception, fetch: Fetch, trail: Trail | None) -> FluxError:
+        """What it means that a download ended with *error*."""
+        if isinstance(error, FluxError):
+            return error
+        source = "" if trail is None else f" from {trail.link.where}"
+        if isinstance(error, Stray):
+            return self._error(
+                ContractError,
+                f"The image was not fetched{source}, because its link leads to {error}: images come from public https"
+                " hosts, and from local ones only while base_url is local itself.",
+                charged=Charged.YES,
+            )
+        return self._error(
+            DownloadError,
+            f"The image was not fetched{source}: {_reason(error, fetch.patience)}. It is paid: wait for its task again"
+            " to fetch it again.",
+            status=None if trail is None else trail.status,
+        )
+
+    def _astray(self, place: str, *, buys: bool) -> ContractError:
+        return self._error(
+            ContractError,
+            f"Nothing was sent to {place}: a call without the key goes to public https hosts, and to others only if"
+            " they are named as its origin, or while base_url is local itself.",
+            charged=Charged.NO if buys else None,
+        )
+
+    def _error(self, kind: type[Failure], message: str, **facts: Any) -> Failure:
+        """An error whose message does not hold the key, whatever it quotes."""
+        return kind(message if self._secret is None else self._secret.redact(message), **facts)
+
+
+def _fields(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    for name, value in headers.items():
+        if _NAME.fullmatch(name) is None or not (value.isascii() and value.isprintable()):
+            raise SettingsError(f"The header {name!r} cannot be sent: names and values are printable ASCII.")
+    return {name.lower().encode(): value.encode() for name, value in headers.items()}
+
+
+def _reason(error: Exception, patience: float) -> str:
+    """What happened, in words."""
+    if isinstance(error, Fault):
+        return str(error)
+    if isinstance(error, _LATE):
+        return f"it was not done within {patience:g} s"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -1,0 +1,154 @@
+"""The two clients: the same methods, and the same results from the same world."""
+
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+import fluxkit
+from fluxkit import AsyncClient, Client, Task
+from fluxkit._contract.result import describe
+from fluxkit_mockserver import MockService
+from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
+
+PUBLIC = [name for name in vars(Client) if not name.startswith("_")]
+# Longer than an answer drips: how much of its patience is left when it drips a client measures on the machine's clock.
+PATIENCE = 200.0
+WAYS = ["sync", "asyncio", "trio"]
+MODELS = ["magnific:flux-2-klein", "magnific:flux-2-pro", "freepik:flux-2-klein", "apimart:flux-2-flex"]
+
+
+def test_the_clients_have_the_same_methods() -> None:
+    public = [[name for name in dir(kind) if not name.startswith("_")] for kind in (Client, AsyncClient)]
+    assert public[0] == public[1]
+    assert {"generate", "submit", "wait", "close"} == set(PUBLIC)
+    assert inspect.signature(Client) == inspect.signature(AsyncClient)
+    assert all(hasattr(Client, name) for name in ("__enter__", "__exit__"))
+    assert all(hasattr(AsyncClient, name) for name in ("__aenter__", "__aexit__"))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_method_takes_and_gives_the_same_on_both(name: str) -> None:
+    sync, awaited = getattr(Client, name), getattr(AsyncClient, name)
+    assert inspect.signature(sync) == inspect.signature(awaited)
+    assert (False, True) == (inspect.iscoroutinefunction(sync), inspect.iscoroutinefunction(awaited))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_asynchronous_docstring_says_the_same_or_leads_to_the_other(name: str) -> None:
+    sync, awaited = inspect.getdoc(getattr(Client, name)), inspect.getdoc(getattr(AsyncClient, name))
+    said, leads, rest = awaited.partition(f"; see ``Client.{name}``.")
+    assert sync.startswith(said) and leads and not rest if awaited != sync else True
+
+
+# The same scenario on every client
+
+Step = tuple[str, tuple[Any, ...], dict[str, Any]]
+Scenario = Callable[[Path], Iterator[Step]]
+
+
+def generates(to: Path) -> Iterator[Step]:
+    yield "generate", ("a lighthouse",), {"to": to / "x"}
+
+
+def generates_several(to: Path) -> Iterator[Step]:
+    yield "generate", ("a lighthouse",), {"n": 3, "to": to}
+    yield "generate", ("a lighthouse",), {"n": 2, "fetch": False}
+
+
+def resumes(to: Path) -> Iterator[Step]:
+    task = yield "submit", ("a lighthouse",), {"aspect": "1:1"}
+    if not isinstance(task, Task):
+        return
+    yield "wait", (Task.from_json(task.to_json()),), {"to": to / "first"}
+    yield "wait", (task,), {"to": to / "again", "timeout": 9.0}
+
+
+def errs(to: Path) -> Iterator[Step]:
+    yield "generate", ("a lighthouse",), {"aspect": "99:1"}
+    yield "generate", ("a lighthouse",), {"timeout": float("nan")}
+    yield "submit", ("a lighthouse",), {"n": 2}
+    yield "wait", ("no task",), {}
+
+
+def closes(to: Path) -> Iterator[Step]:
+    yield "close", (), {}
+    yield "generate", ("a lighthouse",), {"to": to / "x"}
+    yield "close", (), {}
+    yield "close", (), {}
+
+
+SCENARIOS = [generates, generates_several, resumes, errs, closes]
+FAULTS: list[dict[str, Any]] = [
+    {},
+    {"503": {"times": 2}},
+    {"accepted-then-dropped": {"times": 1}},
+    {"stuck": {"times": 1}},
+    {"expired-link": {"times": 1}},
+    {"dripping": {"times": 1}},
+]
+
+
+def shown(end: Any) -> Any:
+    """What a step gave, with errors as values."""
+    if isinstance(end, fluxkit.Result):
+        return attrs.evolve(end, errors=tuple(map(describe, end.errors)))
+    return describe(end) if isinstance(end, fluxkit.FluxError) else end
+
+
+def play(way: str, scenario: Scenario, model: str, faults: dict[str, Any], to: Path) -> tuple[Any, ...]:
+    """What a scenario gives step by step, and what the mock has seen of it."""
+    random.seed(7)  # the jitter of retries
+    mock = MockService([MAGNIFIC, FREEPIK, APIMART])
+    for name, how in faults.items():
+        mock.fault(name, **how)
+    ends: list[Any] = []
+
+    async def steps(carry_out: Callable[[Step], Any]) -> None:
+        script = scenario(to)
+        step = next(script)
+        while True:
+            try:
+                end = carry_out(step)
+                end = await end if inspect.isawaitable(end) else end
+            except fluxkit.FluxError as error:
+                end = error
+            ends.append(shown(end))
+            try:
+                step = script.send(end)
+            except StopIteration:
+                return
+
+    async def asynchronous() -> None:
+        async with AsyncClient(model, mock=mock, patience=PATIENCE) as client:
+            await steps(lambda step: getattr(client, step[0])(*step[1], **step[2]))
+
+    if way == "sync":
+        # Nothing is awaited in it, so it runs to its end at the first step.
+        with Client(model, mock=mock, patience=PATIENCE) as client, pytest.raises(StopIteration):
+            steps(lambda step: getattr(client, step[0])(*step[1], **step[2])).send(None)
+    else:
+        anyio.run(asynchronous, backend=way)
+    return ends, [attrs.astuple(exchange) for exchange in mock.exchanges], mock.charges
+
+
+@pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: "+".join(faults) or "no fault")
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_a_scenario_ends_alike_on_every_client(scenario: Scenario, faults: dict[str, Any], tmp_path: Path) -> None:
+    plays = [play(way, scenario, MODELS[0], faults, tmp_path) for way in WAYS]
+    assert plays[0] == plays[1] == plays[2]
+    assert plays[0][0]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_ends_alike_on_every_client(model: str, tmp_path: Path) -> None:
+    plays = [play(way, generates, model, {}, tmp_path) for way in WAYS]
+    assert plays[0] == plays[1] == plays[2]
+    [result] = plays[0][0]
+    assert (1, (), True) == (len(result.images), result.errors, result.mocked)

@@ -1,0 +1,134 @@
+"""The mock as a user holds it: found by entry point, armed with faults, counted, reset."""
+
+import importlib.metadata
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+import fluxkit
+import fluxkit_mockserver
+from fluxkit import _mock
+from fluxkit._plugins import installed
+from fluxkit_mockserver import MockService, WallClock
+from fluxkit_mockserver.clock import VirtualClock
+
+
+@pytest.fixture
+def mock() -> MockService:
+    return MockService([installed().provider("magnific")])
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Lets a test say which mock is installed; the providers are looked up before, and stay what they are."""
+    installed().provider("magnific")
+    _mock._found.cache_clear()
+    yield monkeypatch
+    _mock._found.cache_clear()
+
+
+def point(load: object) -> SimpleNamespace:
+    return SimpleNamespace(name="mine", value="mine:mock", load=load)
+
+
+def make() -> fluxkit.Client:
+    return fluxkit.Client("magnific:flux-2-klein", mock=True)
+
+
+def test_without_a_mock_an_error_says_how_to_install_one(found: pytest.MonkeyPatch) -> None:
+    found.setattr(importlib.metadata, "entry_points", lambda **_: ())
+    with pytest.raises(fluxkit.SettingsError, match=r"No mock server is installed.*fluxkit-py\[mock\]"):
+        make()
+
+
+def test_a_mock_that_lacks_a_package_names_it(found: pytest.MonkeyPatch) -> None:
+    def load() -> object:
+        raise ModuleNotFoundError("No module named 'PIL'", name="pillow")
+
+    found.setattr(importlib.metadata, "entry_points", lambda **_: (point(load),))
+    with pytest.raises(fluxkit.SettingsError, match="needs pillow, which is not installed"):
+        make()
+
+
+def test_a_mock_without_its_door_is_a_plugin_error(found: pytest.MonkeyPatch) -> None:
+    found.setattr(importlib.metadata, "entry_points", lambda **_: (point(SimpleNamespace),))
+    with pytest.raises(fluxkit.PluginError, match=r"has no mock_of\(providers\)"):
+        make()
+
+
+def test_without_pillow_the_mock_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ModuleNotFoundError, match="PIL"):
+        fluxkit_mockserver.mock_of([])
+
+
+@pytest.mark.parametrize("name", fluxkit_mockserver.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(fluxkit_mockserver, name) is not None
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'imagine'"):
+        _ = fluxkit_mockserver.imagine
+
+
+def test_a_fault_that_is_unknown_names_those_there_are(mock: MockService) -> None:
+    with pytest.raises(ValueError, match=r"no fault 'flood'\. Allowed: 503, accepted-then-dropped"):
+        mock.fault("flood")
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0.0}, {"rate": 1.1}, {"times": 0}])
+def test_a_fault_with_an_impossible_rate_is_refused(mock: MockService, wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="Allowed: a rate above 0"):
+        mock.fault("503", **wrong)  # type: ignore[arg-type]
+
+
+def test_a_reset_mock_has_forgotten_bills_exchanges_and_faults(mock: MockService) -> None:
+    with fluxkit.Client("magnific:flux-2-klein", mock=mock) as client:
+        client.generate("a cat")
+        mock.fault("503")
+        mock.reset()
+        assert (0, 0) == (mock.billed, len(mock.exchanges))
+        client.generate("a cat")
+    assert 1 == mock.billed
+
+
+def test_a_rate_strikes_about_so_often_and_alike_for_one_seed() -> None:
+    def unknown(seed: int) -> list[bool]:
+        mock = MockService([installed().provider("magnific")], seed=seed)
+        mock.fault("accepted-then-dropped", rate=0.3)
+        struck = []
+        with fluxkit.Client("magnific:flux-2-klein", mock=mock) as client:
+            for _ in range(60):
+                try:
+                    client.submit("a cat")
+                except fluxkit.SubmissionUnknown:
+                    struck.append(True)
+                else:
+                    struck.append(False)
+        assert 60 == mock.billed
+        return struck
+
+    assert unknown(1) == unknown(1)
+    assert unknown(1) != unknown(2)
+    assert 8 <= sum(unknown(1)) <= 28
+
+
+def test_virtual_time_never_goes_back() -> None:
+    clock = VirtualClock()
+    before = clock.now()
+    clock.sleep(-5)
+    assert before == clock.now()
+
+
+def test_a_wall_clock_runs_as_fast_as_it_is_told() -> None:
+    clock = WallClock(speed=1_000_000)
+    before = clock.now()
+    clock.sleep(1_000)  # a millisecond
+    assert clock.now() - before >= 1_000
+
+
+def test_a_wall_clock_does_not_stand_still() -> None:
+    with pytest.raises(ValueError, match="speed"):
+        WallClock(speed=0)

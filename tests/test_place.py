@@ -1,0 +1,136 @@
+"""Names of files: inside their directory whatever a service calls a task, and no two alike."""
+
+import os
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fluxkit._contract.task import Task
+from fluxkit._engine.place import LONGEST_NAME, Place, safe_name, split
+
+DIRECTORY = Path("/images")
+TEXTS = st.text(st.characters(), max_size=20)
+PROVIDERS = st.sampled_from(["a", "b", "a-b", "con", "magnific"])
+HOSTILE = st.sampled_from(
+    [
+        "",
+        ".",
+        "..",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "C:\\x",
+        "a\x00b",
+        "a/b",
+        "a\\b",
+        "CON",
+        "a" * 5_000,
+        "ü",
+        "\ud800",
+    ]
+)
+# Ids that are as near to the names of other images as can be.
+NEAR = st.text("ab12-_+~.", max_size=5)
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
+IDS = TEXTS | HOSTILE | NEAR
+IMAGES = st.tuples(PROVIDERS, IDS, st.integers(0, 12))
+
+
+def task(provider: str, id: str) -> Task:
+    return Task(provider, "a-model", id, "https://api.example")
+
+
+def path_of(image: tuple[str, str, int]) -> Path:
+    provider, name, number = image
+    return Place(DIRECTORY).path(task(provider, name), number)
+
+
+@given(IMAGES)
+@example(("a", "..", 0))
+def test_no_id_leads_out_of_the_directory(image: tuple[str, str, int]) -> None:
+    path = path_of(image)
+    assert DIRECTORY == path.parent
+    assert re.fullmatch(r"[A-Za-z0-9_~+-]+", path.name)
+    assert len(path.name) <= LONGEST_NAME + 16
+    assert 1 == len(PurePosixPath(path.name).parts) == len(PureWindowsPath(path.name).parts)
+    assert path.name.upper() not in DEVICES
+    assert "" == path.suffix
+
+
+@given(st.lists(IMAGES, min_size=2, max_size=5, unique=True))
+@example([("a", "b-c", 0), ("a-b", "c", 0)])
+@example([("a", "b-2", 0), ("a", "b", 1)])
+@example([("a", "b+2", 0), ("a", "b", 1)])
+@example([("a", "b/", 0), ("a", "b_", 0)])
+def test_different_images_have_different_names(images: list[tuple[str, str, int]]) -> None:
+    assert len(images) == len(set(map(path_of, images)))
+
+
+@given(IDS)
+def test_no_text_has_the_name_that_was_made_for_one_that_is_not_safe(text: str) -> None:
+    name = safe_name(text)
+    assert name == text or safe_name(name) != name
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5)), min_size=2, max_size=8, unique=True),
+    st.sampled_from(["x", "x.png", "v1.5", "x.tar.jpg", ".png", "2026-01-01", "x-1.webp"]),
+)
+def test_images_of_one_request_share_no_name_that_a_user_gave(turns: list[tuple[int, int]], name: str) -> None:
+    place = Place(DIRECTORY, name)
+    paths = {attrs.evolve(place, turn=turn).path(task("a", "b"), number) for turn, number in turns}
+    assert len(turns) == len(paths)
+    assert {DIRECTORY} == {path.parent for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("name", "turn", "number", "path"),
+    [
+        ("x.png", None, 0, "x.png"),
+        ("x.png", None, 1, "x+2.png"),
+        ("x.png", 0, 0, "x-1.png"),
+        ("x.png", 2, 1, "x-3+2.png"),
+        ("x", None, 0, "x"),
+        ("x", 1, 0, "x-2"),
+        ("v1.5", 1, 0, "v1.5-2"),
+        (".png", 1, 0, ".png-2"),
+        (None, None, 0, "magnific_046b6c7f"),
+        (None, None, 1, "magnific_046b6c7f+2"),
+        (None, 3, 0, "magnific_046b6c7f"),
+    ],
+)
+def test_names_are_what_one_expects(name: str | None, turn: int | None, number: int, path: str) -> None:
+    assert DIRECTORY / path == Place(DIRECTORY, name, turn).path(task("magnific", "046b6c7f"), number)
+
+
+def test_two_that_are_unsafe_alike_are_told_apart() -> None:
+    assert len({safe_name("a/b"), safe_name("a\\b"), safe_name("a_b"), safe_name("a b")}) == 4
+    assert safe_name("a" * 5_000) != safe_name("a" * 5_001)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("x.png", ("x", ".png")),
+        ("x.JPEG", ("x", ".JPEG")),
+        ("x", ("x", "")),
+        ("v1.5", ("v1.5", "")),
+        ("x.tiff", ("x.tiff", "")),
+        (".png", (".png", "")),
+        ("x.", ("x.", "")),
+        ("a.b.webp", ("a.b", ".webp")),
+    ],
+)
+def test_only_the_suffix_of_a_picture_is_one(name: str, parts: tuple[str, str]) -> None:
+    assert parts == split(name)
+
+
+def test_a_directory_is_one_if_it_is_there_or_is_written_as_one(tmp_path: Path) -> None:
+    (tmp_path / "there.png").mkdir()
+    assert Place(tmp_path / "there.png") == Place.at(tmp_path / "there.png") == Place.at(str(tmp_path / "there.png"))
+    assert Place(tmp_path / "new") == Place.at(f"{tmp_path}/new/") == Place.at(f"{tmp_path}{os.sep}new{os.sep}")
+    assert Place(tmp_path, "x.png") == Place.at(tmp_path / "x.png") == Place.at(f"{tmp_path}/x.png")
+    assert Place(Path(), "x.png") == Place.at("x.png")
