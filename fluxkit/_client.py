@@ -115,7 +115,7 @@ class _Binding:
         return Manner(
             timeout=self._timeout if timeout is None else _seconds("timeout", timeout),
             patience=self._patience,
-            place=self._place(to),
+            place=self._place(to).prepared() if fetch else self._place(to),
             fetch=fetch,
             local=self._local,
         )
@@ -126,9 +126,16 @@ class _Binding:
         _check("to", to, isinstance(to, str | os.PathLike), "the path of a file or of a directory")
         if to is not None:
             return Place.at(to)
-        if self._spool is not None:
-            return Place(self._spool)
-        return Place(_passing_spool() if self.mocked else _lasting_spool())
+        return Place(self._own_spool if self._spool is None else self._spool)
+
+    @functools.cached_property
+    def _own_spool(self) -> Path:
+        """One directory for each service that names tasks: two of them may give the same id."""
+        if self.mocked:
+            import tempfile
+
+            return Path(tempfile.mkdtemp(dir=_passing_spool()))
+        return _lasting_spool()
 
     def _plan_for(self, to: str | Path | None, request: Request | str, fields: Mapping[str, Any]) -> "Plan":
         """The plan; a file name with a picture's suffix asks for that format, where the model has it."""
@@ -147,7 +154,7 @@ class _Binding:
                 f"speaks to {self.provider.name} at {self.base_url}. Nothing was sent; use a client of that provider.",
                 task=task,
             )
-        return task
+        return attrs.evolve(task, mocked=self.mocked)  # this client knows, and a stranger's task may say anything
 
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):
@@ -227,7 +234,7 @@ class Client(_Binding):
 
         self._refuse_if_offline()
         plan = self._order(request, fields)
-        return self._driver.run(place_order(plan, self._manner()))
+        return self._driver.run(place_order(plan, self._manner(fetch=False)))
 
     def wait(
         self, task: Task, *, to: str | Path | None = None, timeout: float | None = None, fetch: bool = True
@@ -288,7 +295,7 @@ class AsyncClient(_Binding):
 
         self._refuse_if_offline()
         plan = self._order(request, fields)
-        return await self._driver.run(place_order(plan, self._manner()))
+        return await self._driver.run(place_order(plan, self._manner(fetch=False)))
 
     async def wait(
         self, task: Task, *, to: str | Path | None = None, timeout: float | None = None, fetch: bool = True

@@ -201,7 +201,6 @@ class Overdue(FluxError):
     """The task was still running when the wait ended. It goes on, and so does its bill: wait for it again."""
 
     charged = Charged.UNKNOWN
-    retry = True
 
 
 class DownloadError(FluxError):
@@ -211,7 +210,6 @@ class DownloadError(FluxError):
     """
 
     charged = Charged.YES
-    retry = True
 
     def __init__(self, message: str, *, status: int | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)

@@ -214,7 +214,7 @@ def test_a_path_that_is_no_text_is_printed_byte_for_byte(monkeypatch: pytest.Mon
         (["a", "-p", KLEIN, "--offline", "--timeout", "nan"], ["error: timeout is nan.", "allowed: seconds"]),
         (["a", "-p", KLEIN, "--offline", "--base-url", "https://x.example"], ["--offline and --base-url exclude"]),
         (["a", "-p", KLEIN, "--offline", "--no-fetch", "-o", "x.png"], ["--output and --no-fetch exclude"]),
-        (["a", "-p", KLEIN, "--key-file", "missing"], ["error: The key file missing cannot be read: No such file"]),
+        (["a", "-p", KLEIN, "--key-file", "missing"], ["error: The file of --key-file cannot be read: No such file"]),
         (["a", "-p", KLEIN, "--base-url", "http://x.example"], ["error: base_url is 'http://x.example'."]),
         (["a", "-p", FLEX, "--offline", "--aspect", "5:1"], ["cannot serve aspect = '5:1'", "try: --fit nearest"]),
         (["a", "-p", KLEIN, "--offline", "--size", "8x"], ["error: size is '8x'.", "allowed: WIDTHxHEIGHT"]),
@@ -336,7 +336,7 @@ def test_a_key_typed_on_a_terminal_is_not_echoed(monkeypatch: pytest.MonkeyPatch
 
 def test_a_key_file_without_text_is_refused() -> None:
     Path("key.bin").write_bytes(b"\xff\xfe")
-    with pytest.raises(errors.SettingsError, match=r"^The key file key.bin holds no text.$"):
+    with pytest.raises(errors.SettingsError, match=r"^The file of --key-file holds no text\.$"):
         options.read_key("key.bin")
 
 

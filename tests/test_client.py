@@ -139,6 +139,7 @@ def test_a_wrong_request_is_named_and_nothing_is_sent(wrong: str, method: str, m
         ({"timeout": "3"}, "timeout is '3'"),
         ({"to": 7}, "to is 7"),
         ({"to": b"x.png"}, "to is b'x.png'"),
+        ({"to": f"{__file__}/x.png"}, "Nothing can be written"),
     ],
 )
 def test_a_wrong_argument_of_a_call_is_named_and_nothing_is_sent(how: Any, named: str, mock: MockService) -> None:
@@ -167,7 +168,7 @@ def test_submit_refuses_a_service_whose_only_answer_is_the_image(monkeypatch: py
     assert "generate" in error.message
 
 
-A_TASK = Task("magnific", "flux-2-klein", "046b6c7f", "http://127.0.0.1/magnific")
+A_TASK = Task("magnific", "flux-2-klein", "046b6c7f", "http://127.0.0.1/magnific", mocked=True)
 
 FOREIGN: Mapping[str, tuple[Any, type[FluxError], str]] = {
     "of another provider": (attrs.evolve(A_TASK, provider="freepik"), SettingsError, "freepik"),
@@ -429,7 +430,7 @@ def test_the_spool_of_real_images_lasts(monkeypatch: pytest.MonkeyPatch, tmp_pat
     real, mocked = Client(KLEIN, key=KEY), Client(KLEIN, mock=True)
     assert ("fluxkit", "images") == real._place(None).directory.parts[-2:]
     assert real._place(None).directory != mocked._place(None).directory
-    assert mocked._place(None) == Client(KLEIN, mock=True)._place(None)
+    assert mocked._place(None) == mocked._place(None) != Client(KLEIN, mock=True)._place(None)
 
 
 def test_images_of_one_request_have_names_of_their_own(mock: MockService, tmp_path: Path) -> None:
@@ -493,6 +494,13 @@ def test_a_task_is_brought_home_by_another_process(model: str, mock: MockService
     second = anyio.run(main)
     assert (1, first.images[0].sha256) == (mock.billed, second.images[0].sha256)
     assert (tmp_path / "second").with_suffix(first.images[0].path.suffix) == second.images[0].path
+
+
+def test_a_task_cannot_say_of_itself_that_it_is_real(mock: MockService, tmp_path: Path) -> None:
+    with Client(KLEIN, mock=mock) as client:
+        task = attrs.evolve(client.submit("a"), mocked=False)
+        result = client.wait(task, to=tmp_path)
+    assert (True, True) == (result.mocked, result.images[0].mocked)
 
 
 def test_an_overdue_task_is_waited_for_again_and_bought_once(mock: MockService, tmp_path: Path) -> None:

@@ -96,22 +96,24 @@ FAULTS: list[dict[str, Any]] = [
 
 
 def shown(end: Any) -> Any:
-    """What a step gave, with errors as values."""
+    """What a step gave, with errors as values and files by their names: a name that is taken is not taken again."""
     if isinstance(end, fluxkit.Result):
-        return attrs.evolve(end, errors=tuple(map(describe, end.errors)))
+        images = tuple(attrs.evolve(image, path=image.path and Path(image.path.name)) for image in end.images)
+        return attrs.evolve(end, images=images, errors=tuple(map(describe, end.errors)))
     return describe(end) if isinstance(end, fluxkit.FluxError) else end
 
 
 def play(way: str, scenario: Scenario, model: str, faults: dict[str, Any], to: Path) -> tuple[Any, ...]:
     """What a scenario gives step by step, and what the mock has seen of it."""
     random.seed(7)  # the jitter of retries
+    (to / way).mkdir()
     mock = MockService([MAGNIFIC, FREEPIK, APIMART])
     for name, how in faults.items():
         mock.fault(name, **how)
     ends: list[Any] = []
 
     async def steps(carry_out: Callable[[Step], Any]) -> None:
-        script = scenario(to)
+        script = scenario(to / way)
         step = next(script)
         while True:
             try:

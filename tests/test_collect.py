@@ -204,7 +204,7 @@ def test_a_link_may_live_again_even_if_the_poll_fails(poll: Any) -> None:
 def test_a_link_is_tried_five_times() -> None:
     world = World(lambda *_: completed(MAGNIFIC), lambda *_: DEAD)
     error = failed(world)
-    assert (DownloadError, Charged.YES, True, 403) == (type(error), error.charged, error.retry, error.status)
+    assert (DownloadError, Charged.YES, False, 403) == (type(error), error.charged, error.retry, error.status)
     assert (ID, "magnific", "flux-2-klein") == (error.task.id, error.provider, error.model)
     assert 5 == FETCH_TRIES == len(world.of(Fetch))
     assert "paid, but its image could not be fetched: The link answered HTTP 403. Wait" in error.message
@@ -221,7 +221,7 @@ def test_a_service_without_polls_has_one_link() -> None:
 )
 def test_whatever_keeps_an_image_it_is_paid(trouble: FluxError) -> None:
     error = failed(World(lambda *_: completed(MAGNIFIC), lambda *_: trouble))
-    assert (DownloadError, Charged.YES, True, ID) == (type(error), error.charged, error.retry, error.task.id)
+    assert (DownloadError, Charged.YES, False, ID) == (type(error), error.charged, error.retry, error.task.id)
 
 
 def test_a_link_to_where_we_do_not_go_is_no_matter_of_another_try() -> None:
@@ -262,6 +262,37 @@ def test_a_fresh_link_that_fails_to_an_image_that_is_there_is_no_loss() -> None:
     world = World([completed(MAGNIFIC, *new)], [Brought(), DEAD, DEAD, Brought()])
     images, trouble = bring(world, completed_with(*old))
     assert (2, None) == (len(images), trouble)
+
+
+def test_a_fresh_link_to_an_image_that_is_there_does_not_hide_one_that_is_missing() -> None:
+    def poll(_: Any, world: World) -> Said:
+        return completed(MAGNIFIC, *(f"{url}&fresh={len(world.polls)}" for url in LINKS[:2]))
+
+    world = World(poll, lambda effect, _: DEAD if "/b." in effect.url else Brought())
+    images, trouble = bring(world, completed_with(*LINKS[:2]))
+    assert (1, DownloadError, Charged.YES) == (len(images), type(trouble), trouble.charged)
+    assert set(world.files) == {image.path for image in images}
+
+
+def test_an_answer_that_names_fewer_images_later_does_not_make_the_others_unpaid() -> None:
+    world = World(
+        lambda *_: completed(MAGNIFIC, LINKS[0]), lambda effect, _: DEAD if "/b." in effect.url else Brought()
+    )
+    images, trouble = bring(world, completed_with(*LINKS[:2]))
+    assert (1, DownloadError, ID) == (len(images), type(trouble), trouble.task.id)
+
+
+@pytest.mark.parametrize(("name", "replaces"), [(None, [False, False]), ("x.jpg", [True, False])])
+def test_only_a_file_that_the_user_named_is_replaced(name: str | None, replaces: list[bool]) -> None:
+    place = Place(Path("/images"), name)
+    world = World()
+    bring(world, completed_with(*LINKS[:2]), place=place)
+    assert replaces == [fetch.replaces for fetch in world.of(Fetch)]
+    seen = Snapshot(State.COMPLETED, pictures=(Picture(content=b"one"), Picture(content=b"two")))
+    for flow in (link(TASK, seen, place), collect(MAGNIFIC, TASK, seen, place, DEADLINE, patience=60.0, local=False)):
+        world = World()
+        world.run(flow)
+        assert replaces == [keep.replaces for keep in world.of(Keep)]
 
 
 def test_the_file_that_a_user_named_holds_the_first_image_that_came() -> None:

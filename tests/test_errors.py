@@ -63,8 +63,8 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     Refused: (Charged.UNKNOWN, False),
     Cancelled: (Charged.UNKNOWN, False),
     Vanished: (Charged.UNKNOWN, False),
-    Overdue: (Charged.UNKNOWN, True),
-    DownloadError: (Charged.YES, True),
+    Overdue: (Charged.UNKNOWN, False),
+    DownloadError: (Charged.YES, False),
     ContractError: (Charged.UNKNOWN, False),
 }
 

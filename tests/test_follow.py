@@ -160,7 +160,7 @@ def test_a_status_that_stays_is_noted_once() -> None:
 def test_a_wait_ends_at_the_deadline_with_a_task_that_can_be_waited_for_again(provider: Provider) -> None:
     world = World(lambda *_: running(provider))
     error = failed(world, provider)
-    assert (Overdue, Charged.UNKNOWN, True) == (type(error), error.charged, error.retry)
+    assert (Overdue, Charged.UNKNOWN, False) == (type(error), error.charged, error.retry)
     assert (ID, State.RUNNING) == (error.task.id, error.task.state)
     assert DEADLINE == world.time
     again = World([completed(provider)], time=world.time)

@@ -40,13 +40,14 @@ GENERATED = "fields.images.inner.inner.fields"
 #: What no check notices on Magnific and Freepik, and why.
 MAGNIFIC_SURVIVORS: Survivors = {
     "a size is always said: its parts have defaults": each(MODELS, ".request.need: also 'size'"),
-    "order is no fact: of formats, of choices, of models with names of their own": [
+    "order is no fact: of formats, of choices, of models with names of their own, of refusals that mean other things": [
         "models: [0] and [1] swapped",
         "models[0].request.fields.references.inner.formats: [0] and [1] swapped",
         "models[0].sizes.inferred: [0] and [1] swapped",
         "models[0].sizes.inferred: [1] and [2] swapped",
         "models[1].request.fields.references.inner.formats: [0] and [1] swapped",
         "models[1].request.fields.references.inner.formats: [1] and [2] swapped",
+        "refusals: [1] and [2] swapped",
     ],
     "makes the same pixels of every preset: doubled, each reaches the limit, which is then aligned downwards": [
         "models[0].sizes.tables.2K.times: 2 -> 3",

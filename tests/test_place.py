@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fluxkit._contract.task import Task
 from fluxkit._engine.place import LONGEST_NAME, Place, safe_name, split
+from fluxkit.errors import SettingsError
 
 DIRECTORY = Path("/images")
 TEXTS = st.text(st.characters(), max_size=20)
@@ -126,6 +127,35 @@ def test_two_that_are_unsafe_alike_are_told_apart() -> None:
 )
 def test_only_the_suffix_of_a_picture_is_one(name: str, parts: tuple[str, str]) -> None:
     assert parts == split(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "replaces"), [("x.png", 0, True), ("x.png", 1, False), (None, 0, False), (None, 1, False)]
+)
+def test_only_the_very_name_that_the_user_gave_is_replaced(name: str | None, number: int, replaces: bool) -> None:
+    assert replaces == Place(DIRECTORY, name).replaces(number)
+
+
+def test_a_place_is_made_before_anything_is_bought(tmp_path: Path) -> None:
+    place = Place(tmp_path / "new" / "deep", "x.png")
+    assert place == place.prepared() == place.prepared()
+    assert place.directory.is_dir()
+    assert [] == list(place.directory.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["file/x.png", "file/deep/x.png", "a\x00b/x.png", f"{'d' * 300}/x.png", f"{'x' * 250}.png"]
+)
+def test_a_place_that_takes_no_files_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"Nothing can be written to .* Nothing was sent"):
+        Place.at(tmp_path / name).prepared()
+
+
+def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user who is not root
+    with pytest.raises(SettingsError, match="Permission denied"):
+        Place(tmp_path).prepared()
 
 
 def test_a_directory_is_one_if_it_is_there_or_is_written_as_one(tmp_path: Path) -> None:

@@ -480,7 +480,7 @@ def test_samples_load(row: dict[str, Any]) -> None:
         ({**SAMPLE, "headers": []}, "headers are objects"),
         ({**SAMPLE, "of": "refused"}, "refused means error, retry, charged"),
         ({**SAMPLE, "body": None}, "has a body"),
-        ({**SAMPLE, "fits": False, "field": "seed"}, "only a call or a request"),
+        ({**SAMPLE, "fits": False, "field": "seed"}, "only a call, a request or a refusal"),
         ({**SAMPLE, "pixels": [[1, 1]]}, "pixels"),
         ({**SAMPLE, "call": "GET https://api.example.com/"}, "has an address"),
         ({**REQUEST, "model": None}, "those of a model"),

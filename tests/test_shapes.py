@@ -342,6 +342,7 @@ def test_formats_have_the_words_of_the_service(provider: Provider, model: str, w
         (FAL, "flux-2-pro", {"output_format": "webp"}, "output_format"),
         (FAL, "flux-2-max", {"references": [PHOTO]}, "references"),
         (REPLICATE, "flux-2-pro", {"references": [PNG]}, "references"),
+        (REPLICATE, "flux-2-pro", {"references": [PHOTO] * 9}, "references"),
         (REPLICATE, "flux-2-pro", {"size": "2080x1024"}, "size"),
         (REPLICATE, "flux-2-pro", {"safety_tolerance": 6}, "safety_tolerance"),
         (OPENAI, "flux", {"seed": 1}, "seed"),
@@ -369,6 +370,8 @@ def test_what_a_service_does_not_take_is_refused_before_it_is_sent(
         (FAL, "flux-2-pro", {"size": "1x99999"}),
         (REPLICATE, "flux-2-pro", {"size": "2048x256", "safety_tolerance": 5, "references": [PHOTO] * 8}),
         (REPLICATE, "flux-2-pro", {"size": "256x2048", "output_format": "png"}),
+        (OPENAI, "flux", {"size": "1x99999"}),
+        (OPENAI, "flux", {"size": "99999x1"}),
     ],
 )
 def test_what_a_service_takes_at_its_bounds_is_sent(provider: Provider, model: str, asked: dict[str, Any]) -> None:

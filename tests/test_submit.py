@@ -70,20 +70,25 @@ REFUSALS: Mapping[int, type[FluxError]] = {
     415: Rejected,
     422: Rejected,
 }
-#: Statuses with which a service refuses for now, if it says so itself: nothing was bought, and it is tried again.
-BUSY: Mapping[int, type[FluxError]] = {429: RateLimited, 503: Broken}
+#: How a body may speak: in the service's own words, in its form with other words, or in no form of the service's.
+WORDS, FORM, FOREIGN = 2, 1, 0
+#: Statuses with which a service refuses for now, if it says so itself: nothing was bought, and it is tried again. A
+#: gateway may put its 503 into any form, so there the very words count.
+BUSY: Mapping[int, tuple[type[FluxError], int]] = {429: (RateLimited, FORM), 503: (Broken, WORDS)}
 
 
-def expected(status: int, *, declared: bool) -> tuple[type[FluxError], Charged, bool, int]:
+def expected(status: int, body: int) -> tuple[type[FluxError], Charged, bool, int]:
     if status in REFUSALS:
         return REFUSALS[status], Charged.NO, False, 1
-    if status in BUSY and declared:
-        return BUSY[status], Charged.NO, True, SUBMIT_TRIES
+    if status in BUSY and body >= BUSY[status][1]:
+        return BUSY[status][0], Charged.NO, True, SUBMIT_TRIES
     return UNKNOWN
 
 
+OWN: Mapping[str, int] = {"its own words": WORDS, "its own form": FORM}
 BODIES = {
-    "its own form": complaint,
+    "its own words": complaint,
+    "its own form": lambda provider, status: complaint(provider, status, "No."),
     "somebody's HTML": lambda _, status: Said(status, None, HTML),
     "nothing": lambda _, status: Said(status, None, ""),
     "JSON without a message": lambda _, status: Said(status, {"ok": False}, '{"ok":false}'),
@@ -100,7 +105,7 @@ def test_every_status_with_every_body_means_what_the_table_says(provider: Provid
         world = World(lambda *_, status=status: BODIES[body](provider, status))
         error = failed(world, provider)
         found[status] = (*verdict(error, world), error.provider, error.model, error.task, world.notes)
-        means = expected(status, declared=body == "its own form")
+        means = expected(status, OWN.get(body, FOREIGN))
         note = "unknown" if means[1] is Charged.UNKNOWN else "refused"
         wanted[status] = (*means, provider.name, provider.models[0].name, None, ["intent", note])
     assert wanted == found
@@ -118,7 +123,7 @@ def test_an_id_is_believed_with_any_status_of_success_and_with_no_other(provider
         else:
             found[status] = (task.id, len(world.submits), world.notes)
     bought = (ID, 1, ["intent", "accepted"])
-    assert {status: bought if 200 <= status < 300 else expected(status, declared=False) for status in found} == found
+    assert {status: bought if 200 <= status < 300 else expected(status, FOREIGN) for status in found} == found
 
 
 def test_a_used_up_free_trial_is_final() -> None:

@@ -49,14 +49,15 @@ class Image:
         suffix = SUFFIXES[format_named(self.media_type or "") or "png"][0]
         if target.is_dir():
             target = target / source.name
-        elif not target.suffix:
+        elif format_named(target.suffix) is None:
             target = target.with_name(target.name + suffix)
         elif TYPES.get(format_named(target.suffix) or "") not in (None, self.media_type):
             warnings.warn(DeliveryWarning(f"{target} holds {self.media_type}, not what its name says."), stacklevel=2)
         target.parent.mkdir(parents=True, exist_ok=True)
-        import shutil
+        if not (target.exists() and target.samefile(source)):
+            import shutil
 
-        shutil.copyfile(source, target)
+            shutil.copyfile(source, target)
         return target
 
     def _fetched(self) -> Path:

@@ -1,6 +1,5 @@
 """The flow that fetches: every image of a completed task, before its link dies."""
 
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -34,7 +33,7 @@ def collect(
     images: dict[str, Image] = {}  # by the content's digest
     brought: set[str | bytes | None] = set()
     trouble: FluxError | None = None
-    attempt = 0
+    attempt = named = 0
     while True:
         attempt += 1
         for picture in seen.pictures:
@@ -42,7 +41,7 @@ def collect(
                 continue
             try:
                 left = yield from _time_left(deadline, FETCH_PATIENCE)
-                fetched = yield _bringing(picture, place.path(task, len(images)), left, local=local)
+                fetched = yield _bringing(picture, task, place, len(images), left, local=local)
             except FluxError as error:
                 trouble = error
                 continue
@@ -52,8 +51,11 @@ def collect(
                 continue
             images[fetched.sha256] = _image(task, seen, picture, fetched)
             yield _noted(task, fetched)
-        # A fresh link that fails, to an image that an older link has brought, leaves none missing.
-        lacking = len(images) < len(seen.pictures) and not brought.issuperset(map(_source, seen.pictures))
+        # A fresh link that fails, to an image that an older link has brought, leaves none missing; a later answer that
+        # names fewer images than an earlier one does not make the others unpaid.
+        named = max(named, len(seen.pictures))
+        complete = len(seen.pictures) == named and brought.issuperset(map(_source, seen.pictures))
+        lacking = len(images) < named and not complete
         now = yield Now()
         if (images and not lacking) or attempt == FETCH_TRIES or now >= deadline:
             break
@@ -76,7 +78,8 @@ def link(task: Task, seen: Snapshot, place: Place) -> Flow[tuple[Image, ...]]:
             continue
         fetched = None
         if picture.content is not None:
-            fetched = yield Keep(picture.content, place.path(task, len(images)))
+            number = len(images)
+            fetched = yield Keep(picture.content, place.path(task, number), replaces=place.replaces(number))
             yield _noted(task, fetched)
         images[source] = _image(task, seen, picture, fetched)
     if not images:
@@ -135,11 +138,12 @@ def _source(picture: Picture) -> str | bytes | None:
     return picture.url if picture.content is None else picture.content
 
 
-def _bringing(picture: Picture, path: Path, patience: float, *, local: bool) -> Fetch | Keep:
+def _bringing(picture: Picture, task: Task, place: Place, number: int, patience: float, *, local: bool) -> Fetch | Keep:
+    path, replaces = place.path(task, number), place.replaces(number)
     if picture.content is not None:
-        return Keep(picture.content, path)
+        return Keep(picture.content, path, replaces=replaces)
     assert picture.url is not None  # noqa: S101 - a picture has a link or content, by the reading of answers
-    return Fetch(picture.url, path, local=local, patience=patience)
+    return Fetch(picture.url, path, local=local, replaces=replaces, patience=patience)
 
 
 def _noted(task: Task, fetched: Fetched) -> Note:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from .._contract.media import NotAnImage, Truncated, examine
+from .._contract.media import NotAnImage, Truncated, examine, format_named
 from .effects import Fetch, Fetched
 from .link import Link, read_link
 
@@ -147,12 +147,14 @@ _JSON: Final = json.JSONDecoder(parse_float=_finite, parse_constant=_refused)
 class Draft:
     """A file that becomes *path* once it is whole, and leaves nothing behind otherwise. A context manager.
 
-    A *path* without a suffix gets the one of the type that came. The draft lies beside *path*, so that taking its place
-    is one step, and only its owner may read it. It is not forced to the disk.
+    A *path* that has not the suffix of a picture gets the one of the type that came. A file that is there is replaced
+    only if the draft *replaces*; otherwise the next free name is taken, ``fox~2.png``. The draft lies beside *path*, so
+    that taking its place is one step, and only its owner may read it. It is not forced to the disk.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replaces: bool = True) -> None:
         self._path = path
+        self._replaces = replaces
         self._size = 0
         self._digest = hashlib.sha256()
 
@@ -200,8 +202,10 @@ class Draft:
         try:
             media = examine(self._file)
             self._file.close()
-            if not path.suffix:
+            if format_named(path.suffix) is None:
                 path = path.with_name(path.name + media.suffix)
+            if not self._replaces:
+                path = _reserved(path)
             self._draft.replace(path)
         except NotAnImage as error:
             raise Fault(f"what came is no image: {error}") from None
@@ -220,13 +224,26 @@ class Draft:
         )
 
 
-def keep(content: bytes, path: Path, *, now: Callable[[], float]) -> Fetched:
+def _reserved(path: Path) -> Path:
+    """The first of *path*, ``path~2``, ``path~3`` ... that is free, taken by an empty file, so nobody else gets it."""
+    free, number = path, 1
+    while True:
+        try:
+            free.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            number += 1
+            free = path.with_stem(f"{path.stem}~{number}")
+        else:
+            return free
+
+
+def keep(content: bytes, path: Path, *, replaces: bool = True, now: Callable[[], float]) -> Fetched:
     """Writes a picture that came inside an answer, with the checks of a download.
 
     Raises:
         Fault: it is no picture or not a whole one, or the disk refuses.
     """
-    with Draft(path) as draft:
+    with Draft(path, replaces=replaces) as draft:
         draft.write(content)
         return draft.finish(now=now)
 

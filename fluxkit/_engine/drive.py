@@ -3,6 +3,7 @@
 import itertools
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -39,10 +40,13 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clock on the wall."""
+    """The clock on the wall as it was at first, going on evenly: nobody who sets the wall clock moves a deadline."""
+
+    def __init__(self) -> None:
+        self._start = time.time() - time.monotonic()
 
     def now(self) -> float:
-        return time.time()
+        return self._start + time.monotonic()
 
     def sleep(self, seconds: float, /) -> None:
         time.sleep(max(0.0, seconds))
@@ -69,13 +73,16 @@ class AsyncTransport(Protocol):
 
 Listener = Callable[[Note], None]
 
+#: How many notes are kept for whoever looks back: a client may live for months.
+MOST_NOTES = 1_000
+
 
 @attrs.define(eq=False)
 class Notes:
     """What flows must not forget, in the order in which they said it, and who wants to hear of it."""
 
     listener: Listener | None = None
-    kept: list[Note] = attrs.field(factory=list)
+    kept: deque[Note] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES))
     _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
 
     def take(self, note: Note) -> str:

@@ -81,14 +81,16 @@ class Note:
 class Fetch:
     """Download *url* (byte for byte as it was received) without key or cookies into *path*, atomically.
 
-    Without a suffix, *path* gets the one of the type that came. Follows at most five redirects, each to a public https
-    host; loopback and private hosts only if *local*. *patience* is the total time in seconds, *most* the largest
-    acceptable size in bytes.
+    If *path* has not the suffix of a picture, it gets the one of the type that came. A file that is there is replaced
+    only if the fetch *replaces*; otherwise the next free name is taken. Follows at most five redirects, each to a
+    public https host; loopback and private hosts only if *local*. *patience* is the total time in seconds, *most* the
+    largest acceptable size in bytes.
     """
 
     url: str
     path: Path
     local: bool = False
+    replaces: bool = True
     patience: float = 120.0
     most: int = 128 * 1024 * 1024
 
@@ -99,6 +101,7 @@ class Keep:
 
     content: bytes
     path: Path
+    replaces: bool = True
 
 
 @attrs.frozen(eq=False)

@@ -1,5 +1,7 @@
 """Where images are put, and under which name."""
 
+import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -9,9 +11,14 @@ from typing import Self
 import attrs
 
 from .._contract.media import format_named
+from .._contract.report import shorten
 from .._contract.task import Task
+from ..errors import SettingsError
 
 LONGEST_NAME = 80
+
+#: What may follow the name that the user gave: a number, a turn, a suffix.
+ROOM = "-100+2~2.jpeg"
 
 
 @attrs.frozen
@@ -28,9 +35,31 @@ class Place:
     @classmethod
     def at(cls, to: str | os.PathLike[str]) -> Self:
         """The place that a user means by *to*: a directory if it is one or ends in a slash, a file otherwise."""
-        path = Path(to)
-        directory = path.is_dir() or os.fspath(to).endswith(("/", os.sep))
+        path, directory = Path(to), False
+        with contextlib.suppress(OSError, ValueError):  # no name of a file: what is made of it will be refused
+            directory = path.is_dir()
+        directory = directory or os.fspath(to).endswith(("/", os.sep))
         return cls(path) if directory else cls(path.parent, path.name)
+
+    def prepared(self) -> Self:
+        """The place, made sure of: the directory is made, and it takes files of such a name.
+
+        An image that finds no place is paid all the same, so this is tried before anything is bought. Raises
+        ``SettingsError``.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                (self.directory / f"{self.name or ''}{ROOM}").lstat()
+            if not os.access(self.directory, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SettingsError(
+                f"Nothing can be written to {shorten(str(self.directory))}: {reason}. Nothing was sent. "
+                "Allowed: a file or a directory where files can be made."
+            ) from None
+        return self
 
     def path(self, task: Task, number: int) -> Path:
         """Where image *number* of *task* goes; without a suffix, its true one is still to be added.
@@ -43,6 +72,10 @@ class Place:
         stem, suffix = split(self.name)
         turn = "" if self.turn is None else f"-{self.turn + 1}"
         return self.directory / f"{stem}{turn}{more}{suffix}"
+
+    def replaces(self, number: int) -> bool:
+        """Whether image *number* may take the place of a file that is there: only where the user named that file."""
+        return self.name is not None and number == 0
 
 
 def split(name: str) -> tuple[str, str]:

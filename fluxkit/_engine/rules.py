@@ -114,12 +114,14 @@ class Rules:
         """The answer to a call, once it is whole."""
         answer.end()
         body = b"".join(content)
+        headers, refusal = answer.headers, answer.status >= 300
         if self._secret is not None:
-            body = self._secret.blot(body, refusal=answer.status >= 300)
+            body = self._secret.blot(body, refusal=refusal)
+            headers = self._secret.redacted(headers) if refusal else headers
         text = body[: 32 * TEXT].decode("utf-8", "replace")
         return Reply(
             status=answer.status,
-            headers=answer.headers,
+            headers=headers,
             document=read_document(body),
             text=text[:TEXT] if self._secret is None else self._secret.excerpt(text, TEXT),
             at=self.now(),
@@ -133,7 +135,7 @@ class Rules:
     def keep(self, effect: Keep) -> Fetched:
         """Carries out a `Keep`."""
         try:
-            return keep(effect.content, effect.path, now=self.now)
+            return keep(effect.content, effect.path, replaces=effect.replaces, now=self.now)
         except Fault as fault:
             failure = self._error(DownloadError, f"The image that came with the answer was not kept: {fault}.")
         raise failure
@@ -174,8 +176,7 @@ class Rules:
             )
         return self._error(
             DownloadError,
-            f"The image was not fetched{source}: {_reason(error, fetch.patience)}. It is paid: wait for its task again"
-            " to fetch it again.",
+            f"The image was not fetched{source}: {_reason(error, fetch.patience)}.",
             status=None if trail is None else trail.status,
         )
 

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NoReturn
 
 from ..errors import Charged, ContractError, SettingsError
@@ -42,8 +42,8 @@ class Secret:
             raise SettingsError("The form of the key's header must hold {key} and be printable ASCII.")
         self._header = header.lower().encode(), line.encode()
         spellings = _spellings(value)
-        self._longest = len(spellings[0])
-        self._forms = re.compile("|".join(map(re.escape, spellings)), re.IGNORECASE)
+        self._longest = max(len(spellings[0]), 6 * len(value))
+        self._forms = re.compile("|".join([_escaped(value), *map(re.escape, spellings)]), re.IGNORECASE)
         self._in_bytes = re.compile(self._forms.pattern.encode(), re.IGNORECASE)
         self._telling = len(value) >= TELLING
 
@@ -75,6 +75,10 @@ class Secret:
         """The text with `<key>` in place of the key, also where it is URL-quoted, JSON-quoted or Base64."""
         return self._forms.sub("<key>", text)
 
+    def redacted(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers of an answer with `<key>` in place of the key."""
+        return {name: self._forms.sub("<key>", value) for name, value in headers.items()}
+
     def blot(self, body: bytes, *, refusal: bool) -> bytes:
         """The body of an answer with `<key>` in place of the key: a service may quote it, and it may be logged.
 
@@ -87,6 +91,11 @@ class Secret:
         if len(text) <= most + self._longest:
             return self.redact(text)[:most]
         return self.redact(text[: most + self._longest])[: -self._longest][:most]
+
+
+def _escaped(value: str) -> str:
+    """A pattern of the key in JSON text, where each letter may stand as it is, behind a backslash, or by its number."""
+    return "".join(f"(?:{re.escape(letter)}|\\\\{re.escape(letter)}|\\\\u00{ord(letter):02x})" for letter in value)
 
 
 def _spellings(value: str) -> list[str]:

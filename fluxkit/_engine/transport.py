@@ -85,7 +85,7 @@ class Transport:
         trail = None
         try:
             trail, deadline = self._rules.trail(fetch), self._rules.deadline(fetch.patience)
-            with Draft(fetch.path) as draft:
+            with Draft(fetch.path, replaces=fetch.replaces) as draft:
                 moves = True
                 while moves:
                     with self._answered(self._rules.step(trail, deadline)) as response:
@@ -172,7 +172,7 @@ class AsyncTransport:
         trail = None
         try:
             trail, deadline = self._rules.trail(fetch), self._rules.deadline(fetch.patience)
-            with Draft(fetch.path) as draft, anyio.fail_after(fetch.patience):
+            with Draft(fetch.path, replaces=fetch.replaces) as draft, anyio.fail_after(fetch.patience):
                 moves = True
                 while moves:
                     async with self._answered(self._rules.step(trail, deadline)) as response:

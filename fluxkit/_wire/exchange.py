@@ -35,9 +35,6 @@ PICTURE = tuple(field.name for field in attrs.fields(Picture))
 #: before, or the client went away.
 DOUBTFUL = (408, 409, 499)
 
-#: Statuses that deny a submit only in the service's own form: gateways say them, too, whatever becomes of the request.
-BUSY = (429, 503)
-
 USUAL_PORTS: Mapping[str, str] = {"http": ":80", "https": ":443"}
 
 
@@ -253,8 +250,9 @@ def read_submit(plan: Plan, reply: Reply) -> Snapshot:
     A service without tasks answers with the image and without an id: then the image names the task.
 
     An error says ``charged`` *no* only where the service itself has refused: with a known status of the kind 4xx that
-    leaves nothing open, or with 429 or 503 and a body in its own form. All else is ``SubmissionUnknown``: a redirect or
-    any other 5xx may be a gateway's, behind which the service goes on.
+    leaves nothing open, with 429 in its own form, or with 503 in the very words that are declared, because gateways say
+    503 in any form after they have passed a request on. All else is ``SubmissionUnknown``: a redirect or any other 5xx
+    may be a gateway's, behind which the service goes on.
     """
     provider, model = plan.provider, plan.model.name
     if 200 <= reply.status < 300:
@@ -266,12 +264,13 @@ def read_submit(plan: Plan, reply: Reply) -> Snapshot:
             return attrs.evolve(snapshot, id=_name(snapshot.pictures[0]), state=State.COMPLETED)
         raise _unknown(plan, reply, "without an id")
     complaint = read_complaint(provider, reply)
-    kind = _meaning(provider.refusals, reply.status, complaint) or USUAL.get(reply.status)
-    denies = reply.status in BUSY or (400 <= reply.status < 500 and reply.status not in DOUBTFUL)
+    declared = _meaning(provider.refusals, reply.status, complaint)
+    kind = declared or USUAL.get(reply.status)
+    denies = reply.status in (429, 503) or (400 <= reply.status < 500 and reply.status not in DOUBTFUL)
     if kind is None or not denies:
         raise _unknown(plan, reply, "which leaves open whether it was accepted")
-    if reply.status in BUSY and not complaint.declared:
-        raise _unknown(plan, reply, "but not in the service's own form")
+    if (reply.status == 503 and declared is None) or (reply.status == 429 and not complaint.declared):
+        raise _unknown(plan, reply, "but not in the service's own words")
     raise _error(kind, provider, reply, complaint, model=model, charged=Charged.NO)
 
 

@@ -53,6 +53,7 @@ class Sample:
     - of a refusal: ``error``, the class; ``retry`` and ``charged``, as the error carries them; and what the complaint
       says: ``message``, ``type``, and ``fields`` as pairs of name and reason.
 
+    A refusal that does not fit is none of the service's: a gateway in front of it has spoken.
     *field* is the service's own name of what is at fault, where *fits* is false. *written* is false for a request that
     the service reads and the client would spell in another way. *pixels* are the sizes that the image may have: several
     where nobody knows which, the likeliest first; none where nothing is known.
@@ -92,8 +93,8 @@ class Sample:
             ((self.body is None) is (self.of == "call"), "everything but a call has a body"),
             (self.model is not None or not sent, "a call and a request are those of a model"),
             (all(name in self.means for name in told), f"what is {self.of} means {', '.join(told)}"),
-            (self.fits or sent, "only a call or a request can fail to fit"),
-            (self.fits is (self.field == ""), "field names what is at fault, if something is"),
+            (self.fits or sent or self.of == "refused", "only a call, a request or a refusal can fail to fit"),
+            (self.fits is (self.field == "") or self.of == "refused", "field names what is at fault, if something is"),
             (not self.pixels or (self.of == "request" and self.fits), "only a request that fits has pixels"),
         ):
             if not holds:

@@ -64,11 +64,11 @@ def generate(**given: Any) -> int:
         warnings.simplefilter("always", DeliveryWarning)
         with telling(quiet=given["as_json"]) as watch.tell:
             result = client.generate(request, to=to, fetch=given["fetch"])
-    _explain(result, [*watch.problems, *(str(warning.message) for warning in caught)])
-    if given["as_json"]:
-        put_document(result.to_dict())
-    else:
-        _list(result)
+        _explain(result, [*watch.problems, *(str(warning.message) for warning in caught)])
+        if given["as_json"]:
+            put_document(result.to_dict())
+        else:
+            _list(result)
     return max(map(code_of, result.errors), default=Code.DONE)
 
 

@@ -215,6 +215,7 @@ def read_key(source: str | None) -> str | None:
             return getpass.getpass("Key: ").strip()
         return sys.stdin.read(LONGEST_KEY).strip()
     except OSError as error:
-        raise SettingsError(f"The key file {source} cannot be read: {error.strerror}.") from None
+        # Not its name: it may be the key itself, given where a file was meant.
+        raise SettingsError(f"The file of --key-file cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"The key file {source} holds no text.") from None
+        raise SettingsError("The file of --key-file holds no text.") from None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Charged, FluxError
-from .output import interrupted, printable, say, unexpected
+from .output import Code, Trouble, interrupted, printable, say, unexpected
 
 if TYPE_CHECKING:
     from .._contract.task import Task
@@ -91,6 +91,9 @@ def accounted(watch: Watch) -> Iterator[None]:
         raise interrupted(standing, **facts) from None
     except FluxError:
         raise
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise Trouble(message, name=type(error).__name__, code=Code.BROKEN, **watch.standing()[1]) from error
     except Exception as error:
         raise unexpected(error, **watch.standing()[1]) from error
 

@@ -3,7 +3,7 @@
 Facts from https://docs.apimart.ai (mid 2026): the page of flux-2-flex and flux-2-pro, and the page of tasks.
 """
 
-from fluxkit.errors import Vanished
+from fluxkit.errors import Broken, Vanished
 from fluxkit.provider import (
     At,
     Each,
@@ -106,6 +106,7 @@ APIMART = Provider(
         "cancelled": State.CANCELLED,
     },
     error=At("error", Form({"message": At("message", Text()), "type": At("type", Text())}, need=["message"])),
+    refusals=[Refusal(503, Broken, type="service_unavailable")],
     not_found=[Refusal(400, Vanished, text="Invalid task ID"), Refusal(404, Vanished)],
     link_life=86400.0,
     request_id="x-oneapi-request-id",

@@ -5,7 +5,7 @@ Facts from https://docs.magnific.com/api-reference (mid 2026) and from the pages
 
 import attrs
 
-from fluxkit.errors import OutOfCredit, Vanished
+from fluxkit.errors import Broken, OutOfCredit, Vanished
 from fluxkit.provider import (
     At,
     Base64,
@@ -136,7 +136,11 @@ MAGNIFIC = Provider(
         "CANCELLED": State.CANCELLED,
     },
     error=Either(ERROR, At("problem", ERROR)),
-    refusals=[Refusal(402, OutOfCredit), Refusal(429, OutOfCredit, text="limit of the free trial usage")],
+    refusals=[
+        Refusal(402, OutOfCredit),
+        Refusal(429, OutOfCredit, text="limit of the free trial usage"),
+        Refusal(503, Broken, text="Service Unavailable. Please try again later"),
+    ],
     not_found=[Refusal(404, Vanished)],
     link_life=3600.0,  # not documented; about an hour in one log
     samples="fluxkit_providers:samples/magnific.json",

@@ -269,11 +269,15 @@ def completed(provider: Provider, *links: str, **facts: Any) -> Said:
     return told(provider, WORDS.get(provider.name, WORDS[""])[2], *(links or (LINK,)), **facts)
 
 
-def complaint(provider: Provider, status: int, message: str = "No.", **facts: Any) -> Said:
-    """A refusal in the service's own form."""
+def complaint(provider: Provider, status: int, message: str | None = None, **facts: Any) -> Said:
+    """A refusal in the service's own form; without a *message*, in the words that it has for being too busy."""
     if provider.name == "apimart":
-        return Said(status, {"error": {"code": status, "message": message, "type": "apimart_error"}}, **facts)
-    return Said(status, {"message": message}, **facts)
+        kind = "service_unavailable" if message is None else "apimart_error"
+        return Said(
+            status, {"error": {"code": status, "message": "No." if message is None else message, "type": kind}}, **facts
+        )
+    busy = "Service Unavailable. Please try again later."
+    return Said(status, {"message": busy if message is None else message}, **facts)
 
 
 def a_task_of(seconds: float, provider: Provider, **facts: Any) -> Callable[[Call, World], Said]:
