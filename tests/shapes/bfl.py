@@ -89,7 +89,7 @@ TASK = Form(
     {
         "id": At("id", Text()),
         "status": At("status", Text()),
-        "images": At("result", Only(Form({"url": At("sample", Link())}, need=["url"]))),
+        "images": At("result.sample", Only(Form({"url": At("", Link())}))),
         "seed": At("result.seed", Whole()),
         "reason": Either(At("details.Moderation Reasons", Reason()), At("details", Reason())),
         "cost": At("cost", Money(CREDIT)),
