@@ -461,6 +461,13 @@ def test_errors_of_a_class_that_may_pass_are_all_counted() -> None:
     assert 5 == len(world.polls)
 
 
+def test_an_address_that_cannot_be_used_is_not_tried_until_the_deadline() -> None:
+    world = World([Unreachable("The address is too long.", retry=False)])
+    error = raised(lambda: wait(world))
+    assert (ContractError, Charged.UNKNOWN, ID) == (type(error), error.charged, error.task.id)
+    assert 1 == len(world.polls)
+
+
 def test_the_answer_to_the_submit_spares_the_first_look() -> None:
     world = World([accepted(MAGNIFIC), running(MAGNIFIC), completed(MAGNIFIC)])
     task, seen = world.run(submit_of(MAGNIFIC))

@@ -107,7 +107,9 @@ def follow(
             streak.told(seen, now)
         except PASSING as error:
             streak.failed(error)
-            if streak.senseless >= SENSELESS_POLLS:
+            # An address that cannot be used will not become one, however long it is tried.
+            hopeless = isinstance(error, Unreachable) and not error.retry
+            if hopeless or streak.senseless >= SENSELESS_POLLS:
                 raise attached(task, error) from None
             now = yield Now()
         except Exception as error:  # noqa: BLE001 - it is raised as one of ours
