@@ -4,6 +4,7 @@ import importlib.metadata
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+import anyio
 import pytest
 
 import fluxkit
@@ -126,6 +127,14 @@ def test_a_wall_clock_runs_as_fast_as_it_is_told() -> None:
     clock = WallClock(speed=1_000_000)
     before = clock.now()
     clock.sleep(1_000)  # a millisecond
+    assert clock.now() - before >= 1_000
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_wall_clock_is_as_fast_for_those_who_wait_asynchronously(backend: str) -> None:
+    clock = WallClock(speed=1_000_000)
+    before = clock.now()
+    anyio.run(clock.sleep_async, 1_000, backend=backend)
     assert clock.now() - before >= 1_000
 
 
