@@ -88,17 +88,14 @@ def _figure(side: int, *, format: str) -> Figure:
 
 
 def run() -> dict[str, Figure]:
-    """Measure every format at every side; the keys read like `PNG 2048x2048`."""
-    return {f"{name} {side}x{side}": _figure(side, format=name) for name, side in itertools.product(FORMATS, SIDES)}
-
-
-def main() -> None:
-    """Print the figures as a table."""
+    """Prints the table of every format at every side, and gives the figures; the keys read like `PNG 2048x2048`."""
+    figures = {f"{name} {side}x{side}": _figure(side, format=name) for name, side in itertools.product(FORMATS, SIDES)}
     print(f"{'median ms':16}{'ours':>9}{'peer':>9}{'floor':>9}{'peer/ours':>11}{'bytes':>10}")
-    for name, figure in run().items():
+    for name, figure in figures.items():
         times = "".join(f"{figure[column]:9.2f}" for column in ("ours", "peer", "floor"))
         print(f"{name:16}{times}{figure['ratio']:10.1f}x{figure['bytes']:10,}")
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    run()

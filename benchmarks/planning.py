@@ -80,19 +80,18 @@ def _figure(provider: Provider, row: Model, *, floor: float) -> Figure:
 
 
 def run() -> dict[str, Any]:
-    """Measure the models; the keys are `provider:model`, and `floor` for the two floors."""
+    """Prints the table and gives the figures; the keys are `provider:model`, and `floor` for the two floors."""
     wanted: dict[str, Any] = {"prompt": PROMPT, "aspect": "16:9", "resolution": "1K", "seed": 7}
     attrs_call = _median([lambda: Ask(**wanted)] * len(SIZES))
     structure = _median([lambda: cattrs.structure(wanted, Ask)] * len(SIZES))
     rows = [(provider, row) for provider in (MAGNIFIC, APIMART) for row in provider.models]
     figures = {f"{each.name}:{row.name}": _figure(each, row, floor=attrs_call) for each, row in rows}
-    return {**figures, "floor": {"attrs": attrs_call, "cattrs": structure}}
+    floor = {"attrs": attrs_call, "cattrs": structure}
+    _print(figures, floor)
+    return {**figures, "floor": floor}
 
 
-def main() -> None:
-    """Print the figures as a table."""
-    figures = run()
-    floor = figures.pop("floor")
+def _print(figures: dict[str, Any], floor: dict[str, float]) -> None:
     print(f"{'median us':24}{'asked':>9}{'goal':>7}{'new':>9}{'goal':>7}{'attrs calls':>13}")
     for name, figure in figures.items():
         times = f"{figure['asked']:9.1f}{figure['asked_goal']:7.0f}{figure['new']:9.1f}{figure['new_goal']:7.0f}"
@@ -101,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run()
