@@ -116,12 +116,6 @@ def test_aspects_are_compared_as_ratios() -> None:
     assert "Aspect(width=32, height=18)" == repr(Aspect(32, 18))
 
 
-def test_logarithm_of_an_aspect_negates_exactly_when_it_is_turned() -> None:
-    assert 0 == Aspect(7, 7).log
-    assert pytest.approx(0.5753641) == Aspect(16, 9).log
-    assert all(Aspect(width, 97).log == -Aspect(97, width).log for width in range(1, 300))
-
-
 @pytest.mark.parametrize("text", ["1344x768", "1344X768", "1344\u00d7768", "01344x768"])
 def test_pixels_are_read(text: str) -> None:
     assert (1344, 768) == parse_pixels(text)

@@ -66,11 +66,6 @@ class Aspect:
     def __str__(self) -> str:
         return f"{self.width}:{self.height}"
 
-    @property
-    def log(self) -> float:
-        """The natural logarithm of the ratio; that of the transposed aspect is exactly its negative."""
-        return math.log(self.width) - math.log(self.height)
-
 
 def _not_an_aspect(text: str) -> str:
     return f"{text!r} is not an aspect: write width:height in whole numbers from 1 to {LARGEST_TERM}, such as '16:9'"
