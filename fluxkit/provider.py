@@ -18,7 +18,7 @@ from ._wire.codecs import (
     Tagged,
     With,
 )
-from ._wire.declaration import Key, Model, Price, Provider, Refusal, Route
+from ._wire.declaration import Key, Model, Price, Provider, Refusal, Route, Upload
 from ._wire.nearest import Space
 from ._wire.price import PerMegapixel
 from ._wire.scalars import (
@@ -83,6 +83,7 @@ __all__ = [
     "Text",
     "Times",
     "Trail",
+    "Upload",
     "Whole",
     "With",
     "Words",

@@ -15,10 +15,11 @@ import pytest
 
 import fluxkit
 from fluxkit import AsyncClient, Client, DeliveryWarning, FluxError, Image, SettingsError, Task, Unsupported
-from fluxkit._client import MOCK, plan_of
+from fluxkit._binding import plan_of
 from fluxkit._contract.request import Request
 from fluxkit._contract.task import State
 from fluxkit._engine.effects import Note
+from fluxkit._service import MOCK
 from fluxkit.errors import Charged, ContractError, PluginError, SubmissionUnknown, Unauthorized
 from fluxkit_mockserver import MockService
 from fluxkit_providers.apimart import APIMART

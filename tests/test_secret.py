@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxkit._engine.link import is_public, read_link, read_origin
 from fluxkit._engine.secret import Secret
+from fluxkit._wire.link import is_public, read_link, read_origin
 from fluxkit.errors import Charged, ContractError, SettingsError
 
 KEY = 'mg-4f"1c/9+77=ab e0'

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 from .._contract.media import NotAnImage, Truncated, examine, format_named
+from .._wire.link import Link, read_link
 from .effects import Fetch, Fetched
-from .link import Link, read_link
 
 HOPS: Final = 5
 """The redirects that one download follows at most."""

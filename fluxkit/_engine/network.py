@@ -17,8 +17,8 @@ from typing import Any, Self, cast
 import anyio
 import httpcore
 
+from .._wire.link import is_public
 from .download import Fault, Stray
-from .link import is_public
 
 ours: ContextVar[bool] = ContextVar("fluxkit_exchange", default=False)
 """Whether an exchange of ours is under way, so that what httpcore logs is of it."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from .._version import __version__
-from .link import Link
+from .._wire.link import Link
 from .network import Deadline
 
 _PIECE: Final = 256 * 1024  # bytes of a request's body that are sent at once

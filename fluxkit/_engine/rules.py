@@ -7,10 +7,10 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from .._wire.link import Link, read_link, read_origin
 from ..errors import Charged, ContractError, DownloadError, FluxError, SettingsError, Unreachable
 from .download import Answer, Draft, Fault, Stray, Trail, keep, read_document
 from .effects import Call, Fetch, Fetched, Keep, Lost, Reply
-from .link import Link, read_link, read_origin
 from .network import Deadline
 from .outbox import Exchange, Lane
 from .secret import Secret

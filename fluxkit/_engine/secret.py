@@ -7,8 +7,8 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Final, NoReturn
 
+from .._wire.link import Link, read_origin
 from ..errors import Charged, ContractError, SettingsError
-from .link import Link, read_origin
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PRINTABLE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")

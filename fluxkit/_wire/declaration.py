@@ -125,6 +125,29 @@ class Refusal:
     text: str = ""
 
 
+@attrs.frozen
+class Upload:
+    """How an image becomes an address, at a service that wants references as addresses.
+
+    Either the image goes to *route* as the file *field* of a form, and *answer* holds its ``url``. Or *ticket* goes
+    there first, with the ``media_type`` of the image, and *answer* holds ``url`` and ``put``: where the image is then
+    sent by PUT, with exactly the ``headers`` that the answer names and without the key. *formats* are taken, of at most
+    *most* bytes, and the address lives for *life* seconds; None where nobody says it.
+    """
+
+    route: Route
+    answer: Codec
+    formats: tuple[str, ...] = attrs.field(converter=names)
+    field: str | None = attrs.field(default=None, kw_only=True)
+    ticket: Codec | None = attrs.field(default=None, kw_only=True)
+    most: int | None = attrs.field(default=None, kw_only=True)
+    life: float | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.field is None) is (self.ticket is None):
+            raise ValueError("an upload has either the field of a form or a ticket")
+
+
 # What a status means where the declaration does not say otherwise, on a submit and on a poll.
 USUAL: Mapping[int, type[FluxError]] = {
     400: Rejected,
@@ -171,8 +194,9 @@ class Provider:
     *statuses* maps the service's words to states, in the order of a task's life; ``WORD:*`` stands for any tag.
     *answers* gives the HTTP status with which a word comes where it is not 200. *origins* are further places to which
     the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
-    image lives, *request_id* the header with the service's own name for an exchange, *samples* the resource with the
-    service's recorded exchanges (``package:path``), *source* where the facts come from.
+    image lives, *upload* how an image becomes an address, *request_id* the header with the service's own name for an
+    exchange, *samples* the resource with the service's recorded exchanges (``package:path``), *source* where the facts
+    come from.
     """
 
     name: str
@@ -192,6 +216,7 @@ class Provider:
     answers: Mapping[str, int] = attrs.field(factory=dict, hash=False)
     origins: tuple[str, ...] = attrs.field(default=(), converter=names)
     link_life: float | None = None
+    upload: Upload | None = None
     request_id: str | None = None
     samples: str | None = None
     source: str = ""
@@ -206,4 +231,4 @@ class Provider:
         return tuple(each for each in self.models if each.name == model)
 
 
-__all__ = ["MISSING", "PLAIN_ERROR", "USUAL", "Key", "Model", "Price", "Provider", "Refusal", "Route"]
+__all__ = ["MISSING", "PLAIN_ERROR", "USUAL", "Key", "Model", "Price", "Provider", "Refusal", "Route", "Upload"]

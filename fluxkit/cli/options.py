@@ -152,7 +152,7 @@ def request_of(given: Mapping[str, Any]) -> "Request":
 
     Raises ``Unsupported`` and ``ReferenceUnusable`` as the request does, and ``ReferenceUnusable`` for files.
     """
-    from .._client import FIELDS
+    from .._binding import FIELDS
     from .._contract.request import Request
 
     fields = {field: given[field] for field in FIELDS if given[field] is not None}

@@ -35,7 +35,7 @@ def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: An
     """
     import json
 
-    from .._client import plan_of
+    from .._binding import plan_of
     from .._wire.exchange import submission
 
     made = plan_of(

@@ -49,7 +49,7 @@ def load_all(registry: "Registry") -> tuple[list["Provider"], list[str]]:
 
 
 def _describe(provider: "Provider", plugin: "Plugin") -> dict[str, Any]:
-    from .._client import key_variable
+    from .._service import key_variable
     from .._wire.draft import FIELDS
 
     variable = key_variable(provider.name)

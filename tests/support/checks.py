@@ -21,11 +21,11 @@ import fluxkit.errors
 from fluxkit._contract.media import TYPES, format_named
 from fluxkit._contract.request import Request
 from fluxkit._contract.task import State
-from fluxkit._engine.link import read_link
 from fluxkit._engine.secret import Secret
 from fluxkit._wire.declaration import Provider
 from fluxkit._wire.exchange import Outgoing, polling, read_complaint, read_poll, read_snapshot, read_submit, submission
 from fluxkit._wire.json import Problem
+from fluxkit._wire.link import read_link
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample
 from fluxkit.errors import Broken, FluxError, ReferenceUnusable, Rejected, SubmissionUnknown, Unsupported

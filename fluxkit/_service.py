@@ -1,0 +1,98 @@
+"""Which service a client speaks to: its declaration, its address, its key, its mock. Everything is checked here."""
+
+import os
+from typing import TYPE_CHECKING
+
+from ._contract.report import shorten
+from .errors import SettingsError
+
+if TYPE_CHECKING:
+    from ._engine.secret import Secret
+    from ._mock import Mock
+    from ._wire.declaration import Model, Provider
+
+#: What a client asks of a mock.
+MOCK = ("key", "clock", "base_url", "transport", "async_transport")
+
+
+def key_variable(provider: str) -> str:
+    """The environment variable that holds the key of a provider."""
+    return f"FLUXKIT_{provider.upper().replace('-', '_')}_KEY"
+
+
+def named(name: str | None) -> "tuple[Provider, Model]":
+    from ._plugins import installed
+
+    check("provider", name, isinstance(name, str), 'text, "provider:model", such as "magnific:flux-2-klein"')
+    registry = installed()
+    provider, _, model = (name or "").partition(":")
+    if not provider:
+        raise SettingsError(
+            f'No provider is named. Give one as "provider:model", such as "magnific:flux-2-klein". '
+            f"Installed: {', '.join(registry.names)}."
+        )
+    found = registry.provider(provider)
+    rows = found.named(model)
+    if not rows:
+        what = f"{provider} has no model {model!r}" if model else f"No model of {provider} is named"
+        models = ", ".join(dict.fromkeys(f"{provider}:{row.name}" for row in found.models))
+        raise SettingsError(f"{what}. Allowed: {models}.", provider=provider)
+    return found, rows[0]
+
+
+def mock_for(provider: "Provider", mock: "bool | Mock") -> "Mock | None":
+    if not isinstance(mock, bool):
+        if not all(hasattr(mock, name) for name in MOCK):  # None, too: a mock that went missing must not cost money
+            raise SettingsError(
+                f"mock is {shorten(mock)}. Allowed: True, False, or a mock such as fluxkit_mockserver.MockService."
+            )
+        return mock
+    if not mock:
+        return None
+    from ._mock import mock_of
+
+    return mock_of([provider])
+
+
+def secret_for(provider: "Provider", key: str | None, mock: "Mock | None") -> "Secret":
+    from ._engine.secret import Secret
+
+    variable = key_variable(provider.name)
+    value = mock.key if mock is not None else os.environ.get(variable) if key is None else key
+    if value is None or value == "":
+        raise SettingsError(
+            f"No key for {provider.name}. Give key=..., or set {variable}, or use a mock: mock=True, or --offline.",
+            provider=provider.name,
+        )
+    return Secret(value, provider.key.header, provider.key.form)
+
+
+def address_of(base_url: str) -> tuple[str, bool]:
+    """The base URL without a slash at its end, and whether it is on this machine or in a private network."""
+    from ._wire.link import read_link
+
+    check("base_url", base_url, isinstance(base_url, str), "text, https://host/path")
+    given = f"base_url is {shorten(base_url, 200)}"
+    try:
+        link = read_link(base_url)
+    except ValueError as error:
+        raise SettingsError(f"{given}: {error}. Allowed: https://host/path.") from None
+    if link.named:  # not shown: a password may stand beside it
+        raise SettingsError("base_url holds a user name. Allowed: https://host/path.")
+    if "?" in base_url or "#" in base_url:  # paths are added to it, and behind these they would lead nowhere
+        raise SettingsError(f"{given}. Allowed: https://host/path, without a query or a fragment.")
+    if link.scheme != "https" and not link.loopback:
+        raise SettingsError(f"{given}. Allowed: https, or http to this machine; a key does not travel in the clear.")
+    return base_url.rstrip("/"), not link.public
+
+
+def check(name: str, value: object, fits: bool, allowed: str) -> None:  # noqa: FBT001 - the verdict on the value
+    """Refuses a setting that is given and does not fit."""
+    if value is not None and not fits:
+        raise SettingsError(f"{name} is {shorten(value)}. Allowed: {allowed}.")
+
+
+def seconds_of(name: str, seconds: float) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 10_000_000:
+        raise SettingsError(f"{name} is {shorten(seconds)}. Allowed: seconds, more than 0 and less than 10,000,000.")
+    return float(seconds)
