@@ -178,7 +178,11 @@ def readme() -> str:
     return f"{before}{begin}{services()}\n{end}{rest.partition(end)[2]}"
 
 
-PAGES = {"docs/providers.md": providers_page, "docs/errors.md": errors_page, "README.md": readme}
+PAGES = {
+    "docs/reference/providers.md": providers_page,
+    "docs/reference/errors.md": errors_page,
+    "README.md": readme,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -29,7 +29,7 @@ from fluxkit.provider import Provider
 
 HERE = Path(__file__).resolve().parent
 ACME_SOURCE = HERE / "support" / "acme"
-PAGE = (HERE.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+PAGE = (HERE.parent / "docs" / "how-to" / "add-a-provider.md").read_text(encoding="utf-8")
 
 BUNDLED = Plugin("bundled", lambda: fluxkit_providers, bundled=True)
 
