@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test deep check lint types imports docs-check docs format bench clean
+.PHONY: help setup demo test deep check lint types imports docs-check docs site format bench clean
 
 # The interpreter that makes .venv; without it the first that will do. An existing .venv is kept: `make clean` first.
 PYTHON ?=
@@ -50,7 +50,7 @@ test: $(STAMP)  ## Run the test suite with branch coverage
 deep: $(STAMP)  ## Run the test suite with the tests that take minutes, and many more examples
 	FLUXKIT_HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) -m "deep or not deep" $(ARGS)
 
-check: lint types imports docs-check  ## Lint, format, types, import rules, generated docs
+check: lint types imports docs-check site  ## Lint, format, types, import rules, generated docs, the site
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -67,6 +67,12 @@ docs-check: $(STAMP)
 
 docs: $(STAMP)  ## Write the generated pages of docs/ again
 	$(BIN)/python scripts/generate_docs.py
+
+# Built without network and read without it: what a page loads comes from the site itself.
+site: $(STAMP)  ## Build the documentation into build/site, strict
+	$(BIN)/sphinx-build --quiet --fresh-env --write-all --nitpicky --fail-on-warning --keep-going -c docs . build/site
+	! grep -rEl '<(script|link|img|iframe)[^>]+(src|href)="(https?:)?//' build/site --include='*.html'
+	@echo "build/site/index.html"
 
 format: $(STAMP)  ## Lay out the sources and mend what ruff can mend
 	$(BIN)/ruff check --fix

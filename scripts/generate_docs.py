@@ -7,8 +7,15 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+from api_page import names_of
+from commands_page import commands_page
+from pages import ROOT, renewed, table
+from sizes_page import sizes_of
+
+import fluxkit
+import fluxkit.provider
+import fluxkit_mockserver
 from fluxkit import errors
 from fluxkit._plugins import installed
 from fluxkit._wire.codecs import At, Form, Pair
@@ -17,7 +24,6 @@ from fluxkit._wire.json import HEADERS, MISSING, QUERY
 from fluxkit._wire.scalars import Codec, Words
 from fluxkit.provider import Canvas, Grid, Model, Provider
 
-ROOT = Path(__file__).parent.parent
 NOTE = "<!-- Written by scripts/generate_docs.py from the declarations; do not edit. -->"
 
 INTRODUCTION = """\
@@ -33,12 +39,6 @@ def bundled() -> list[Provider]:
     """The declarations of the bundled providers."""
     registry = installed()
     return [registry.provider(name) for name in registry.names if registry.owner(name).bundled]
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def places(codec: Codec) -> str:
@@ -145,6 +145,12 @@ def providers_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def faults() -> str:
+    """The faults that the mock knows."""
+    rows = [[f"`{fault.name}`", fault.moment, fault.about] for fault in fluxkit_mockserver.FAULTS.values()]
+    return table(["fault", "strikes at", "what happens"], rows)
+
+
 def errors_page() -> str:
     """docs/errors.md."""
     tree = re.search(r"::\n\n(.*)", inspect.getdoc(errors) or "", re.DOTALL)
@@ -170,18 +176,19 @@ def errors_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def readme() -> str:
-    """README.md with its table of services renewed."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    begin, end = "<!-- generated: services -->\n", "<!-- end of generated -->"
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}{services()}\n{end}{rest.partition(end)[2]}"
-
-
 PAGES = {
-    "docs/reference/providers.md": providers_page,
+    "docs/how-to/offline-tests.md": lambda: renewed("docs/how-to/offline-tests.md", faults=faults()),
+    "docs/reference/api.md": lambda: renewed(
+        "docs/reference/api.md",
+        fluxkit=names_of(fluxkit),
+        provider=names_of(fluxkit.provider),
+        mock=names_of(fluxkit_mockserver),
+    ),
+    "docs/reference/commands.md": commands_page,
     "docs/reference/errors.md": errors_page,
-    "README.md": readme,
+    "docs/reference/providers.md": providers_page,
+    "docs/reference/sizes.md": lambda: renewed("docs/reference/sizes.md", sizes=sizes_of(bundled())),
+    "README.md": lambda: renewed("README.md", services=services()),
 }
 
 

@@ -38,7 +38,7 @@ class Aspect:
     width: int = attrs.field(eq=False)
     height: int = attrs.field(eq=False)
     ratio: tuple[int, int] = attrs.field(init=False, repr=False)
-    """Width and height without common factors: (16, 9) for 32:18."""
+    """Width and height without common factors, so ``(16, 9)`` where ``32:18`` is asked."""
 
     @width.validator
     @height.validator

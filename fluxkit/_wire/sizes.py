@@ -172,12 +172,12 @@ class Canvas:
 
     @property
     def aspects(self) -> tuple[str, ...]:
-        """Empty: a canvas names nothing."""
+        """Empty, because a canvas names nothing."""
         return ()
 
     @property
     def resolutions(self) -> tuple[str, ...]:
-        """Empty: a canvas names nothing."""
+        """Empty, because a canvas names nothing."""
         return ()
 
     def __iter__(self) -> Iterator[Point]:

@@ -118,7 +118,7 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLUXKIT_", "PYTEST_", "COV_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     # What is not buffered comes in the order in which a terminal would show it.
-    return {**kept, "PATH": path, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1", "COLUMNS": "100"}
+    return {**kept, "PATH": path, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1", "COLUMNS": "80"}
 
 
 def run(command: list[str], place: Path) -> tuple[int, str]:
@@ -197,6 +197,7 @@ class Reader:
 
     def _command(self, block: Block, command: str) -> str:
         """Runs one command line, where ``$?`` is the exit code of the one before; returns what it prints."""
+        command = command.replace(PORT, self._port)
         if command in ("", *CARRIED_OUT_ELSEWHERE):
             return ""
         assert self._code == 0 or command == "echo $?", self._at(block, "the command before this one failed")
