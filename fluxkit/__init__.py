@@ -46,9 +46,11 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from ._contract.amount import Amount
     from ._plugins import hookimpl
 
 __all__ = [
+    "Amount",
     "AsyncClient",
     "Broken",
     "Cancelled",
@@ -89,7 +91,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``hookimpl`` marks a plugin's hook; only plugins need it, so it is loaded when it is asked for."""
+    """``hookimpl`` marks a plugin's hook, and ``Amount`` needs ``decimal``: both are loaded when they are asked for."""
+    if name == "Amount":
+        from ._contract.amount import Amount
+
+        return Amount
     if name == "hookimpl":
         from ._plugins import hookimpl
 

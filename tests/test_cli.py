@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +177,7 @@ def test_images_beside_errors_are_printed_and_the_gravest_error_is_the_exit_code
         "flux-2-klein",
         (Image(Path("a-1.png"), "image/png", (8, 8)),),
         errors=(errors.Failed("it failed"), errors.Overdue("it runs", task=TASK), errors.Broken("it broke")),
-        cost=Decimal("0.03"),
+        cost=fluxkit.Amount.parse("0.03 USD"),
     )
     monkeypatch.setattr(fluxkit.Client, "generate", lambda *_, **__: result)
     done = run("generate", "a", "-p", KLEIN, FLUXKIT_MAGNIFIC_KEY=KEY)

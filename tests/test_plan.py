@@ -7,7 +7,6 @@ import base64
 import json
 import socket
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.report import Outcome, Verdict
 from fluxkit._contract.request import Request
@@ -473,17 +473,54 @@ def test_dropping_one_field_does_not_excuse_another() -> None:
     }
 
 
+ALLOWED = (
+    'Allowed: "refuse", or a mapping such as {"seed": "drop"} of '
+    'seed, enhance_prompt, safety_tolerance, output_format, each "drop" or "refuse".'
+)
+
+
 @pytest.mark.parametrize(
-    "field", ["prompt", "aspect", "resolution", "size", "n", "references", "webhook_url", "options", "guidance", ""]
+    ("field", "way_out"),
+    [
+        ("prompt", ""),
+        ("aspect", '; the nearest size is taken with fit = "nearest"'),
+        ("resolution", '; the nearest size is taken with fit = "nearest"'),
+        ("size", '; the nearest size is taken with fit = "nearest"'),
+        ("n", "; leave it out of the request"),
+        ("references", "; leave it out of the request"),
+        ("webhook_url", "; leave it out of the request"),
+        ("options", "; leave it out of the request"),
+    ],
 )
 @pytest.mark.parametrize("what", ["drop", "refuse"])
-def test_substance_cannot_be_dropped(field: str, what: str) -> None:
+def test_substance_cannot_be_dropped_and_the_error_says_why(field: str, way_out: str, what: str) -> None:
     with pytest.raises(SettingsError) as caught:
         plan(MAGNIFIC, KLEIN, unsupported={"seed": "drop", field: what})
     assert (
-        f"unsupported has {field!r}: {what!r}. Allowed: seed, enhance_prompt, safety_tolerance, output_format, "
-        "each 'drop' or 'refuse'; all else is substance and never dropped." == str(caught.value)
+        f"unsupported has {field!r}: {what!r}, and {field} is substance: without it the image would be another one "
+        f"than was asked for, so it is never dropped{way_out}. {ALLOWED}" == str(caught.value)
     )
+
+
+@pytest.mark.parametrize("field", ["guidance", "", 7])
+def test_what_no_request_has_cannot_be_dropped(field: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        plan(MAGNIFIC, KLEIN, unsupported={field: "drop"})
+    assert f"unsupported has {field!r}: 'drop'. {ALLOWED}" == str(caught.value)
+
+
+@pytest.mark.parametrize("whole", ["drop", "", "seed", ["seed"], True])
+def test_one_word_can_only_refuse(whole: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        plan(MAGNIFIC, KLEIN, unsupported=whole)
+    assert f"unsupported is {whole!r}. {ALLOWED}" == str(caught.value)
+
+
+def test_the_word_refuse_gives_up_nothing() -> None:
+    with pytest.raises(Unsupported) as caught:
+        plan(APIMART, PRO, seed=7, unsupported="refuse")
+    assert "seed" == caught.value.field
+    assert plan(APIMART, PRO).body == plan(APIMART, PRO, unsupported="refuse").body
 
 
 @pytest.mark.parametrize("what", ["ignore", "", True, None])
@@ -944,7 +981,7 @@ def test_size_is_left_to_a_service_that_does_not_say_which_it_takes() -> None:
     )
     assert str(made).startswith("odd:one, 1 x of the service's size\n")
     asked = plan(silent, "one", size="512x256")
-    assert ("512x256", ((512, 256),), Decimal("0.030")) == (asked.body["size"], asked.expected, asked.price)
+    assert ("512x256", ((512, 256),), Amount.parse("0.03 USD")) == (asked.body["size"], asked.expected, asked.price)
 
 
 def test_size_is_refused_by_a_service_that_can_neither_be_told_nor_says_which_it_takes() -> None:
@@ -1000,14 +1037,14 @@ def test_seeds_that_would_leave_a_range_without_a_lowest_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
-    [({}, "0.030"), ({"n": 4}, "0.120"), ({"n": 100}, "3.000"), ({"references": [URL]}, None)],
+    [({}, "0.030 USD"), ({"n": 4}, "0.120 USD"), ({"n": 100}, "3.000 USD"), ({"references": [URL]}, None)],
     ids=label,
 )
 def test_price_is_that_of_all_images_and_unknown_where_it_is_unknown(fields: Any, expected: str | None) -> None:
     provider = declared(model({"references": At("image", Only(Hosted()))}, price=PRICE))
     made = plan(provider, "one", **fields)
-    assert (None if expected is None else Decimal(expected)) == made.price
-    assert str(made).endswith("price: unknown" if expected is None else f"price: {expected} USD")
+    assert (expected and Amount.parse(expected)) == made.price
+    assert str(made).endswith("price: unknown" if expected is None else f"price: {expected}")
 
 
 @pytest.mark.parametrize(("provider", "name"), [(MAGNIFIC, KLEIN), (FREEPIK, PRO), (APIMART, PRO)])

@@ -1,11 +1,11 @@
 """A model's attempt at a request, from which a plan or a refusal is made."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Literal, get_args
 
 import attrs
 
+from .._contract.amount import Amount
 from .._contract.media import format_named
 from .._contract.report import Outcome, Report, Verdict, shorten
 from .._contract.request import Request
@@ -15,6 +15,7 @@ from .codecs import At, Form
 from .declaration import Model, Provider
 from .json import MISSING, Json, Path, Problem, Unfit, merge, plant
 from .nearest import nearest
+from .price import Stated, price_of
 from .scalars import Codec, Whole
 
 Fit = Literal["close", "exact", "nearest"]
@@ -189,11 +190,9 @@ class Draft:
         fields = dict.fromkeys((*ORDER, *self.request.options, *self.verdicts))
         return Report(tuple(self.verdicts[field] for field in fields if field in self.verdicts))
 
-    def price(self) -> Decimal | None:
-        """What all images cost in US dollars, None where it is unknown."""
-        if self.row.price is None or self.point is None:
-            return None
-        each = self.row.price.of(self.point.pixels, len(self.request.references))
+    def price(self, stated: Stated | None = None) -> Amount | None:
+        """What all images cost, None where it is unknown; what the user has *stated* takes the declared one's place."""
+        each = price_of(self.row, self.point, len(self.request.references), stated)
         return None if each is None else each * self.request.n
 
     def refusal(self) -> Unsupported:

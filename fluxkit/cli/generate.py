@@ -91,7 +91,7 @@ def _list(result: "Result") -> None:
             say(f"{image.path}: {image.pixels[0]}x{image.pixels[1]} px, {image.media_type}{seed}")
         put(str(image.url if image.path is None else image.path))
     if result.cost is not None:
-        say(f"cost: {result.cost} USD{', in the mock only' if result.mocked else ''}")
+        say(f"cost: {result.cost}{', in the mock only' if result.mocked else ''}")
 
 
 def writable(output: str) -> Path:
