@@ -151,20 +151,20 @@ def parts_of(error: FluxError) -> tuple[list[str], list[str], list[str]]:
             allowed.append(choices.rstrip("."))
         else:
             said = choices
-        if line.startswith("  ") and (option := _option(said)):
-            options.append(option)
+        if line.startswith("  ") and (remedies := _options(said)):
+            options += remedies
         elif said.strip():
             what.append(said.strip())
     return what, allowed, options
 
 
-def _option(line: str) -> str | None:
-    """The command-line option behind a settings line of the library's messages, None for any other line."""
-    if found := re.search(r'unsupported = \{ (\w+) = "drop" \}', line):
-        return f"--drop {found[1].replace('_', '-')}"
+def _options(line: str) -> list[str]:
+    """The command-line options behind a settings line of the library's messages, none for any other line."""
+    if found := re.search(r"unsupported = \{(.*)\}", line):
+        return [f"--drop {wish.replace('_', '-')}" for wish in re.findall(r'(\w+) = "drop"', found[1])]
     if found := re.search(r'fit = "(\w+)"', line):
-        return f"--fit {found[1]}"
-    return None
+        return [f"--fit {found[1]}"]
+    return []
 
 
 def _advice(error: FluxError) -> str | None:
