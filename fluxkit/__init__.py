@@ -18,6 +18,7 @@ from ._contract.report import Outcome, Report, Verdict
 from ._contract.request import Request
 from ._contract.result import Image, Result
 from ._contract.task import State, Task
+from ._diff import diff
 from ._version import __version__
 from .errors import (
     Broken,
@@ -86,6 +87,7 @@ __all__ = [
     "Vanished",
     "Verdict",
     "__version__",
+    "diff",
     "hookimpl",
 ]
 

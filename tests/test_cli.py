@@ -892,3 +892,112 @@ def test_a_note_of_another_kind_changes_nothing() -> None:
     watching = watch.Watch()
     watching(Note("something new", {}))
     assert "nothing was bought" == watching.standing()[0]
+
+
+# Diff
+
+
+def test_diff_prints_a_table_a_verdict_and_what_would_let_the_request_through() -> None:
+    done = run("diff", KLEIN, FLEX, "a fox", "--aspect", "4:5", "--seed", "7", COLUMNS="80")
+    assert (Code.NO_SWITCH, "") == (done.exit_code, done.stderr)
+    table, _, end = done.stdout.partition("\n\n")
+    assert fluxkit.diff(fluxkit.Request("a fox", aspect="4:5", seed=7), KLEIN, FLEX).table(80) == table
+    assert [
+        f"{FLEX} cannot serve this request: it refuses aspect and seed.",
+        "try: --fit nearest --drop seed",
+        'or in a profile: fit = "nearest"',
+        'or in a profile: unsupported = { seed = "drop" }',
+    ] == end.splitlines()
+
+
+def test_the_options_that_diff_prints_let_the_request_through() -> None:
+    line = ("diff", KLEIN, FLEX, "a fox", "--aspect", "4:5", "--seed", "7", "--safety-tolerance", "2")
+    advice = next(line for line in run(*line).stdout.splitlines() if line.startswith("try: "))
+    done = run(*line, *shlex.split(advice.removeprefix("try: ")))
+    assert Code.DONE == done.exit_code
+    assert f"{FLEX} can serve this request, with losses: " in done.stdout
+    assert "try: " not in done.stdout
+
+
+def test_diff_says_what_no_setting_can_mend() -> None:
+    PIL.Image.new("RGB", (8, 8)).save("in.png")
+    done = run("diff", KLEIN, FLEX, "a fox", "--reference", "in.png", "--option", "guidance=3")
+    assert Code.NO_SWITCH == done.exit_code
+    assert [
+        "no setting helps: references is refused (allowed: a list of at most 8, each a public http(s) address)",
+        "no setting helps: options.guidance is refused (the model has no options)",
+    ] == done.stdout.splitlines()[-2:]
+    assert "try: " not in done.stdout
+
+
+def test_diff_in_json_is_one_document_with_the_options_that_help() -> None:
+    done = run("diff", KLEIN, FLEX, "a fox", "--seed", "7", "--json")
+    document = json.loads(done.stdout)
+    assert (Code.NO_SWITCH, False, "--drop seed") == (done.exit_code, document["switchable"], document.pop("try"))
+    assert fluxkit.diff(fluxkit.Request("a fox", seed=7), KLEIN, FLEX).to_dict() == document
+    done = run("diff", FLEX, KLEIN, "a fox", "--json")
+    assert (Code.DONE, True, None) == (done.exit_code, *map(json.loads(done.stdout).get, ("lossless", "try")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([KLEIN, "a fox"], "error: Missing argument 'PROMPT'"),
+        ([KLEIN, "apimart", "a"], "error: No model of apimart is named."),
+        ([KLEIN, "a fox", FLEX], "error: There is no provider 'a fox'."),
+        ([KLEIN, FLEX, "a", "-p", KLEIN], "error: No such option '-p'"),
+        ([KLEIN, FLEX, "a", "--aspect", "x"], "error: aspect is 'x'."),
+        ([KLEIN, FLEX, "a", "--reference", "missing.png"], "error: The reference missing.png cannot be read"),
+    ],
+)
+def test_a_wrong_command_line_is_no_answer_to_whether_one_can_switch(arguments: list[str], said: str) -> None:
+    done = run("diff", *arguments)
+    assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
+    assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("80", 80), ("100", 100), ("300", 120), ("20", 60)])
+def test_diff_is_as_wide_as_the_terminal_up_to_what_reads_well(columns: str, widest: int) -> None:
+    done = run("diff", KLEIN, FLEX, "a" * 500, "--aspect", "4:5", "--seed", "7", COLUMNS=columns)
+    table = done.stdout.partition("\n\n")[0].splitlines()
+    assert widest - 25 <= max(map(len, table)) <= widest
+
+
+# Colours
+
+
+def coloured(*arguments: str, **env: str) -> tuple[bool, bool]:
+    """Whether stdout and stderr hold colours when they are no terminal."""
+    done = run(*arguments, **env)
+    return "\x1b[" in done.stdout, "\x1b[" in done.stderr
+
+
+def test_colours_are_for_terminals_unless_they_are_forced_and_never_if_they_are_not_wanted() -> None:
+    line = ("diff", KLEIN, FLEX, "a fox", "--seed", "7")
+    wrong = ("diff", KLEIN)
+    for env, expected in (
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ):
+        assert ((expected, False), (False, expected)) == (coloured(*line, **env), coloured(*wrong, **env)), env
+    assert "\x1b[31m\x1b[1merror\x1b[0m: " in run(*wrong, FORCE_COLOR="1").stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)],
+)
+def test_a_terminal_shows_colours_unless_it_is_dumb(
+    env: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TERM": "xterm", **env}.items():
+        monkeypatch.setenv(name, value)
+    assert expected is output.has_colour(Terminal())
+
+
+def test_examples_of_diff_can_be_run() -> None:
+    for example in command("diff").examples:
+        name, *arguments = shlex.split(example.partition(" | ")[0])
+        assert ("fluxkit", True) == (name, run(*arguments).exit_code in (Code.DONE, Code.NO_SWITCH)), example

@@ -133,10 +133,10 @@ class Draft:
             left = {field: value for field, value in asked.items() if field not in self.verdicts}
             if len(left) < len(asked):
                 self._write(left)
-            return
+                return  # or else the form misses something, and all that is there fits
         for field, value in asked.items():
             self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value)
-        if "seed" in asked and self.request.n > 1:
+        if "seed" in asked and self.request.n > 1 and self.values:
             seeds = tuple(values["seed"] for values in self.values)
             note = f"{seeds[0]} to {seeds[-1]}, one for each image"
             self.verdicts["seed"] = Verdict("seed", Outcome.AS_ASKED, self.request.seed, seeds, note)

@@ -62,56 +62,63 @@ def _stacked(options: Iterable[Callable[[Command], Command]]) -> Callable[[Comma
     return decorate
 
 
-request_options = _stacked(
-    (
-        click.argument("prompt"),
-        click.option("-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex."),
-        click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9."),
-        click.option("--resolution", metavar="1K|2K", help="How large, beside a ratio."),
-        click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
-        click.option("-n", "n", type=int, metavar="COUNT", help="How many images; each is bought by itself."),
-        click.option("--seed", type=int, metavar="NUMBER", help="Makes it come again; image i gets seed + i."),
-        click.option(
-            "--reference",
-            "references",
-            multiple=True,
-            metavar="FILE|URL",
-            help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
-        ),
-        click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
-        click.option(
-            "--safety-tolerance",
-            type=int,
-            metavar="NUMBER",
-            help="What moderation lets pass, in the service's number.",
-        ),
-        click.option("--output-format", metavar="FORMAT", help="png, jpeg or webp. Without it, what -o FILE implies."),
-        click.option("--webhook-url", metavar="URL", help="Where the service reports the end of the task, too."),
-        click.option(
-            "--option",
-            "options",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="What only this service has; the value is read as JSON if it is JSON. May be repeated.",
-        ),
-        click.option(
-            "--fit",
-            type=click.Choice(FITS),
-            default="close",
-            show_default=True,
-            help="Which size will do: a ratio within 2 %, no other, or the nearest.",
-        ),
-        click.option(
-            "--drop",
-            type=click.Choice(WISHES),
-            multiple=True,
-            metavar="WISH",
-            help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
-        ),
-        click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
-    )
+PROVIDER = click.option("-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex.")
+
+ASKED = (
+    click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9."),
+    click.option("--resolution", metavar="1K|2K", help="How large, beside a ratio."),
+    click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
+    click.option("-n", "n", type=int, metavar="COUNT", help="How many images; each is bought by itself."),
+    click.option("--seed", type=int, metavar="NUMBER", help="Makes it come again; image i gets seed + i."),
+    click.option(
+        "--reference",
+        "references",
+        multiple=True,
+        metavar="FILE|URL",
+        help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
+    ),
+    click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
+    click.option(
+        "--safety-tolerance",
+        type=int,
+        metavar="NUMBER",
+        help="What moderation lets pass, in the service's number.",
+    ),
+    click.option("--output-format", metavar="FORMAT", help="png, jpeg or webp. Without it, what -o FILE implies."),
+    click.option("--webhook-url", metavar="URL", help="Where the service reports the end of the task, too."),
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What only this service has; the value is read as JSON if it is JSON. May be repeated.",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(FITS),
+        default="close",
+        show_default=True,
+        help="Which size will do: a ratio within 2 %, no other, or the nearest.",
+    ),
+    click.option(
+        "--drop",
+        type=click.Choice(WISHES),
+        multiple=True,
+        metavar="WISH",
+        help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
+    ),
+    click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
 )
-"""What is asked for; the same in every command that takes a request."""
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+
+request_options = _stacked((click.argument("prompt"), PROVIDER, *ASKED))
+"""What is asked for, and of whom; the same in every command that takes a request."""
+
+diff_options = _stacked(
+    (click.argument("a", metavar="FROM"), click.argument("b", metavar="TO"), click.argument("prompt"), *ASKED, AS_JSON)
+)
+"""What is asked for, of two models."""
 
 
 def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
@@ -137,7 +144,7 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 help="For all of it together.",
                 **hide,
             ),
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead."),
+            AS_JSON,
             click.option(
                 "--offline", is_flag=True, help="Ask a mock in this process: no key, no network, no bill.", **hide
             ),

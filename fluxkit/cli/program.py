@@ -15,6 +15,7 @@ from .output import MEANINGS, Code, report
 COMMANDS: Mapping[str, str] = {
     "generate": "Make images: buy them, wait for them, fetch them.",
     "plan": "Show what generate would send, bring and cost.",
+    "diff": "Show what would change if another model made the image.",
     "providers": "List the providers, their models and sizes.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
