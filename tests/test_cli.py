@@ -112,8 +112,8 @@ def test_offline_is_said_on_stderr_with_what_it_means() -> None:
 def test_generate_tells_states_with_the_seconds_where_stderr_is_no_terminal() -> None:
     done = run("generate", "a lighthouse", "-p", KLEIN, "--offline", "-o", "x.png", "--seed", "7")
     events = [line.partition(" s  ")[2] for line in done.stderr.splitlines()[1:-1]]
-    assert events[0] == "sending"
-    assert [event.rpartition(" ")[2] for event in events[1:]] == ["CREATED", "IN_PROGRESS", "COMPLETED", "x.png"]
+    told = ["sending", "CREATED: task ", "IN_PROGRESS: task ", "COMPLETED: task ", "fetched x.png"]
+    assert told == [event[: len(expected)] for event, expected in zip(events, told, strict=True)]
     assert done.stderr.splitlines()[-1] == "x.png: 1024x1024 px, image/png, seed 7"
 
 
@@ -892,6 +892,39 @@ def test_a_note_of_another_kind_changes_nothing() -> None:
     watching = watch.Watch()
     watching(Note("something new", {}))
     assert "nothing was bought" == watching.standing()[0]
+
+
+# Of several tasks
+
+
+def several(*notes: tuple[str, State | None], fetch: bool = True) -> list[str]:
+    """What is told of the notes on three tasks: of which, and in which state; None is fetched."""
+    watching, told = watch.Watch(3, fetch=fetch), []
+    watching.tell = told.append  # type: ignore[assignment]
+    for name, state in notes:
+        task = attrs.evolve(TASK, id=name, state=state or State.COMPLETED)
+        kind = "fetched" if state is None else "state"
+        watching(Note(kind, {"task": task, "problems": (), "path": Path(f"{name}.png")}))
+    return told
+
+
+def test_of_several_tasks_it_is_told_how_many_are_done() -> None:
+    assert [
+        "0 of 3 done, running: task a",
+        "0 of 3 done, completed: task a",
+        "1 of 3 done, fetched a.png",
+        "1 of 3 done, fetched a.png",  # a second image of the same task
+        "2 of 3 done, failed: task b",
+        "3 of 3 done, fetched c.png",
+    ] == several(
+        ("a", State.RUNNING), ("a", State.COMPLETED), ("a", None), ("a", None), ("b", State.FAILED), ("c", None)
+    )
+
+
+def test_where_nothing_is_fetched_a_task_is_done_when_it_is_completed() -> None:
+    assert ["1 of 3 done, completed: task a", "2 of 3 done, refused: task b"] == several(
+        ("a", State.COMPLETED), ("b", State.REFUSED), fetch=False
+    )
 
 
 # Diff

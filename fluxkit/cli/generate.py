@@ -47,7 +47,7 @@ def generate(**given: Any) -> int:
         raise click.UsageError("--output and --no-fetch exclude each other: nothing would be written")
     request = request_of(given)
     to = writable(given["output"] or ".") if given["fetch"] else None
-    watch = Watch()
+    watch = Watch(request.n, fetch=given["fetch"])
     client = Client(
         given["provider"],
         key=None if given["offline"] else read_key(given["key_file"]),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import ReferenceUnusable, SettingsError
+from .complete import files, models, size_names
 
 if TYPE_CHECKING:
     from .._contract.reference import Reference
@@ -62,11 +63,15 @@ def _stacked(options: Iterable[Callable[[Command], Command]]) -> Callable[[Comma
     return decorate
 
 
-PROVIDER = click.option("-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex.")
+PROVIDER = click.option(
+    "-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex.", shell_complete=models
+)
 
 ASKED = (
-    click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9."),
-    click.option("--resolution", metavar="1K|2K", help="How large, beside a ratio."),
+    click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9.", shell_complete=size_names("aspects")),
+    click.option(
+        "--resolution", metavar="1K|2K", help="How large, beside a ratio.", shell_complete=size_names("resolutions")
+    ),
     click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
     click.option("-n", "n", type=int, metavar="COUNT", help="How many images; each is bought by itself."),
     click.option("--seed", type=int, metavar="NUMBER", help="Makes it come again; image i gets seed + i."),
@@ -75,6 +80,7 @@ ASKED = (
         "references",
         multiple=True,
         metavar="FILE|URL",
+        shell_complete=files,
         help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
     ),
     click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
@@ -116,7 +122,13 @@ request_options = _stacked((click.argument("prompt"), PROVIDER, *ASKED))
 """What is asked for, and of whom; the same in every command that takes a request."""
 
 diff_options = _stacked(
-    (click.argument("a", metavar="FROM"), click.argument("b", metavar="TO"), click.argument("prompt"), *ASKED, AS_JSON)
+    (
+        click.argument("a", metavar="FROM", shell_complete=models),
+        click.argument("b", metavar="TO", shell_complete=models),
+        click.argument("prompt"),
+        *ASKED,
+        AS_JSON,
+    )
 )
 """What is asked for, of two models."""
 
@@ -130,6 +142,7 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 "-o",
                 "--output",
                 metavar="PATH",
+                shell_complete=files,
                 help="A file or a directory; without it the current one. A name without suffix gets the true one.",
             ),
             click.option(
@@ -148,7 +161,13 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
             click.option(
                 "--offline", is_flag=True, help="Ask a mock in this process: no key, no network, no bill.", **hide
             ),
-            click.option("--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", **hide),
+            click.option(
+                "--key-file",
+                metavar="FILE|-",
+                help="Read the key from a file, or from stdin for -.",
+                shell_complete=files,
+                **hide,
+            ),
             click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
         )
     )
