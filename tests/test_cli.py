@@ -1034,3 +1034,40 @@ def test_examples_of_diff_can_be_run() -> None:
     for example in command("diff").examples:
         name, *arguments = shlex.split(example.partition(" | ")[0])
         assert ("fluxkit", True) == (name, run(*arguments).exit_code in (Code.DONE, Code.NO_SWITCH)), example
+
+
+# What lets a refused request through
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["-p", FLEX, "--seed", "7"], "--drop seed"),
+        (["-p", FLEX, "--enhance-prompt"], "--drop enhance-prompt"),
+        (["-p", FLEX, "--safety-tolerance", "2"], "--drop safety-tolerance"),
+        (["-p", FLEX, "--output-format", "png"], "--drop output-format"),
+        (["-p", KLEIN, "--safety-tolerance", "9", "--seed", "-1"], "--drop seed --drop safety-tolerance"),
+        (["-p", FLEX, "--seed", "7", "--drop", "seed", "--no-enhance-prompt"], "--drop seed --drop enhance-prompt"),
+        (["-p", FLEX, "--aspect", "4:5"], "--fit nearest"),
+        (["-p", FLEX, "--size", "640x200"], "--fit nearest"),
+        (["-p", KLEIN, "--aspect", "16:9", "--fit", "exact"], "--fit close"),
+        (["-p", KLEIN, "--aspect", "5:4", "--fit", "exact"], "--fit nearest"),
+        (["-p", FLEX, "--aspect", "4:5", "--seed", "7"], "--fit nearest --drop seed"),
+    ],
+)
+def test_the_options_that_an_error_prints_let_the_request_through(arguments: list[str], options: str) -> None:
+    refused = run("plan", "a fox", *arguments)
+    assert Code.NOT_SENT == refused.exit_code
+    assert f"try: {options}" == refused.stderr.splitlines()[-1]
+    assert Code.DONE == run("plan", "a fox", *arguments, *shlex.split(options)).exit_code
+
+
+def test_an_error_about_substance_prints_no_options() -> None:
+    done = run("plan", "a fox", "-p", FLEX, "--webhook-url", "https://x.example/hook")
+    assert (Code.NOT_SENT, False) == (done.exit_code, "try: " in done.stderr)
+
+
+def test_a_refused_ratio_names_what_is_near_it() -> None:
+    first, *_ = run("plan", "a fox", "-p", FLEX, "--aspect", "4:5").stderr.splitlines()
+    near = "the nearest is 3:4 (1248x1664, ratio 6.7% off), then 2:3 (20.0% off) and 1:1 (25.0% off)."
+    assert f"error: {FLEX} cannot serve aspect = '4:5': {near}" == first

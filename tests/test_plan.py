@@ -430,6 +430,18 @@ def test_long_values_are_cut_short_in_messages() -> None:
     assert "y" * 1_000_000 == error.asked
 
 
+@pytest.mark.parametrize("fields", [{}, {"seed": 7, "n": 3}, {"seed": 70, "n": 3}, {"aspect": "1:1"}], ids=label)
+def test_every_field_has_a_verdict_also_where_the_form_misses_one(fields: dict[str, Any]) -> None:
+    form = {"references": At("image", Only(Hosted())), "seed": At("seed", Whole(0, 9))}
+    whole = Form({"prompt": At("prompt", Text()), **form}, need=["prompt", "references"])
+    provider = declared(Model(name="one", request=whole, sizes=SQUARE))
+    error = refusal(provider, "one", **fields)
+    assert [*filled(Request("a cat", **fields)), "references"] == sorted(
+        (verdict.field for verdict in error.verdicts), key=lambda field: field == "references"
+    )
+    assert "odd:one cannot do without references.\n  Allowed: exactly one, a public http(s) address." in str(error)
+
+
 # Wishes may be dropped, substance never
 
 
