@@ -7,7 +7,7 @@ from typing import Any
 from .._contract.amount import Amount
 from .._contract.report import Outcome
 from .._contract.request import Request
-from .._contract.size import area_factor, aspect_deviation, excess
+from .._contract.size import Point, area_factor, aspect_deviation, excess
 from .codecs import At, Each, Only, Slots, With
 from .diff import Change, Diff, Row, Side
 from .draft import FIELDS, ORDER, SIZE_FIELDS, Draft
@@ -115,8 +115,9 @@ def _change(a: Draft, b: Draft, name: str) -> Change:
         return Change(after)
     if _does(a, name) == _does(b, name):
         return Change.SAME
-    farther = after is Outcome.APPROXIMATED and _miss(b, name) > _miss(a, name)
-    return Change.APPROXIMATED if farther else Change.DIFFERS
+    if after is Outcome.APPROXIMATED and a.point and b.point and _miss(b, b.point, name) > _miss(a, a.point, name):
+        return Change.APPROXIMATED
+    return Change.DIFFERS
 
 
 def _outcome(draft: Draft, name: str) -> Outcome:
@@ -125,13 +126,11 @@ def _outcome(draft: Draft, name: str) -> Outcome:
     return Outcome.AS_ASKED if verdict is None else verdict.outcome
 
 
-def _miss(draft: Draft, name: str) -> float:
+def _miss(draft: Draft, point: Point, name: str) -> float:
     """How far the size is from the one asked, in the part that a field speaks of; the measure is that of the search."""
-    if draft.point is None:
-        return math.inf
     want = draft.request.want
-    shape = 100 * math.log1p(aspect_deviation(want, draft.point))
-    extent = abs(math.log(area_factor(want, draft.point)))
+    shape = 100 * math.log1p(aspect_deviation(want, point))
+    extent = abs(math.log(area_factor(want, point)))
     return {"aspect": shape, "resolution": extent}.get(name, shape + extent)
 
 
