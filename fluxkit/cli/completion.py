@@ -68,8 +68,8 @@ SHELLS: Mapping[str, type[ShellComplete]] = {"bash": Bash, "zsh": ZshComplete, "
 def completion(shell: str) -> None:
     """Print the script that lets a shell complete fluxkit.
 
-    It completes commands, options, models, sizes and files, and asks what is installed and no network. The examples
-    are how it is installed: the line goes into the file of the shell's settings, and a new shell has it.
+    It completes commands, options, models, sizes and files, and looks at what is installed and at no network. The
+    examples are how it is installed: the line goes into the file of the shell's settings, and a new shell has it.
     """
     from .program import COMPLETING, fluxkit
 
