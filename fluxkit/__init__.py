@@ -18,6 +18,7 @@ from ._contract.report import Outcome, Report, Verdict
 from ._contract.request import Request
 from ._contract.result import Image, Result
 from ._contract.task import State, Task
+from ._diff import diff
 from ._version import __version__
 from .errors import (
     Broken,
@@ -46,9 +47,11 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from ._contract.amount import Amount
     from ._plugins import hookimpl
 
 __all__ = [
+    "Amount",
     "AsyncClient",
     "Broken",
     "Cancelled",
@@ -84,12 +87,17 @@ __all__ = [
     "Vanished",
     "Verdict",
     "__version__",
+    "diff",
     "hookimpl",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """``hookimpl`` marks a plugin's hook; only plugins need it, so it is loaded when it is asked for."""
+    """``hookimpl`` marks a plugin's hook, and ``Amount`` needs ``decimal``: both are loaded when they are asked for."""
+    if name == "Amount":
+        from ._contract.amount import Amount
+
+        return Amount
     if name == "hookimpl":
         from ._plugins import hookimpl
 

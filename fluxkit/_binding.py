@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ._mock import Mock
     from ._wire.declaration import Model
     from ._wire.draft import Fit
-    from ._wire.plan import Plan
+    from ._wire.plan import Plan, Unwanted
+    from ._wire.price import Stated
     from ._wire.scalars import Codec
 
 FIELDS = tuple(field.name for field in attrs.fields(Request) if field.init)
@@ -41,7 +42,8 @@ class Binding:
         base_url: str | None = None,
         mock: "bool | Mock" = False,
         fit: "Fit" = "close",
-        unsupported: Mapping[str, str] | None = None,
+        unsupported: "Unwanted | None" = None,
+        price: "str | Stated | Mapping[str, str] | None" = None,
         timeout: float = 300.0,
         patience: float = 60.0,
         spool: str | Path | None = None,
@@ -58,7 +60,9 @@ class Binding:
                 a mock that you have made is used as it is.
             fit: What becomes of a size that the model does not have: ``"close"`` takes a ratio within 2 %, ``"exact"``
                 refuses any deviation, ``"nearest"`` takes the nearest.
-            unsupported: Wishes to give up where the model lacks them: ``{"seed": "drop"}``.
+            unsupported: Wishes to give up where the model lacks them: ``{"seed": "drop"}``; ``"refuse"`` gives up none.
+            price: What one image costs, in place of the declared price: ``"0.03 USD"``, or such texts by the model's
+                own resolutions, ``{"1K": "0.03 USD"}``; one that is not named is unknown.
             timeout: Total seconds for a request or a wait, unless the call says otherwise.
             patience: Total seconds for one call to the service.
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
@@ -70,6 +74,9 @@ class Binding:
             SettingsError: The provider, the model, the key or another setting is missing or wrong.
             PluginError: The provider's plugin cannot be used.
         """
+        from ._wire.plan import wishes_to_drop
+        from ._wire.price import stated_price
+
         self.provider, self._row = named(provider)
         self.model = self._row.name
         self._mock = mock_for(self.provider, mock)
@@ -77,8 +84,9 @@ class Binding:
         declared = self.provider.base_url if self._mock is None else self._mock.base_url(self.provider.name)
         self.base_url, self._local = address_of(declared if base_url is None else base_url)
         self._secret = secret_for(self.provider, key, self._mock)
-        check("unsupported", unsupported, isinstance(unsupported, Mapping), 'a mapping, such as {"seed": "drop"}')
-        self._fit, self._unsupported = fit, dict(unsupported or {})
+        self._price = stated_price(price, self.provider.named(self.model))
+        wishes_to_drop(unsupported)
+        self._fit, self._unsupported = fit, dict(unsupported) if isinstance(unsupported, Mapping) else unsupported
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
         check("spool", spool, isinstance(spool, str | os.PathLike), "a path")
         self._spool = None if spool is None else Path(spool)
@@ -103,6 +111,7 @@ class Binding:
             base_url=self.base_url,
             fit=self._fit,
             unsupported=self._unsupported,
+            price=self._price,
             mocked=self.mocked,
         )
 
@@ -185,7 +194,8 @@ def plan_of(
     to: str | Path | None = None,
     base_url: str | None = None,
     fit: "Fit" = "close",
-    unsupported: Mapping[str, str] | None = None,
+    unsupported: "Unwanted | None" = None,
+    price: "str | Stated | Mapping[str, str] | None" = None,
 ) -> "Plan":
     """What ``Client(provider).generate(request, to=to)`` would send. Nothing is sent, so it needs no key."""
     from ._wire.plan import make_plan
@@ -194,7 +204,7 @@ def plan_of(
     if base_url is not None:
         base_url, _ = address_of(base_url)
     request = implying(request, row, to)
-    return make_plan(found, row.name, request, base_url=base_url, fit=fit, unsupported=unsupported)
+    return make_plan(found, row.name, request, base_url=base_url, fit=fit, unsupported=unsupported, price=price)
 
 
 def implying(request: Request, row: "Model", to: str | Path | None) -> Request:

@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +112,8 @@ def test_offline_is_said_on_stderr_with_what_it_means() -> None:
 def test_generate_tells_states_with_the_seconds_where_stderr_is_no_terminal() -> None:
     done = run("generate", "a lighthouse", "-p", KLEIN, "--offline", "-o", "x.png", "--seed", "7")
     events = [line.partition(" s  ")[2] for line in done.stderr.splitlines()[1:-1]]
-    assert events[0] == "sending"
-    assert [event.rpartition(" ")[2] for event in events[1:]] == ["CREATED", "IN_PROGRESS", "COMPLETED", "x.png"]
+    told = ["sending", "CREATED: task ", "IN_PROGRESS: task ", "COMPLETED: task ", "fetched x.png"]
+    assert told == [event[: len(expected)] for event, expected in zip(events, told, strict=True)]
     assert done.stderr.splitlines()[-1] == "x.png: 1024x1024 px, image/png, seed 7"
 
 
@@ -155,7 +154,7 @@ def test_what_was_delivered_but_not_asked_is_a_warning() -> None:
 
 def test_what_is_dropped_is_said() -> None:
     done = run("generate", "a fox", "-p", FLEX, "--offline", "--seed", "1", "--drop", "seed", "-o", "x.png")
-    assert "note: seed: dropped (allowed: nothing, the model has no seed)" in done.stderr.splitlines()
+    assert "note: seed: dropped (the model has no seed)" in done.stderr.splitlines()
 
 
 def test_what_a_service_says_beyond_its_declaration_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +177,7 @@ def test_images_beside_errors_are_printed_and_the_gravest_error_is_the_exit_code
         "flux-2-klein",
         (Image(Path("a-1.png"), "image/png", (8, 8)),),
         errors=(errors.Failed("it failed"), errors.Overdue("it runs", task=TASK), errors.Broken("it broke")),
-        cost=Decimal("0.03"),
+        cost=fluxkit.Amount.parse("0.03 USD"),
     )
     monkeypatch.setattr(fluxkit.Client, "generate", lambda *_, **__: result)
     done = run("generate", "a", "-p", KLEIN, FLUXKIT_MAGNIFIC_KEY=KEY)
@@ -893,3 +892,182 @@ def test_a_note_of_another_kind_changes_nothing() -> None:
     watching = watch.Watch()
     watching(Note("something new", {}))
     assert "nothing was bought" == watching.standing()[0]
+
+
+# Of several tasks
+
+
+def several(*notes: tuple[str, State | None], fetch: bool = True) -> list[str]:
+    """What is told of the notes on three tasks: of which, and in which state; None is fetched."""
+    watching, told = watch.Watch(3, fetch=fetch), []
+    watching.tell = told.append  # type: ignore[assignment]
+    for name, state in notes:
+        task = attrs.evolve(TASK, id=name, state=state or State.COMPLETED)
+        kind = "fetched" if state is None else "state"
+        watching(Note(kind, {"task": task, "problems": (), "path": Path(f"{name}.png")}))
+    return told
+
+
+def test_of_several_tasks_it_is_told_how_many_are_done() -> None:
+    assert [
+        "0 of 3 done, running: task a",
+        "0 of 3 done, completed: task a",
+        "1 of 3 done, fetched a.png",
+        "1 of 3 done, fetched a.png",  # a second image of the same task
+        "2 of 3 done, failed: task b",
+        "3 of 3 done, fetched c.png",
+    ] == several(
+        ("a", State.RUNNING), ("a", State.COMPLETED), ("a", None), ("a", None), ("b", State.FAILED), ("c", None)
+    )
+
+
+def test_where_nothing_is_fetched_a_task_is_done_when_it_is_completed() -> None:
+    assert ["1 of 3 done, completed: task a", "2 of 3 done, refused: task b"] == several(
+        ("a", State.COMPLETED), ("b", State.REFUSED), fetch=False
+    )
+
+
+# Diff
+
+
+def test_diff_prints_a_table_a_verdict_and_what_would_let_the_request_through() -> None:
+    done = run("diff", KLEIN, FLEX, "a fox", "--aspect", "4:5", "--seed", "7", COLUMNS="80")
+    assert (Code.NO_SWITCH, "") == (done.exit_code, done.stderr)
+    table, _, end = done.stdout.partition("\n\n")
+    assert fluxkit.diff(fluxkit.Request("a fox", aspect="4:5", seed=7), KLEIN, FLEX).table(80) == table
+    assert [
+        f"{FLEX} cannot serve this request: it refuses aspect and seed.",
+        "try: --fit nearest --drop seed",
+        'or in a profile: fit = "nearest"',
+        'or in a profile: unsupported = { seed = "drop" }',
+    ] == end.splitlines()
+
+
+def test_the_options_that_diff_prints_let_the_request_through() -> None:
+    line = ("diff", KLEIN, FLEX, "a fox", "--aspect", "4:5", "--seed", "7", "--safety-tolerance", "2")
+    advice = next(line for line in run(*line).stdout.splitlines() if line.startswith("try: "))
+    done = run(*line, *shlex.split(advice.removeprefix("try: ")))
+    assert Code.DONE == done.exit_code
+    assert f"{FLEX} can serve this request, with losses: " in done.stdout
+    assert "try: " not in done.stdout
+
+
+def test_diff_says_what_no_setting_can_mend() -> None:
+    PIL.Image.new("RGB", (8, 8)).save("in.png")
+    done = run("diff", KLEIN, FLEX, "a fox", "--reference", "in.png", "--option", "guidance=3")
+    assert Code.NO_SWITCH == done.exit_code
+    assert [
+        "no setting helps: references is refused (allowed: a list of at most 8, each a public http(s) address)",
+        "no setting helps: options.guidance is refused (the model has no options)",
+    ] == done.stdout.splitlines()[-2:]
+    assert "try: " not in done.stdout
+
+
+def test_diff_in_json_is_one_document_with_the_options_that_help() -> None:
+    done = run("diff", KLEIN, FLEX, "a fox", "--seed", "7", "--json")
+    document = json.loads(done.stdout)
+    assert (Code.NO_SWITCH, False, "--drop seed") == (done.exit_code, document["switchable"], document.pop("try"))
+    assert fluxkit.diff(fluxkit.Request("a fox", seed=7), KLEIN, FLEX).to_dict() == document
+    done = run("diff", FLEX, KLEIN, "a fox", "--json")
+    assert (Code.DONE, True, None) == (done.exit_code, *map(json.loads(done.stdout).get, ("lossless", "try")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([KLEIN, "a fox"], "error: Missing argument 'PROMPT'"),
+        ([KLEIN, "apimart", "a"], "error: No model of apimart is named."),
+        ([KLEIN, "a fox", FLEX], "error: There is no provider 'a fox'."),
+        ([KLEIN, FLEX, "a", "-p", KLEIN], "error: No such option '-p'"),
+        ([KLEIN, FLEX, "a", "--aspect", "x"], "error: aspect is 'x'."),
+        ([KLEIN, FLEX, "a", "--reference", "missing.png"], "error: The reference missing.png cannot be read"),
+    ],
+)
+def test_a_wrong_command_line_is_no_answer_to_whether_one_can_switch(arguments: list[str], said: str) -> None:
+    done = run("diff", *arguments)
+    assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
+    assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("80", 80), ("100", 100), ("300", 120), ("20", 60)])
+def test_diff_is_as_wide_as_the_terminal_up_to_what_reads_well(columns: str, widest: int) -> None:
+    done = run("diff", KLEIN, FLEX, "a" * 500, "--aspect", "4:5", "--seed", "7", COLUMNS=columns)
+    table = done.stdout.partition("\n\n")[0].splitlines()
+    assert widest - 25 <= max(map(len, table)) <= widest
+
+
+# Colours
+
+
+def coloured(*arguments: str, **env: str) -> tuple[bool, bool]:
+    """Whether stdout and stderr hold colours when they are no terminal."""
+    done = run(*arguments, **env)
+    return "\x1b[" in done.stdout, "\x1b[" in done.stderr
+
+
+def test_colours_are_for_terminals_unless_they_are_forced_and_never_if_they_are_not_wanted() -> None:
+    line = ("diff", KLEIN, FLEX, "a fox", "--seed", "7")
+    wrong = ("diff", KLEIN)
+    for env, expected in (
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ):
+        assert ((expected, False), (False, expected)) == (coloured(*line, **env), coloured(*wrong, **env)), env
+    assert "\x1b[31m\x1b[1merror\x1b[0m: " in run(*wrong, FORCE_COLOR="1").stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)],
+)
+def test_a_terminal_shows_colours_unless_it_is_dumb(
+    env: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TERM": "xterm", **env}.items():
+        monkeypatch.setenv(name, value)
+    assert expected is output.has_colour(Terminal())
+
+
+def test_examples_of_diff_can_be_run() -> None:
+    for example in command("diff").examples:
+        name, *arguments = shlex.split(example.partition(" | ")[0])
+        assert ("fluxkit", True) == (name, run(*arguments).exit_code in (Code.DONE, Code.NO_SWITCH)), example
+
+
+# What lets a refused request through
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["-p", FLEX, "--seed", "7"], "--drop seed"),
+        (["-p", FLEX, "--enhance-prompt"], "--drop enhance-prompt"),
+        (["-p", FLEX, "--safety-tolerance", "2"], "--drop safety-tolerance"),
+        (["-p", FLEX, "--output-format", "png"], "--drop output-format"),
+        (["-p", KLEIN, "--safety-tolerance", "9", "--seed", "-1"], "--drop seed --drop safety-tolerance"),
+        (["-p", FLEX, "--seed", "7", "--drop", "seed", "--no-enhance-prompt"], "--drop seed --drop enhance-prompt"),
+        (["-p", FLEX, "--aspect", "4:5"], "--fit nearest"),
+        (["-p", FLEX, "--size", "640x200"], "--fit nearest"),
+        (["-p", KLEIN, "--aspect", "16:9", "--fit", "exact"], "--fit close"),
+        (["-p", KLEIN, "--aspect", "5:4", "--fit", "exact"], "--fit nearest"),
+        (["-p", FLEX, "--aspect", "4:5", "--seed", "7"], "--fit nearest --drop seed"),
+    ],
+)
+def test_the_options_that_an_error_prints_let_the_request_through(arguments: list[str], options: str) -> None:
+    refused = run("plan", "a fox", *arguments)
+    assert Code.NOT_SENT == refused.exit_code
+    assert f"try: {options}" == refused.stderr.splitlines()[-1]
+    assert Code.DONE == run("plan", "a fox", *arguments, *shlex.split(options)).exit_code
+
+
+def test_an_error_about_substance_prints_no_options() -> None:
+    done = run("plan", "a fox", "-p", FLEX, "--webhook-url", "https://x.example/hook")
+    assert (Code.NOT_SENT, False) == (done.exit_code, "try: " in done.stderr)
+
+
+def test_a_refused_ratio_names_what_is_near_it() -> None:
+    first, *_ = run("plan", "a fox", "-p", FLEX, "--aspect", "4:5").stderr.splitlines()
+    near = "the nearest is 3:4 (1248x1664, ratio 6.7% off), then 2:3 (20.0% off) and 1:1 (25.0% off)."
+    assert f"error: {FLEX} cannot serve aspect = '4:5': {near}" == first

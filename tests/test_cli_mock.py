@@ -1,8 +1,10 @@
 """The command line with real sockets, real processes and real signals."""
 
 import importlib.metadata
+import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -76,7 +78,7 @@ def lines_until(word: str, lines: Iterator[str]) -> list[str]:
 
 @pytest.mark.slow
 def test_demo_makes_an_image_of_each_bundled_service_over_http() -> None:
-    done = run("demo", "--output-dir", "new/pictures")
+    done = run("demo", "--output", "new/pictures")
     assert 0 == done.exit_code, done.stderr
     registry = _plugins.installed()
     bundled = [name for name in registry.names if registry.owner(name).bundled]
@@ -103,9 +105,18 @@ def test_demo_without_a_directory_makes_one(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_demo_refuses_a_directory_that_cannot_be_made() -> None:
     Path("file").touch()
-    done = run("demo", "--output-dir", "file/pictures")
+    done = run("demo", "--output", "file/pictures")
     assert Code.NOT_SENT == done.exit_code
-    assert "error: --output-dir is file/pictures, which cannot be made: Not a directory." in done.stderr
+    assert "error: --output is file/pictures, which cannot be made: Not a directory." in done.stderr
+
+
+@pytest.mark.slow
+def test_demo_in_json_is_one_document() -> None:
+    done = run("demo", "-o", "pictures", "--json")
+    document = json.loads(done.stdout)
+    assert (0, len(document["results"])) == (done.exit_code, document["billed"])
+    paths = [image["path"] for result in document["results"] for image in result["images"]]
+    assert sorted(map(str, Path("pictures").iterdir())) == sorted(paths)
 
 
 # Mock
@@ -127,6 +138,21 @@ def test_mock_serves_what_it_prints_until_ctrl_c() -> None:
         assert ["serving until Ctrl-C", "stopped; the mock has billed 1"] == mock.stderr.read().splitlines()
     with PIL.Image.open("x.png") as image:
         assert (1024, 1024) == image.size
+
+
+@pytest.mark.slow
+def test_mock_in_json_is_one_document_that_comes_when_it_serves() -> None:
+    with running("mock", "--port", "0", "--json") as mock:
+        assert mock.stdout is not None
+        lines: list[str] = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(mock.stdout.readline())
+        document = json.loads("".join(lines))
+        assert {"url", "key", "base_urls"} == document.keys()
+        assert [*_plugins.installed().names] == [*document["base_urls"]]
+        assert {f"{document['url']}/{name}" for name in document["base_urls"]} == {*document["base_urls"].values()}
+        mock.send_signal(signal.SIGINT)
+        assert 0 == mock.wait(PATIENCE)
 
 
 def test_mock_refuses_a_port_that_is_taken() -> None:
@@ -230,7 +256,7 @@ def test_ctrl_c_while_waiting_says_which_task_goes_on() -> None:
         ) as made,
     ):
         assert made.stderr is not None
-        task = lines_until(" s  task ", made.stderr)[-1].split()[3].rstrip(":")
+        task = lines_until(": task ", made.stderr)[-1].split()[-1]
         made.send_signal(signal.SIGINT)
         assert Code.INTERRUPTED == made.wait(PATIENCE)
         assert [
@@ -262,11 +288,11 @@ def test_a_result_that_a_full_disk_refuses_is_told_on_stderr() -> None:
     assert Path("x.png").exists()
 
 
-@pytest.mark.slow
-def test_on_a_terminal_progress_is_gone_at_the_end_and_stdout_is_clean() -> None:
+def on_a_terminal(*arguments: str, **env: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """A command whose stderr is a terminal, and what that terminal was sent."""
     leader, follower = pty.openpty()
-    env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
-    done = launch("generate", "a", "-p", KLEIN, "--offline", "-o", "x.png", "--json", stderr=follower, env=env)
+    env = {**os.environ, "TERM": "xterm", **env}
+    done = launch(*arguments, stderr=follower, env=env)
     os.close(follower)
     shown = b""
     try:
@@ -275,10 +301,47 @@ def test_on_a_terminal_progress_is_gone_at_the_end_and_stdout_is_clean() -> None
     except OSError:  # Linux says so that nobody holds the other end any more
         pass
     os.close(leader)
+    return done, shown.decode()
+
+
+@pytest.mark.slow
+def test_on_a_terminal_progress_is_gone_at_the_end_and_stdout_is_clean() -> None:
+    done, shown = on_a_terminal("generate", "a", "-p", KLEIN, "--offline", "-o", "x.png", "--json", NO_COLOR="1")
     assert 0 == done.returncode
     assert done.stdout.startswith('{\n  "provider": "magnific"')
-    assert b"\x1b[2K" in shown
-    assert shown.startswith(b"offline: a mock of magnific answers")
+    assert shown.startswith("offline: a mock of magnific answers")
+    assert shown.endswith("\x1b[2K")
+
+
+@pytest.mark.slow
+def test_on_a_terminal_progress_shows_the_time_the_state_and_how_many_are_done() -> None:
+    _, shown = on_a_terminal("generate", "a", "-p", KLEIN, "--offline", "-o", "x.png", "-n", "2", NO_COLOR="1")
+    frames = [frame.rstrip() for frame in shown.split("\r\x1b[2K")]
+    told = [found["told"] for frame in frames if (found := re.match(r". \d:\d\d:\d\d (?P<told>.*)", frame))]
+    for expected in (
+        "0 of 2 done, sending",
+        "0 of 2 done, CREATED: task ",
+        "0 of 2 done, IN_PROGRESS: task ",
+        "0 of 2 done, COMPLETED: task ",
+        "1 of 2 done, fetched x-1.png",
+        "2 of 2 done, fetched x-2.png",
+    ):
+        assert [line for line in told if line.startswith(expected)], expected
+    assert max(map(len, frames[1:-1])) <= 80
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"FORCE_COLOR": "1"}, True), ({"TERM": "dumb"}, False)],
+)
+def test_a_terminal_is_sent_colours_only_if_it_wants_them(env: dict[str, str], expected: bool) -> None:
+    colours = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
+    _, shown = on_a_terminal("generate", "a", "-p", KLEIN, "--offline", "-o", "x.png", **env)
+    assert expected == bool(colours.search(shown))
+    _, shown = on_a_terminal("generate", "a", "-p", KLEIN, "--offline", "--aspect", "x", **env)
+    assert expected == bool(colours.search(shown))
+    assert "error" in shown
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Images: each is fetched once, a dead link is replaced, and what could not be had is said, with the task in hand."""
 
 import base64
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from support.world import (
     running,
 )
 
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.task import Picture, Snapshot, State, Task
 from fluxkit._engine.collect import FETCH_TRIES, collect, link, with_result
 from fluxkit._engine.effects import Discard, Fetch, Keep, Lost
@@ -351,18 +351,19 @@ ATTIC = attrs.evolve(
     resulted=RESULTED,
     polled=Form({"status": At("status", Text()), "cost": At("cost", Money()), "result_url": At("result_url", Link())}),
 )
+COST = Amount.parse("5 USD")
 RESULT = Said(200, {"images": [{"url": LINK}], "seed": 7})
 
 
 def second(world: World, *, task: Task = TASK, deadline: float = DEADLINE) -> Snapshot:
-    seen = Snapshot(State.COMPLETED, "COMPLETED", ID, cost=5, seed=3)
+    seen = Snapshot(State.COMPLETED, "COMPLETED", ID, cost=COST, seed=3)
     return world.run(with_result(ATTIC, task, seen, deadline, patience=60.0))
 
 
 def test_a_second_call_gives_the_images_and_the_first_answer_counts_on() -> None:
     world = World([RESULT])
     seen = second(world)
-    assert ((LINK,), 5, 7) == (tuple(picture.url for picture in seen.pictures), seen.cost, seen.seed)
+    assert ((LINK,), COST, 7) == (tuple(picture.url for picture in seen.pictures), seen.cost, seen.seed)
     assert [f"{MAGNIFIC.base_url}/result/flux-2-klein/{ID}"] == [call.url for call in world.polls]
 
 
@@ -443,7 +444,7 @@ def test_a_second_call_belongs_to_the_errand() -> None:
     script = [accepted(ATTIC), Said(200, {"status": "COMPLETED", "cost": 0.15}), RESULT]
     for fetch in (True, False):
         result = World(script).run(errand(ATTIC, fetch=fetch))
-        assert ([(LINK, 7)], "0.15") == ([(image.url, image.seed) for image in result.images], str(result.cost))
+        assert ([(LINK, 7)], "0.15 USD") == ([(image.url, image.seed) for image in result.images], str(result.cost))
 
 
 def test_a_second_call_goes_to_where_a_poll_says() -> None:
@@ -520,7 +521,7 @@ def test_a_cost_is_known_if_that_of_every_image_is() -> None:
             answer.document["data"]["cost"] = cost
         return World([*[accepted(APIMART)] * len(costs), *answers]).run(errand(APIMART, n=len(costs))).cost
 
-    assert Decimal("0.35") == costing(0.15, 0.2)
+    assert Amount.parse("0.35 USD") == costing(0.15, 0.2)
     assert None is costing(0.15, None)
     assert None is costing(None)
 

@@ -6,8 +6,8 @@ The expectations are written out from the services' own pages, field by field, a
 import base64
 import json
 import socket
+import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -15,10 +15,11 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.report import Outcome, Verdict
 from fluxkit._contract.request import Request
-from fluxkit._wire.draft import FITS, WISHES
+from fluxkit._wire.draft import FITS, SIZE_FIELDS, WISHES
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import Charged, SettingsError, Unsupported
 from fluxkit.provider import (
@@ -96,6 +97,11 @@ def label(value: Any) -> str | None:
 def told(verdict: Verdict) -> tuple[str, Any, str]:
     """The outcome, the value asked for and the note."""
     return verdict.outcome, verdict.asked, verdict.note
+
+
+def reason(allowed: str) -> str:
+    """Why a field is not sent, as a note says it of what the error allows."""
+    return allowed.removeprefix("nothing, ") if allowed.startswith("nothing, ") else f"allowed: {allowed}"
 
 
 def b64(content: bytes) -> str:
@@ -358,23 +364,22 @@ def test_message_names_every_refused_field_with_what_is_allowed_and_what_to_do()
         options={"guidance": 3.0},
     )
     assert """\
-magnific:flux-2-klein cannot serve aspect = '5:1': the nearest is 1408x704, ratio 150.0% off.
+magnific:flux-2-klein cannot serve aspect = '5:1': the nearest is 2:1 (1408x704, ratio 150.0% off), \
+then 16:9 (185.7% off) and 3:2 (242.1% off).
   Allowed: 1:1, 4:3, 3:4, 16:9, 9:16, 3:2, 2:3, 2:1, 1:2, 4:5 at 1K or 2K.
   To take the nearest: fit = "nearest"
 magnific:flux-2-klein cannot serve seed = -1.
   Allowed: a whole number from 0 to 4294967295.
-  To send the request without it: unsupported = { seed = "drop" }
 magnific:flux-2-klein cannot serve references = Reference(webp, 32 bytes, sha256 af092d889fe2).
   Allowed: at most 4, each an image as bytes (jpeg, png).
 magnific:flux-2-klein cannot serve enhance_prompt = True.
   Allowed: nothing, the model has no enhance_prompt.
-  To send the request without it: unsupported = { enhance_prompt = "drop" }
 magnific:flux-2-klein cannot serve safety_tolerance = 6.
   Allowed: a whole number from 0 to 5.
-  To send the request without it: unsupported = { safety_tolerance = "drop" }
 magnific:flux-2-klein cannot serve output_format = 'webp'.
   Allowed: png, jpeg.
-  To send the request without it: unsupported = { output_format = "drop" }
+  To send the request without them: \
+unsupported = { seed = "drop", enhance_prompt = "drop", safety_tolerance = "drop", output_format = "drop" }
 magnific:flux-2-klein cannot serve guidance = 3.0.
   Allowed: nothing, the model has no options.""" == str(error)
     assert ("aspect", "5:1", KLEIN_SIZES, 'fit = "nearest"') == (error.field, error.asked, error.allowed, error.setting)
@@ -425,6 +430,18 @@ def test_long_values_are_cut_short_in_messages() -> None:
     assert "y" * 1_000_000 == error.asked
 
 
+@pytest.mark.parametrize("fields", [{}, {"seed": 7, "n": 3}, {"seed": 70, "n": 3}, {"aspect": "1:1"}], ids=label)
+def test_every_field_has_a_verdict_also_where_the_form_misses_one(fields: dict[str, Any]) -> None:
+    form = {"references": At("image", Only(Hosted())), "seed": At("seed", Whole(0, 9))}
+    whole = Form({"prompt": At("prompt", Text()), **form}, need=["prompt", "references"])
+    provider = declared(Model(name="one", request=whole, sizes=SQUARE))
+    error = refusal(provider, "one", **fields)
+    assert [*filled(Request("a cat", **fields)), "references"] == sorted(
+        (verdict.field for verdict in error.verdicts), key=lambda field: field == "references"
+    )
+    assert "odd:one cannot do without references.\n  Allowed: exactly one, a public http(s) address." in str(error)
+
+
 # Wishes may be dropped, substance never
 
 
@@ -447,7 +464,7 @@ def test_wish_is_dropped_where_that_is_set_and_reported(
 ) -> None:
     made = plan(provider, model, **{field: value}, unsupported={field: "drop"})
     assert plan(provider, model).documents == made.documents
-    assert (Outcome.DROPPED, value, f"allowed: {allowed}") == told(made.report[field])
+    assert (Outcome.DROPPED, value, reason(allowed)) == told(made.report[field])
     assert made.report[field].sent is None
     refusal(provider, model, **{field: value}, unsupported={field: "refuse"})
 
@@ -473,17 +490,54 @@ def test_dropping_one_field_does_not_excuse_another() -> None:
     }
 
 
+ALLOWED = (
+    'Allowed: "refuse", or a mapping such as {"seed": "drop"} of '
+    'seed, enhance_prompt, safety_tolerance, output_format, each "drop" or "refuse".'
+)
+
+
 @pytest.mark.parametrize(
-    "field", ["prompt", "aspect", "resolution", "size", "n", "references", "webhook_url", "options", "guidance", ""]
+    ("field", "way_out"),
+    [
+        ("prompt", ""),
+        ("aspect", '; the nearest size is taken with fit = "nearest"'),
+        ("resolution", '; the nearest size is taken with fit = "nearest"'),
+        ("size", '; the nearest size is taken with fit = "nearest"'),
+        ("n", "; leave it out of the request"),
+        ("references", "; leave it out of the request"),
+        ("webhook_url", "; leave it out of the request"),
+        ("options", "; leave it out of the request"),
+    ],
 )
 @pytest.mark.parametrize("what", ["drop", "refuse"])
-def test_substance_cannot_be_dropped(field: str, what: str) -> None:
+def test_substance_cannot_be_dropped_and_the_error_says_why(field: str, way_out: str, what: str) -> None:
     with pytest.raises(SettingsError) as caught:
         plan(MAGNIFIC, KLEIN, unsupported={"seed": "drop", field: what})
     assert (
-        f"unsupported has {field!r}: {what!r}. Allowed: seed, enhance_prompt, safety_tolerance, output_format, "
-        "each 'drop' or 'refuse'; all else is substance and never dropped." == str(caught.value)
+        f"unsupported has {field!r}: {what!r}, and {field} is substance: without it the image would be another one "
+        f"than was asked for, so it is never dropped{way_out}. {ALLOWED}" == str(caught.value)
     )
+
+
+@pytest.mark.parametrize("field", ["guidance", "", 7])
+def test_what_no_request_has_cannot_be_dropped(field: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        plan(MAGNIFIC, KLEIN, unsupported={field: "drop"})
+    assert f"unsupported has {field!r}: 'drop'. {ALLOWED}" == str(caught.value)
+
+
+@pytest.mark.parametrize("whole", ["drop", "", "seed", ["seed"], True])
+def test_one_word_can_only_refuse(whole: Any) -> None:
+    with pytest.raises(SettingsError) as caught:
+        plan(MAGNIFIC, KLEIN, unsupported=whole)
+    assert f"unsupported is {whole!r}. {ALLOWED}" == str(caught.value)
+
+
+def test_the_word_refuse_gives_up_nothing() -> None:
+    with pytest.raises(Unsupported) as caught:
+        plan(APIMART, PRO, seed=7, unsupported="refuse")
+    assert "seed" == caught.value.field
+    assert plan(APIMART, PRO).body == plan(APIMART, PRO, unsupported="refuse").body
 
 
 @pytest.mark.parametrize("what", ["ignore", "", True, None])
@@ -579,23 +633,104 @@ def test_close_fit(
 
 
 @pytest.mark.parametrize(
-    ("provider", "model", "fields", "field", "nearest", "allowed"),
+    ("provider", "model", "fields", "field", "nearest", "name", "others", "allowed"),
     [
-        (MAGNIFIC, KLEIN, {"aspect": "5:4"}, "aspect", "1280x960, ratio 6.7% off", KLEIN_SIZES),
-        (MAGNIFIC, KLEIN, {"aspect": "1021:1000"}, "aspect", "1024x1024, ratio 2.1% off", KLEIN_SIZES),
-        (MAGNIFIC, KLEIN, {"aspect": "21:9"}, "aspect", "1408x704, ratio 16.7% off", KLEIN_SIZES),
-        (MAGNIFIC, KLEIN, {"aspect": "17:10"}, "aspect", "1344x768, ratio 2.9% off", KLEIN_SIZES),
-        (MAGNIFIC, KLEIN, {"aspect": "5:4", "resolution": "2K"}, "aspect", "2048x1536, ratio 6.7% off", KLEIN_SIZES),
-        (MAGNIFIC, KLEIN, {"size": "1280x1024"}, "size", "1280x960, ratio 6.7% off, 0.94 times the area", KLEIN_SIZES),
-        (MAGNIFIC, PRO, {"aspect": "6:1"}, "aspect", "1440x256, ratio 6.7% off", PRO_SIZES),
-        (MAGNIFIC, PRO, {"size": "2048x256"}, "size", "1440x256, ratio 42.2% off, 0.70 times the area", PRO_SIZES),
-        (APIMART, PRO, {"aspect": "4:5"}, "aspect", "1248x1664, ratio 6.7% off", URL_SIZES),
-        (APIMART, FLEX, {"aspect": "2:1"}, "aspect", "1920x1080, ratio 12.5% off", URL_SIZES),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"aspect": "5:4"},
+            "aspect",
+            "1280x960, ratio 6.7% off",
+            "4:3",
+            "3:2 (16.9% off) and 1:1 (25.0% off)",
+            KLEIN_SIZES,
+        ),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"aspect": "1021:1000"},
+            "aspect",
+            "1024x1024, ratio 2.1% off",
+            "1:1",
+            "4:3 (30.6% off) and 4:5 (31.3% off)",
+            KLEIN_SIZES,
+        ),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"aspect": "21:9"},
+            "aspect",
+            "1408x704, ratio 16.7% off",
+            "2:1",
+            "16:9 (33.3% off) and 3:2 (59.6% off)",
+            KLEIN_SIZES,
+        ),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"aspect": "17:10"},
+            "aspect",
+            "1344x768, ratio 2.9% off",
+            "16:9",
+            "3:2 (16.3% off) and 2:1 (17.6% off)",
+            KLEIN_SIZES,
+        ),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"aspect": "5:4", "resolution": "2K"},
+            "aspect",
+            "2048x1536, ratio 6.7% off",
+            "4:3",
+            "3:2 (17.7% off) and 1:1 (25.0% off)",
+            KLEIN_SIZES,
+        ),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"size": "1280x1024"},
+            "size",
+            "1280x960, ratio 6.7% off, 0.94 times the area",
+            "4:3",
+            "3:2 (16.9% off) and 1:1 (25.0% off)",
+            KLEIN_SIZES,
+        ),
+        (MAGNIFIC, PRO, {"aspect": "6:1"}, "aspect", "1440x256, ratio 6.7% off", None, "", PRO_SIZES),
+        (
+            MAGNIFIC,
+            PRO,
+            {"size": "2048x256"},
+            "size",
+            "1440x256, ratio 42.2% off, 0.70 times the area",
+            None,
+            "",
+            PRO_SIZES,
+        ),
+        (
+            APIMART,
+            PRO,
+            {"aspect": "4:5"},
+            "aspect",
+            "1248x1664, ratio 6.7% off",
+            "3:4",
+            "2:3 (20.0% off) and 1:1 (25.0% off)",
+            URL_SIZES,
+        ),
+        (
+            APIMART,
+            FLEX,
+            {"aspect": "2:1"},
+            "aspect",
+            "1920x1080, ratio 12.5% off",
+            "16:9",
+            "3:2 (33.3% off) and 4:3 (50.0% off)",
+            URL_SIZES,
+        ),
     ],
     ids=label,
 )
 def test_close_fit_refuses_a_foreign_ratio_and_shows_the_nearest(
-    provider: Provider, model: str, fields: Any, field: str, nearest: str, allowed: str
+    provider: Provider, model: str, fields: Any, field: str, nearest: str, name: str | None, others: str, allowed: str
 ) -> None:
     error = refusal(provider, model, **fields)
     assert (field, fields[field], allowed, 'fit = "nearest"') == (
@@ -604,8 +739,9 @@ def test_close_fit_refuses_a_foreign_ratio_and_shows_the_nearest(
         error.allowed,
         error.setting,
     )
+    found = f"{name} ({nearest}), then {others}" if name else nearest
     assert (
-        f"{provider.name}:{model} cannot serve {field} = {fields[field]!r}: the nearest is {nearest}.\n"
+        f"{provider.name}:{model} cannot serve {field} = {fields[field]!r}: the nearest is {found}.\n"
         f'  Allowed: {allowed}.\n  To take the nearest: fit = "nearest"' == str(error)
     )
     assert [field] == [verdict.field for verdict in error.verdicts if verdict.outcome is Outcome.REFUSED]
@@ -639,7 +775,14 @@ def test_exact_fit_takes_what_is_exact(provider: Provider, model: str, fields: A
     [
         (MAGNIFIC, KLEIN, {"aspect": "16:9"}, "aspect", "1344x768, ratio 1.6% off", "close"),
         (MAGNIFIC, KLEIN, {"aspect": "2:3"}, "aspect", "832x1216, ratio 2.6% off", "close"),
-        (MAGNIFIC, KLEIN, {"aspect": "5:4"}, "aspect", "1280x960, ratio 6.7% off", "nearest"),
+        (
+            MAGNIFIC,
+            KLEIN,
+            {"aspect": "5:4"},
+            "aspect",
+            "4:3 (1280x960, ratio 6.7% off), then 3:2 (16.9% off) and 1:1 (25.0% off)",
+            "nearest",
+        ),
         (MAGNIFIC, KLEIN, {"size": "1344x769"}, "size", "1344x768, ratio 0.1% off", "close"),
         (MAGNIFIC, KLEIN, {"size": "1000x1000"}, "size", "1024x1024, 1.05 times the area", "close"),
         # These pixels may come, or others: nobody documents which.
@@ -778,7 +921,7 @@ magnific:flux-2-klein, 2 x 1344x768 px
   prompt: as asked
   aspect: as asked (1344x768, ratio 1.6% off)
   n: as asked (a task for each)
-  enhance_prompt: dropped (allowed: nothing, the model has no enhance_prompt)
+  enhance_prompt: dropped (the model has no enhance_prompt)
   price: unknown""" == str(made)
 
 
@@ -944,7 +1087,7 @@ def test_size_is_left_to_a_service_that_does_not_say_which_it_takes() -> None:
     )
     assert str(made).startswith("odd:one, 1 x of the service's size\n")
     asked = plan(silent, "one", size="512x256")
-    assert ("512x256", ((512, 256),), Decimal("0.030")) == (asked.body["size"], asked.expected, asked.price)
+    assert ("512x256", ((512, 256),), Amount.parse("0.03 USD")) == (asked.body["size"], asked.expected, asked.price)
 
 
 def test_size_is_refused_by_a_service_that_can_neither_be_told_nor_says_which_it_takes() -> None:
@@ -1000,14 +1143,14 @@ def test_seeds_that_would_leave_a_range_without_a_lowest_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
-    [({}, "0.030"), ({"n": 4}, "0.120"), ({"n": 100}, "3.000"), ({"references": [URL]}, None)],
+    [({}, "0.030 USD"), ({"n": 4}, "0.120 USD"), ({"n": 100}, "3.000 USD"), ({"references": [URL]}, None)],
     ids=label,
 )
 def test_price_is_that_of_all_images_and_unknown_where_it_is_unknown(fields: Any, expected: str | None) -> None:
     provider = declared(model({"references": At("image", Only(Hosted()))}, price=PRICE))
     made = plan(provider, "one", **fields)
-    assert (None if expected is None else Decimal(expected)) == made.price
-    assert str(made).endswith("price: unknown" if expected is None else f"price: {expected} USD")
+    assert (expected and Amount.parse(expected)) == made.price
+    assert str(made).endswith("price: unknown" if expected is None else f"price: {expected}")
 
 
 @pytest.mark.parametrize(("provider", "name"), [(MAGNIFIC, KLEIN), (FREEPIK, PRO), (APIMART, PRO)])
@@ -1110,6 +1253,7 @@ def test_request_is_refused_with_a_reason_or_planned_as_the_service_reads_it(
     if isinstance(made, Unsupported):
         event("refused")
         check_refusal(made, request, drops, settings.get("fit", "close"))
+        check_remedy(made, provider, name, request, settings)
     else:
         event("planned")
         check_plan(made, request, drops)
@@ -1121,15 +1265,34 @@ def check_refusal(error: Unsupported, request: Request, drops: set[str], fit: st
     refused = [verdict for verdict in error.verdicts if verdict.outcome is Outcome.REFUSED]
     assert refused
     first, lines = refused[0], str(error).splitlines()
-    assert (first.field, first.asked, first.note) == (error.field, error.asked, f"allowed: {error.allowed}")
+    assert (first.field, first.asked) == (error.field, error.asked)
+    assert first.note in (reason(str(error.allowed)), first.note if " the nearest is " in f" {first.note}" else "")
     assert len(refused) == sum(" cannot " in line for line in lines) == sum("Allowed: " in line for line in lines)
     assert len(lines) <= 3 * len(refused)
     assert all(verdict.field in str(error) for verdict in refused)
-    assert max(map(len, lines)) < 200
+    assert max(map(len, lines)) < 250
     assert drops.isdisjoint(verdict.field for verdict in refused)
     assert {verdict.field for verdict in error.verdicts if verdict.outcome is Outcome.DROPPED} <= drops
     if fit == "nearest":
         assert {"aspect", "resolution", "size"}.isdisjoint(verdict.field for verdict in refused)
+
+
+def check_remedy(
+    error: Unsupported, provider: Provider, name: str, request: Request, settings: Mapping[str, Any]
+) -> None:
+    """The settings that the message prints are lines of TOML, and with them only substance is refused, or nothing."""
+    lines = [line.partition(": ")[2] for line in str(error).splitlines() if line.startswith("  To ")]
+    assert (error.setting in lines) == bool(error.setting)
+    try:
+        made: Plan | Unsupported = make_plan(provider, name, request, **{**settings, **tomllib.loads("\n".join(lines))})
+    except Unsupported as again:
+        made = again
+    left = refused_in(made) if isinstance(made, Unsupported) else []
+    assert left == [field for field in refused_in(error) if field not in SIZE_FIELDS + WISHES]
+
+
+def refused_in(error: Unsupported) -> list[str]:
+    return [verdict.field for verdict in error.verdicts if verdict.outcome is Outcome.REFUSED]
 
 
 def check_plan(made: Plan, request: Request, drops: set[str]) -> None:

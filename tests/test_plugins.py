@@ -551,7 +551,7 @@ def test_acme_writes_a_dialect_of_its_own(acme: types.ModuleType) -> None:
         },
     } == plan.body
     assert "authorization" == acme.ACME.key.header
-    assert Decimal("0.03") == make_plan(acme.ACME, "flux-2-acme", Request("a lynx", size="1440x1408")).price
+    assert "0.03 USD" == str(make_plan(acme.ACME, "flux-2-acme", Request("a lynx", size="1440x1408")).price)
 
 
 def test_acme_answers_with_a_job(acme: types.ModuleType) -> None:

@@ -26,6 +26,7 @@ from shapes.openai import OPENAI, TOGETHER
 from shapes.replicate import REPLICATE
 
 from fluxkit import strategies
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.request import Request
 from fluxkit._contract.result import Result
 from fluxkit._contract.size import Want
@@ -80,6 +81,10 @@ each_shape = pytest.mark.parametrize("provider", SHAPES, ids=lambda provider: pr
 
 
 # What goes out.
+
+
+def dollars(number: str | Decimal) -> Amount:
+    return Amount(Decimal(number), "USD")
 
 
 @attrs.frozen
@@ -240,7 +245,7 @@ def test_requests_become_the_bodies_that_the_services_document(sent: Sent) -> No
     call = submission(plan, 0)
     expected = sent.body if sent.provider is REPLICATE else {**PROMPT, **sent.body}
     assert ("POST", sent.url, expected) == (call.method, call.url, json.loads(call.body))
-    assert (sent.pixels, sent.price and Decimal(sent.price)) == (plan.pixels, plan.price)
+    assert (sent.pixels, sent.price and dollars(sent.price)) == (plan.pixels, plan.price)
     assert plan.expected == (() if None in plan.pixels else (plan.pixels,))
 
 
@@ -484,7 +489,7 @@ def check_delivery(errand: Errand, result: Result, model: str) -> None:
     assert image.path.stat().st_size == image.size
     (charge,) = errand.mock.charges
     assert (1, model) == (errand.mock.billed, charge.model)
-    assert row.price is None or charge.amount == result.cost
+    assert row.price is None or dollars(charge.amount) == result.cost
     assert result.tasks[0].id
 
 
@@ -607,9 +612,9 @@ def test_an_image_of_an_answer_without_a_task_may_also_come_by_link(tmp_path: Pa
 def test_credits_are_dollars(model: str, asked: dict[str, Any], cost: str, tmp_path: Path) -> None:
     walk = errand(BFL, tmp_path)
     plan = walk.plan(model, Request("a lighthouse", **asked))
-    assert Decimal(cost) == plan.price
+    assert dollars(cost) == plan.price
     result = walk.run(generate(plan, walk.manner()))
-    assert (Decimal(cost), Decimal(cost)) == (result.cost, walk.mock.charges[0].amount)
+    assert (dollars(cost), Decimal(cost)) == (result.cost, walk.mock.charges[0].amount)
 
 
 @pytest.mark.parametrize(("provider", "life"), [(BFL, 600), (REPLICATE, 3600)], ids=["bfl", "replicate"])
@@ -721,7 +726,7 @@ def test_an_answer_means_what_it_says(provider: Provider, sample: Sample) -> Non
     said["images"] = [attrs.asdict(each, filter=lambda _, value: value is not None) for each in said.pop("pictures")]
     expected = dict(sample.means)
     if "cost" in expected:
-        expected["cost"] = Decimal(expected["cost"])
+        expected["cost"] = dollars(expected["cost"])
     for image in expected.get("images", ()):
         if "content" in image:  # an image without a task gives the task its name
             assert 16 == len(said.pop("id"))
@@ -868,7 +873,7 @@ def test_the_given_host_is_polled_with_the_key_and_the_delivery_host_never_gets_
     result = stage.play(BFL, generate(bfl_plan(), quietly(tmp_path)))
     assert {"api.bfl.ai": True, "api.eu2.bfl.ai": True, "delivery-eu1.bfl.ai": False} == stage.keyed(BFL)
     (image,) = result.images
-    assert ((1024, 1024), (), 42, Decimal("0.03")) == (image.pixels, image.mismatch, image.seed, result.cost)
+    assert ((1024, 1024), (), 42, dollars("0.03")) == (image.pixels, image.mismatch, image.seed, result.cost)
     assert READY["result"]["sample"] == image.url
 
 

@@ -13,7 +13,7 @@ from .report import Report
 from .task import Task
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from .amount import Amount
 
 
 @attrs.frozen
@@ -70,7 +70,7 @@ class Image:
 class Result:
     """What a request brought: its images, and an error for each of its tasks that failed.
 
-    ``cost`` is what the service says it charged in US dollars, None if it does not say it.
+    ``cost`` is what the service says it charged, None if it does not say it.
     """
 
     provider: str
@@ -79,7 +79,7 @@ class Result:
     errors: tuple[FluxError, ...] = ()
     tasks: tuple[Task, ...] = ()
     report: Report = attrs.field(factory=Report, eq=False)
-    cost: "Decimal | None" = None
+    cost: "Amount | None" = None
     mocked: bool = False
 
     def to_dict(self) -> Mapping[str, Any]:

@@ -2,9 +2,12 @@
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from .amount import Amount
 
 
 class State(enum.StrEnum):
@@ -90,6 +93,6 @@ class Snapshot:
     pictures: tuple[Picture, ...] = ()
     reason: str | None = None
     progress: float | None = None
-    cost: Any = None
+    cost: "Amount | None" = None
     seed: int | None = None
     problems: tuple[str, ...] = ()

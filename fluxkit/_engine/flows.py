@@ -4,11 +4,13 @@ A flow yields effects and is sent their answers; errors of the network are throw
 being closed, and none repeats a submit that may have been accepted.
 """
 
+import functools
+import operator
 from collections.abc import Sequence
-from decimal import Decimal
 
 import attrs
 
+from .._contract.amount import Amount
 from .._contract.report import Report
 from .._contract.result import Image, Result
 from .._contract.task import Snapshot, Task
@@ -29,7 +31,7 @@ class Delivery:
 
     task: Task
     images: tuple[Image, ...]
-    cost: Decimal | None
+    cost: Amount | None
     trouble: FluxError | None = None
 
 
@@ -120,6 +122,6 @@ def _result(deliveries: Sequence[Delivery], errors: tuple[FluxError, ...], repor
         errors=errors + tuple(delivery.trouble for delivery in deliveries if delivery.trouble is not None),
         tasks=tuple(delivery.task for delivery in deliveries),
         report=report,
-        cost=sum(costs, Decimal(0)) if len(costs) == len(deliveries) else None,
+        cost=functools.reduce(operator.add, costs) if len(costs) == len(deliveries) else None,
         mocked=first.mocked,
     )

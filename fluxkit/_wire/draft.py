@@ -1,11 +1,11 @@
 """A model's attempt at a request, from which a plan or a refusal is made."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Literal, get_args
 
 import attrs
 
+from .._contract.amount import Amount
 from .._contract.media import format_named
 from .._contract.report import Outcome, Report, Verdict, shorten
 from .._contract.request import Request
@@ -14,7 +14,8 @@ from ..errors import Unsupported
 from .codecs import At, Form
 from .declaration import Model, Provider
 from .json import MISSING, Json, Path, Problem, Unfit, merge, plant
-from .nearest import nearest
+from .nearest import Space, nearest, runners_up
+from .price import Stated, price_of
 from .scalars import Codec, Whole
 
 Fit = Literal["close", "exact", "nearest"]
@@ -37,18 +38,11 @@ ORDER = ("prompt", *SIZE_FIELDS, "n", *FIELDS[1:])
 
 @attrs.frozen(eq=False)
 class _Refusal:
-    """Why a field is refused: what the model cannot do, what it can, and the setting that lets the request through."""
+    """Why a field is refused: what the model cannot do, what it can, and the remedy: a fit that will do, or "drop"."""
 
     cannot: str
     allowed: str
-    effect: str = ""
-    setting: str | None = None
-
-    def lines(self, model: str) -> Iterator[str]:
-        yield f"{model} cannot {self.cannot}."
-        yield f"  Allowed: {self.allowed}."
-        if self.setting:
-            yield f"  {self.effect}: {self.setting}"
+    remedy: Literal["close", "nearest", "drop"] | None = None
 
 
 class Draft:
@@ -100,9 +94,11 @@ class Draft:
                 continue
             note = _missed(point, *missed)
             if strays and self.fit != "nearest":
-                cannot = f"serve {field} = {shorten(asked)}{' exactly' if exact else ''}: the nearest is {note}"
-                setting = f'fit = "{"nearest" if far else "close"}"'
-                self._refuse(field, _Refusal(cannot, self.row.sizes.allowed(), "To take the nearest", setting))
+                near = _nearest(self.row.sizes, want, point, note) if far else f"the nearest is {note}"
+                cannot = f"serve {field} = {shorten(asked)}{' exactly' if exact else ''}: {near}"
+                self._refuse(
+                    field, _Refusal(cannot, self.row.sizes.allowed(), "nearest" if far else "close"), note=near
+                )
             else:
                 outcome = Outcome.AS_ASKED if same else Outcome.APPROXIMATED
                 self.verdicts[field] = Verdict(field, outcome, asked, point.choice, note)
@@ -137,10 +133,10 @@ class Draft:
             left = {field: value for field, value in asked.items() if field not in self.verdicts}
             if len(left) < len(asked):
                 self._write(left)
-            return
+                return  # or else the form misses something, and all that is there fits
         for field, value in asked.items():
             self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value)
-        if "seed" in asked and self.request.n > 1:
+        if "seed" in asked and self.request.n > 1 and self.values:
             seeds = tuple(values["seed"] for values in self.values)
             note = f"{seeds[0]} to {seeds[-1]}, one for each image"
             self.verdicts["seed"] = Verdict("seed", Outcome.AS_ASKED, self.request.seed, seeds, note)
@@ -169,16 +165,15 @@ class Draft:
     def _without(self, field: str, value: Any, allowed: str) -> None:
         """Drops a field whose *value* cannot be sent if that is set, and refuses it otherwise."""
         if field in self.drops:
-            self.verdicts[field] = Verdict(field, Outcome.DROPPED, self._given(field), note=f"allowed: {allowed}")
+            self.verdicts[field] = Verdict(field, Outcome.DROPPED, self._given(field), note=_reason(allowed))
             return
-        setting = f'unsupported = {{ {field} = "drop" }}' if field in WISHES else None
-        self._refuse(
-            field, _Refusal(f"serve {_shown(field, value)}", allowed, "To send the request without it", setting)
-        )
+        self._refuse(field, _Refusal(f"serve {_shown(field, value)}", allowed, "drop" if field in WISHES else None))
 
-    def _refuse(self, field: str, refusal: _Refusal) -> None:
+    def _refuse(self, field: str, refusal: _Refusal, *, note: str | None = None) -> None:
         self.refusals[field] = refusal
-        self.verdicts[field] = Verdict(field, Outcome.REFUSED, self._given(field), note=f"allowed: {refusal.allowed}")
+        self.verdicts[field] = Verdict(
+            field, Outcome.REFUSED, self._given(field), note=note or _reason(refusal.allowed)
+        )
 
     def _given(self, field: str) -> Any:
         """What the request holds."""
@@ -189,25 +184,43 @@ class Draft:
         fields = dict.fromkeys((*ORDER, *self.request.options, *self.verdicts))
         return Report(tuple(self.verdicts[field] for field in fields if field in self.verdicts))
 
-    def price(self) -> Decimal | None:
-        """What all images cost in US dollars, None where it is unknown."""
-        if self.row.price is None or self.point is None:
-            return None
-        each = self.row.price.of(self.point.pixels, len(self.request.references))
+    def price(self, stated: Stated | None = None) -> Amount | None:
+        """What all images cost, None where it is unknown; what the user has *stated* takes the declared one's place."""
+        each = price_of(self.row, self.point, len(self.request.references), stated)
         return None if each is None else each * self.request.n
 
+    def settings(self) -> dict[str, str]:
+        """For each refused field that a setting would let through, that setting, as a line of a profile.
+
+        All wishes stand in one line, with those that are dropped already: it takes the place of the line that there is.
+        """
+        remedies = {field: refusal.remedy for field, refusal in self.refusals.items() if refusal.remedy}
+        fit = 'fit = "nearest"' if "nearest" in remedies.values() else 'fit = "close"'
+        wishes = [f'{wish} = "drop"' for wish in WISHES if remedies.get(wish) == "drop" or wish in self.drops]
+        drop = f"unsupported = {{ {', '.join(wishes)} }}"
+        return {field: drop if remedy == "drop" else fit for field, remedy in remedies.items()}
+
     def refusal(self) -> Unsupported:
-        """The error that names every refused field."""
+        """The error that names every refused field, and once each setting that would let the request through."""
         report = self.report()
         refused = report.of(Outcome.REFUSED)
         name = f"{self.provider.name}:{self.row.name}"
-        first = refused[0]
+        first, settings = refused[0], self.settings()
+        last = {settings.get(verdict.field): verdict.field for verdict in refused}
+        it = "them" if sum(refusal.remedy == "drop" for refusal in self.refusals.values()) > 1 else "it"
+        lines = []
+        for field in (verdict.field for verdict in refused):
+            setting = settings.get(field)
+            lines += [f"{name} cannot {self.refusals[field].cannot}.", f"  Allowed: {self.refusals[field].allowed}."]
+            if setting and last[setting] == field:
+                effect = "take the nearest" if setting.startswith("fit") else f"send the request without {it}"
+                lines.append(f"  To {effect}: {setting}")
         return Unsupported(
-            "\n".join(line for verdict in refused for line in self.refusals[verdict.field].lines(name)),
+            "\n".join(lines),
             field=first.field,
             asked=first.asked,
             allowed=self.refusals[first.field].allowed,
-            setting=self.refusals[first.field].setting,
+            setting=settings.get(first.field),
             verdicts=report.verdicts,
             provider=self.provider.name,
             model=self.row.name,
@@ -239,6 +252,20 @@ def _shown(field: str, value: Any) -> str:
     if field == "references" and isinstance(value, tuple):
         return f"{len(value)} reference{'s' if len(value) > 1 else ''}"
     return f"{field} = {shorten(value)}"
+
+
+def _reason(allowed: str) -> str:
+    """Why a field is not sent, as a note: nothing is allowed where the model has no such thing."""
+    lacks = allowed.startswith("nothing, ")
+    return allowed.removeprefix("nothing, ") if lacks else f"allowed: {allowed}"
+
+
+def _nearest(space: Space, want: Want, point: Point, note: str) -> str:
+    """What is nearest to a size that is refused, by the space's own names if it has any: what to ask for instead."""
+    if point.aspect is None:
+        return f"the nearest is {note}"
+    others = [f"{each.aspect} ({aspect_deviation(want, each):.1%} off)" for each in runners_up(space, want, point)]
+    return f"the nearest is {point.aspect} ({note}){', then ' if others else ''}{' and '.join(others)}"
 
 
 def _missed(point: Point, deviation: float, factor: float) -> str:

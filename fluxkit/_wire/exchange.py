@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import attrs
 
+from .._contract.amount import DOLLARS, Amount
 from .._contract.task import Picture, Snapshot, State, Task
 from ..errors import (
     Broken,
@@ -164,10 +165,18 @@ def read_snapshot(provider: Provider, codec: Codec, document: Json) -> Snapshot:
         pictures=pictures,
         reason=said.get("reason"),
         progress=said.get("progress"),
-        cost=said.get("cost"),
+        cost=_cost(said.get("cost")),
         seed=said.get("seed"),
         problems=problems,
     )
+
+
+def _cost(number: Any) -> Amount | None:
+    """What a service says it charged: US dollars, by the codec. What is no amount is not known, and loses no image."""
+    try:
+        return Amount(number, DOLLARS)
+    except ValueError:
+        return None
 
 
 def is_answer(provider: Provider, status: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from .._contract.size import RESOLUTIONS, Aspect, Point, Want, excess
+from .._contract.size import RESOLUTIONS, Aspect, Point, Want, aspect_deviation, excess
 
 
 class NoSuchSize(ValueError):
@@ -115,6 +115,19 @@ class Ideal:
 
     def _extent(self, width: float, height: float) -> float:
         return math.log1p(excess(width * height, self.area))
+
+
+def runners_up(space: Space, want: Want, found: Point, most: int = 2) -> tuple[Point, ...]:
+    """The points that are nearest in ratio after *found*, of its resolution and with other names; none on a canvas.
+
+    They are for a message: what to ask for instead.
+    """
+    default = None if space.default is None else space.point(space.default)
+    beside: dict[str, Point] = {}
+    for point in space.near(Ideal.of(want, default)):
+        if point.aspect not in (None, found.aspect) and point.resolution == found.resolution:
+            beside.setdefault(point.aspect, point)
+    return tuple(sorted(beside.values(), key=lambda point: aspect_deviation(want, point))[:most])
 
 
 @functools.lru_cache(maxsize=1024)

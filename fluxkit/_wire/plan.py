@@ -1,18 +1,25 @@
 """A plan: a request bound to a provider and a model, checked, before anything is sent."""
 
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
+from .._contract.amount import Amount
 from .._contract.report import Report, shorten
 from .._contract.request import Request
 from .._contract.size import Point
 from ..errors import SettingsError
 from .declaration import Model, Provider
-from .draft import FITS, WISHES, Draft, Fit
+from .draft import FITS, ORDER, SIZE_FIELDS, WISHES, Draft, Fit
 from .json import HEADERS, QUERY, Json
+from .price import Stated, stated_price
+
+#: The setting that says what becomes of wishes that a model cannot serve.
+Unwanted = Mapping[str, str] | Literal["refuse"]
+
+#: What a request is about. Nothing gives it up but the request itself.
+SUBSTANCE = tuple(field for field in (*ORDER, "options") if field not in WISHES)
 
 
 @attrs.frozen(eq=False)
@@ -21,7 +28,7 @@ class Plan:
 
     ``point`` is the size, None where it is left to a service that does not say which it takes then.
     ``values`` are the fields as the provider's form takes them, one mapping for each of the ``n`` images. ``price`` is
-    for all of them in US dollars, None where it is unknown, which is not nothing.
+    for all of them, None where it is unknown, which is not nothing.
     """
 
     provider: Provider
@@ -32,7 +39,7 @@ class Plan:
     report: Report
     values: tuple[Mapping[str, Any], ...]
     documents: tuple[Json, ...]
-    price: Decimal | None = None
+    price: Amount | None = None
     mocked: bool = False
 
     @property
@@ -59,7 +66,7 @@ class Plan:
         size = "of the service's size" if self.point is None else f"{self.point.width}x{self.point.height} px"
         lines = [f"{self.provider.name}:{self.model.name}, {self.request.n} x {size}"]
         lines += [f"  {verdict}" for verdict in self.report]
-        lines.append(f"  price: {'unknown' if self.price is None else f'{self.price} USD'}")
+        lines.append(f"  price: {'unknown' if self.price is None else self.price}")
         return "\n".join(lines)
 
 
@@ -70,28 +77,23 @@ def make_plan(
     *,
     base_url: str | None = None,
     fit: Fit = "close",
-    unsupported: Mapping[str, str] | None = None,
+    unsupported: Unwanted | None = None,
+    price: str | Stated | Mapping[str, str] | None = None,
     mocked: bool = False,
 ) -> Plan:
     """Binds *request* to a model of *provider*: of several that share the name, to the first that can serve it.
 
     *fit* says what becomes of a size that the model does not have: ``"close"`` takes a ratio within 2 % and the nearest
     area, ``"exact"`` takes no deviation, ``"nearest"`` any. *unsupported* names the wishes to give up where the model
-    cannot serve them: ``{"seed": "drop"}``.
+    cannot serve them: ``{"seed": "drop"}``; ``"refuse"`` gives up none. *price* is what one image costs, ``"0.03 USD"``
+    or such texts by resolution, and takes the place of the declared price.
 
     Raises ``Unsupported``, naming every field that cannot be served, and ``SettingsError`` for wrong settings.
     """
-    drops = _drops(unsupported or {})
-    if fit not in FITS:
-        raise SettingsError(f"fit is {shorten(fit)}. Allowed: {', '.join(FITS)}.")
-    rows = provider.named(model)
-    if not rows:
-        known = ", ".join(dict.fromkeys(row.name for row in provider.models))
-        raise SettingsError(f"{provider.name} has no model {shorten(model)}. Allowed: {known}.", provider=provider.name)
-    drafts = [Draft(provider, row, request, fit, drops) for row in rows]
-    draft = next((draft for draft in drafts if not draft.refusals), None)
-    if draft is None:
-        raise min(drafts, key=lambda draft: len(draft.refusals)).refusal()
+    draft = attempt(provider, model, request, fit=fit, unsupported=unsupported)
+    stated = stated_price(price, provider.named(model))
+    if draft.refusals:
+        raise draft.refusal()
     return Plan(
         provider=provider,
         model=draft.row,
@@ -101,16 +103,49 @@ def make_plan(
         report=draft.report(),
         values=draft.values,
         documents=draft.documents,
-        price=draft.price(),
+        price=draft.price(stated),
         mocked=mocked,
     )
 
 
-def _drops(unsupported: Mapping[str, str]) -> frozenset[str]:
+def attempt(
+    provider: Provider, model: str, request: Request, *, fit: Fit = "close", unsupported: Unwanted | None = None
+) -> Draft:
+    """What becomes of *request* on a model, also where it is refused: of several that share the name, the best draft.
+
+    Raises ``SettingsError`` for wrong settings.
+    """
+    drops = wishes_to_drop(unsupported)
+    if fit not in FITS:
+        raise SettingsError(f"fit is {shorten(fit)}. Allowed: {', '.join(FITS)}.")
+    rows = provider.named(model)
+    if not rows:
+        known = ", ".join(dict.fromkeys(row.name for row in provider.models))
+        raise SettingsError(f"{provider.name} has no model {shorten(model)}. Allowed: {known}.", provider=provider.name)
+    drafts = [Draft(provider, row, request, fit, drops) for row in rows]
+    return min(drafts, key=lambda draft: len(draft.refusals))  # the first that refuses nothing, if there is one
+
+
+def wishes_to_drop(unsupported: Unwanted | None) -> frozenset[str]:
+    """The wishes that the setting ``unsupported`` gives up. Raises ``SettingsError`` for what it cannot say."""
+    if unsupported is None or unsupported == "refuse":
+        return frozenset()
+    allowed = f'"refuse", or a mapping such as {{"seed": "drop"}} of {", ".join(WISHES)}, each "drop" or "refuse"'
+    if not isinstance(unsupported, Mapping):
+        raise SettingsError(f"unsupported is {shorten(unsupported)}. Allowed: {allowed}.")
     for field, what in unsupported.items():
-        if field not in WISHES or what not in ("drop", "refuse"):
+        if field in SUBSTANCE:
             raise SettingsError(
-                f"unsupported has {shorten(field)}: {shorten(what)}. "
-                f"Allowed: {', '.join(WISHES)}, each 'drop' or 'refuse'; all else is substance and never dropped."
+                f"unsupported has {shorten(field)}: {shorten(what)}, and {field} is substance: without it the image "
+                f"would be another one than was asked for, so it is never dropped{_way_out(field)}. Allowed: {allowed}."
             )
+        if field not in WISHES or what not in ("drop", "refuse"):
+            raise SettingsError(f"unsupported has {shorten(field)}: {shorten(what)}. Allowed: {allowed}.")
     return frozenset(field for field, what in unsupported.items() if what == "drop")
+
+
+def _way_out(field: str) -> str:
+    """What a user may want who asks for a field of substance to be dropped."""
+    if field in SIZE_FIELDS:
+        return '; the nearest size is taken with fit = "nearest"'
+    return "; leave it out of the request" if field != "prompt" else ""

@@ -1,9 +1,17 @@
-"""What an image costs, where a service publishes it. Money is ``Decimal`` in US dollars, never a float."""
+"""What an image costs: as the service publishes it, in US dollars, or as the user states it. Never a float."""
 
 import math
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import attrs
+
+from .._contract.amount import DOLLARS, Amount
+from .._contract.report import shorten
+from .._contract.size import Point
+from ..errors import SettingsError
+from .declaration import Model
 
 MEGAPIXEL = 1_048_576
 
@@ -35,3 +43,49 @@ class PerMegapixel:
             return None
         further = max(0, math.ceil(pixels[0] * pixels[1] / MEGAPIXEL) - 1)
         return (self.first + further * self.further) * self.unit
+
+
+#: What a user may state of a price: one for any image, or one for each resolution that the model names.
+Stated = Amount | Mapping[str, Amount]
+
+
+def stated_price(price: Any, rows: Sequence[Model]) -> Stated | None:
+    """The price that a user states for the models *rows*, read and checked; what was read before is taken as it is.
+
+    Raises ``SettingsError`` for what is no amount, and for resolutions that none of the models has.
+    """
+    if price is None:
+        return None
+    if not isinstance(price, Mapping):
+        return _amount_of("price", price)
+    names = dict.fromkeys(name for row in rows for name in row.sizes.resolutions)
+    unknown = [shorten(name) for name in price if name not in names]
+    if unknown or not price:
+        what = f"price names {', '.join(unknown)}" if unknown else "price is empty"
+        allowed = f"{', '.join(names)}, or one text" if names else "one text, because this model names no resolutions"
+        raise SettingsError(f'{what}. Allowed: {allowed} for any image, such as "0.03 USD".')
+    return {name: _amount_of(f'price of "{name}"', amount) for name, amount in price.items()}
+
+
+def _amount_of(name: str, price: Any) -> Amount:
+    if isinstance(price, Amount):
+        return price
+    try:
+        return Amount.parse(price)
+    except ValueError:
+        raise SettingsError(
+            f"{name} is {shorten(price)}. "
+            'Allowed: text with a number and a currency, such as "0.03 USD"; or such texts by resolution.'
+        ) from None
+
+
+def price_of(row: Model, point: Point | None, references: int, stated: Stated | None) -> Amount | None:
+    """What one image costs, None where it is unknown. What is *stated* takes the place of what is declared."""
+    if isinstance(stated, Amount):
+        return stated
+    if point is None:
+        return None
+    if stated is not None:
+        return stated.get(point.resolution or "")
+    number = None if row.price is None else row.price.of(point.pixels, references)
+    return None if number is None else Amount(number, DOLLARS)

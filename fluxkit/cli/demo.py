@@ -8,57 +8,73 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SettingsError
+from .complete import directories
 from .generate import writable
 from .help import Command
 from .mock import mock_part
-from .output import put, say
+from .options import AS_JSON
+from .output import put, put_document, say
 from .providers import load_all
 
 if TYPE_CHECKING:
-    from .._contract.result import Image
+    from .._contract.result import Result
 
 PROMPT = "a lighthouse at dusk"
 
 
-@click.command(cls=Command, examples=("fluxkit demo", "fluxkit demo --output-dir pictures"))
-@click.option("--output-dir", metavar="DIR", help="Where the images go; without it a new temporary directory.")
-def demo(output_dir: str | None) -> None:
+@click.command(cls=Command, examples=("fluxkit demo", "fluxkit demo -o pictures"))
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    shell_complete=directories,
+    help="Where the images go; without it a new temporary directory.",
+)
+@AS_JSON
+def demo(*, output: str | None, as_json: bool) -> None:
     """Make an image of each service, from the mock over HTTP.
 
     The mock is started on a free port of this machine. It takes no key and no other network, and nothing is bought:
-    this shows that all is well installed. The paths of the images are printed, one on each line.
+    this shows that all is well installed. The paths of the images are printed, one on each line; with --json a
+    document.
     """
     from .._plugins import installed
 
     registry = installed()
     bundled = [provider for provider in load_all(registry)[0] if registry.owner(provider.name).bundled]
-    to = _directory(output_dir)
+    to = _directory(output)
+    results = []
     service = mock_part("service:MockService")(bundled, progression="at once")
     with mock_part("server:Server")(service) as server:
         say(f"a mock of {', '.join(service.providers)} serves at {server.url}")
         for provider in bundled:
             start = time.monotonic()
             model = f"{provider.name}:{provider.models[0].name}"
-            image = _make(model, base_url=service.base_url(provider.name, server.url), key=service.key, to=to)
+            result = _make(model, base_url=service.base_url(provider.name, server.url), key=service.key, to=to)
+            image = result.images[0]
+            results.append(result.to_dict())
             width, height = image.pixels or (0, 0)
             say(f"{model}: {width}x{height} px, {image.media_type}, {time.monotonic() - start:.1f} s")
-            put(str(image.path))
+            if not as_json:
+                put(str(image.path))
+    if as_json:
+        put_document({"results": results, "billed": service.billed})
     say(f"the mock has billed {service.billed}; nothing was bought")
 
 
-def _directory(output_dir: str | None) -> Path:
-    if output_dir is None:
+def _directory(output: str | None) -> Path:
+    if output is None:
         return Path(tempfile.mkdtemp(prefix="fluxkit-demo-"))
     try:
-        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        Path(output).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"--output-dir is {output_dir}, which cannot be made: {error.strerror}.") from None
-    return writable(output_dir)
+        raise SettingsError(f"--output is {output}, which cannot be made: {error.strerror}.") from None
+    return writable(output)
 
 
-def _make(model: str, *, to: Path, **there: Any) -> "Image":
+def _make(model: str, *, to: Path, **there: Any) -> "Result":
     from .._client import Client
 
     with Client(model, fit="nearest", **there) as client:
         # This asks after the task at once, where generate gives it the time that the service documents.
-        return client.wait(client.submit(PROMPT, aspect="16:9"), to=to).images[0]
+        return client.wait(client.submit(PROMPT, aspect="16:9"), to=to)

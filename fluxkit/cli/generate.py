@@ -47,7 +47,7 @@ def generate(**given: Any) -> int:
         raise click.UsageError("--output and --no-fetch exclude each other: nothing would be written")
     request = request_of(given)
     to = writable(given["output"] or ".") if given["fetch"] else None
-    watch = Watch()
+    watch = Watch(request.n, fetch=given["fetch"])
     client = Client(
         given["provider"],
         key=None if given["offline"] else read_key(given["key_file"]),
@@ -91,7 +91,7 @@ def _list(result: "Result") -> None:
             say(f"{image.path}: {image.pixels[0]}x{image.pixels[1]} px, {image.media_type}{seed}")
         put(str(image.url if image.path is None else image.path))
     if result.cost is not None:
-        say(f"cost: {result.cost} USD{', in the mock only' if result.mocked else ''}")
+        say(f"cost: {result.cost}{', in the mock only' if result.mocked else ''}")
 
 
 def writable(output: str) -> Path:

@@ -28,8 +28,9 @@ class Command(click.Command):
         options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
         records = {option.name: option.get_help_record(ctx) for option in options}
         for title, names in (*self.sections.items(), ("Options", tuple(records))):
-            with formatter.section(title):
-                formatter.write_dl([row for name in names if (row := records.pop(name, None))])
+            if rows := [row for name in names if (row := records.pop(name, None))]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples."""

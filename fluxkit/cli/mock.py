@@ -7,7 +7,8 @@ import click
 
 from ..errors import PluginError, SettingsError
 from .help import Command
-from .output import put, say
+from .options import AS_JSON
+from .output import put, put_document, say
 from .providers import load_all
 
 
@@ -49,11 +50,12 @@ class Pace(click.Choice[str]):
 @click.option(
     "--seed", type=int, default=0, show_default=True, metavar="NUMBER", help="What ids, images and mishaps derive from."
 )
-def mock(port: int, progression: str, speed: float, seed: int) -> None:
+@AS_JSON
+def mock(*, port: int, progression: str, speed: float, seed: int, as_json: bool) -> None:
     """Serve a mock of every provider, until Ctrl-C.
 
     It serves this machine only. The base URL of each service is printed, and the key that all of them take; nothing is
-    bought. Ctrl-C is its proper end: the exit code is 0.
+    bought. With --json they are one document. Ctrl-C is its proper end: the exit code is 0.
     """
     from .._plugins import installed
 
@@ -66,9 +68,13 @@ def mock(port: int, progression: str, speed: float, seed: int) -> None:
     )
 
     def ready(url: str) -> None:
-        width = max(map(len, (*service.providers, "key")))
-        rows = [*((name, service.base_url(name, url)) for name in service.providers), ("key", service.key)]
-        put("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+        if as_json:
+            urls = {name: service.base_url(name, url) for name in service.providers}
+            put_document({"url": url, "key": service.key, "base_urls": urls})
+        else:
+            width = max(map(len, (*service.providers, "key")))
+            rows = [*((name, service.base_url(name, url)) for name in service.providers), ("key", service.key)]
+            put("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
         say("serving until Ctrl-C")
 
     try:

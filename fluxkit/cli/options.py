@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import ReferenceUnusable, SettingsError
+from .complete import files, models, size_names
 
 if TYPE_CHECKING:
     from .._contract.reference import Reference
@@ -62,56 +63,74 @@ def _stacked(options: Iterable[Callable[[Command], Command]]) -> Callable[[Comma
     return decorate
 
 
-request_options = _stacked(
+PROVIDER = click.option(
+    "-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex.", shell_complete=models
+)
+
+ASKED = (
+    click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9.", shell_complete=size_names("aspects")),
+    click.option(
+        "--resolution", metavar="1K|2K", help="How large, beside a ratio.", shell_complete=size_names("resolutions")
+    ),
+    click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
+    click.option("-n", "n", type=int, metavar="COUNT", help="How many images; each is bought by itself."),
+    click.option("--seed", type=int, metavar="NUMBER", help="Makes it come again; image i gets seed + i."),
+    click.option(
+        "--reference",
+        "references",
+        multiple=True,
+        metavar="FILE|URL",
+        shell_complete=files,
+        help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
+    ),
+    click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
+    click.option(
+        "--safety-tolerance",
+        type=int,
+        metavar="NUMBER",
+        help="What moderation lets pass, in the service's number.",
+    ),
+    click.option("--output-format", metavar="FORMAT", help="png, jpeg or webp. Without it, what -o FILE implies."),
+    click.option("--webhook-url", metavar="URL", help="Where the service reports the end of the task, too."),
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What only this service has; the value is read as JSON if it is JSON. May be repeated.",
+    ),
+    click.option(
+        "--fit",
+        type=click.Choice(FITS),
+        default="close",
+        show_default=True,
+        help="Which size will do: a ratio within 2 %, no other, or the nearest.",
+    ),
+    click.option(
+        "--drop",
+        type=click.Choice(WISHES),
+        multiple=True,
+        metavar="WISH",
+        help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
+    ),
+    click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
+)
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+
+request_options = _stacked((click.argument("prompt"), PROVIDER, *ASKED))
+"""What is asked for, and of whom; the same in every command that takes a request."""
+
+diff_options = _stacked(
     (
+        click.argument("a", metavar="FROM", shell_complete=models),
+        click.argument("b", metavar="TO", shell_complete=models),
         click.argument("prompt"),
-        click.option("-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex."),
-        click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9."),
-        click.option("--resolution", metavar="1K|2K", help="How large, beside a ratio."),
-        click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
-        click.option("-n", "n", type=int, metavar="COUNT", help="How many images; each is bought by itself."),
-        click.option("--seed", type=int, metavar="NUMBER", help="Makes it come again; image i gets seed + i."),
-        click.option(
-            "--reference",
-            "references",
-            multiple=True,
-            metavar="FILE|URL",
-            help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
-        ),
-        click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
-        click.option(
-            "--safety-tolerance",
-            type=int,
-            metavar="NUMBER",
-            help="What moderation lets pass, in the service's number.",
-        ),
-        click.option("--output-format", metavar="FORMAT", help="png, jpeg or webp. Without it, what -o FILE implies."),
-        click.option("--webhook-url", metavar="URL", help="Where the service reports the end of the task, too."),
-        click.option(
-            "--option",
-            "options",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="What only this service has; the value is read as JSON if it is JSON. May be repeated.",
-        ),
-        click.option(
-            "--fit",
-            type=click.Choice(FITS),
-            default="close",
-            show_default=True,
-            help="Which size will do: a ratio within 2 %, no other, or the nearest.",
-        ),
-        click.option(
-            "--drop",
-            type=click.Choice(WISHES),
-            multiple=True,
-            metavar="WISH",
-            help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
-        ),
-        click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
+        *ASKED,
+        AS_JSON,
     )
 )
-"""What is asked for; the same in every command that takes a request."""
+"""What is asked for, of two models."""
 
 
 def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
@@ -123,6 +142,7 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 "-o",
                 "--output",
                 metavar="PATH",
+                shell_complete=files,
                 help="A file or a directory; without it the current one. A name without suffix gets the true one.",
             ),
             click.option(
@@ -137,11 +157,17 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 help="For all of it together.",
                 **hide,
             ),
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead."),
+            AS_JSON,
             click.option(
                 "--offline", is_flag=True, help="Ask a mock in this process: no key, no network, no bill.", **hide
             ),
-            click.option("--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", **hide),
+            click.option(
+                "--key-file",
+                metavar="FILE|-",
+                help="Read the key from a file, or from stdin for -.",
+                shell_complete=files,
+                **hide,
+            ),
             click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
         )
     )

@@ -27,6 +27,7 @@ class Code(enum.IntEnum):
     ENDED = 5
     UNKNOWN = 6
     NOT_FETCHED = 7
+    NO_SWITCH = 8
     INTERRUPTED = 130
 
 
@@ -39,6 +40,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.ENDED: "the task ended without an image",
     Code.UNKNOWN: "perhaps bought, or still running: do not simply run it again",
     Code.NOT_FETCHED: "bought, but the image could not be had: do not simply run it again",
+    Code.NO_SWITCH: "diff: the other model cannot serve this request; nothing was sent",
     Code.INTERRUPTED: "Ctrl-C",
 }
 
@@ -56,6 +58,9 @@ CODES: Mapping[type[FluxError], Code] = {
     errors.DownloadError: Code.NOT_FETCHED,
     errors.ContractError: Code.NOT_FETCHED,
 }
+
+#: The words that begin lines of stderr, with their colours.
+LEADS: Mapping[str, str] = {"error": "red", "warning": "yellow", "try": "green"}
 
 #: A reply in a message is cut after so many characters.
 LONGEST_REPLY = 200
@@ -151,20 +156,20 @@ def parts_of(error: FluxError) -> tuple[list[str], list[str], list[str]]:
             allowed.append(choices.rstrip("."))
         else:
             said = choices
-        if line.startswith("  ") and (option := _option(said)):
-            options.append(option)
+        if line.startswith("  ") and (remedies := _options(said)):
+            options += remedies
         elif said.strip():
             what.append(said.strip())
     return what, allowed, options
 
 
-def _option(line: str) -> str | None:
-    """The command-line option behind a settings line of the library's messages, None for any other line."""
-    if found := re.search(r'unsupported = \{ (\w+) = "drop" \}', line):
-        return f"--drop {found[1].replace('_', '-')}"
+def _options(line: str) -> list[str]:
+    """The command-line options behind a settings line of the library's messages, none for any other line."""
+    if found := re.search(r"unsupported = \{(.*)\}", line):
+        return [f"--drop {wish.replace('_', '-')}" for wish in re.findall(r'(\w+) = "drop"', found[1])]
     if found := re.search(r'fit = "(\w+)"', line):
-        return f"--fit {found[1]}"
-    return None
+        return [f"--fit {found[1]}"]
+    return []
 
 
 def _advice(error: FluxError) -> str | None:
@@ -216,17 +221,34 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
+def has_colour(stream: TextIO) -> bool:
+    """Whether a stream shows colours: NO_COLOR and FORCE_COLOR decide (no-color.org), else whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def coloured(text: str, colour: str | None) -> str:
+    """*text* of a result in a colour, where stdout shows colours."""
+    return click.style(text, fg=colour) if colour and has_colour(sys.stdout) else text
+
+
 def say(text: str) -> None:
-    """Writes a line to stderr, if anybody is there."""
+    """Writes a line to stderr, if anybody is there; the word that says what kind of line it is may be in a colour."""
+    lead, colon, rest = printable(text).partition(": ")
     with suppress(OSError):
-        click.echo(printable(text), err=True)
+        if colon and lead in LEADS and has_colour(sys.stderr):
+            lead = click.style(lead, fg=LEADS[lead], bold=True)
+        click.echo(f"{lead}{colon}{rest}", err=True, color=has_colour(sys.stderr))
 
 
 def put(text: str) -> None:
     """Writes a result to stdout. That its reader has gone is no error; what a full disk refuses goes to stderr."""
     try:
         try:
-            click.echo(text)
+            click.echo(text, color=has_colour(sys.stdout))
         except UnicodeEncodeError:  # a file name that is no text, or an encoding of few letters
             click.echo(text.encode("utf-8", "surrogateescape"))
     except BrokenPipeError:

@@ -1,8 +1,10 @@
 """The program ``fluxkit``: its commands, its help, and the one place where errors become exit codes."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -15,10 +17,15 @@ from .output import MEANINGS, Code, report
 COMMANDS: Mapping[str, str] = {
     "generate": "Make images: buy them, wait for them, fetch them.",
     "plan": "Show what generate would send, bring and cost.",
+    "diff": "Show what would change if another model made the image.",
     "providers": "List the providers, their models and sizes.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
+    "completion": "Print the script that lets a shell complete fluxkit.",
 }
+
+#: The variable by which a shell asks for completions.
+COMPLETING = "_FLUXKIT_COMPLETE"
 
 EXAMPLE = 'fluxkit generate "a lighthouse at dusk" -p magnific:flux-2-klein --offline'
 
@@ -36,7 +43,8 @@ class Program(click.Group):
     ) -> Any:
         """Runs a command line; returns its exit code, or exits with it if *standalone_mode*."""
         arguments = sys.argv[1:] if args is None else list(args)
-        code = self._run(arguments, prog_name="fluxkit", complete_var=complete_var, **extra)
+        run = self._complete if COMPLETING in os.environ else self._run
+        code = run(arguments, prog_name="fluxkit", complete_var=complete_var, **extra)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -51,6 +59,17 @@ class Program(click.Group):
             return Code.DONE
         except Exception as error:  # noqa: BLE001 - whatever it is, a user sees lines and not a traceback
             return report(error, as_json="--json" in arguments)
+
+    def _complete(self, arguments: list[str], **extra: Any) -> int:
+        """Answers a shell that completes a line. Whatever is wrong is not said: the user is typing."""
+        from click.shell_completion import add_completion_class
+
+        from .completion import Bash
+
+        add_completion_class(Bash)
+        with suppress(Exception, SystemExit):
+            super().main(arguments, standalone_mode=False, **extra)
+        return Code.DONE
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes a first example, and the exit codes, which all commands share."""
@@ -80,5 +99,5 @@ def fluxkit() -> None:
     """Make images with any FLUX service, by one contract.
 
     A service's key is read from FLUXKIT_<PROVIDER>_KEY, such as FLUXKIT_APIMART_KEY. Results go to stdout, all else to
-    stderr; every command but mock and demo prints JSON with --json.
+    stderr; every command that has a result prints it as JSON with --json.
     """

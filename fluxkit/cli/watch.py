@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 class Watch:
     """The listener of a client: takes its notes, tells each event with ``tell``, and knows how things stand.
 
+    Of *count* tasks it tells how many are done: fetched, or ended where nothing is fetched (*fetch*) or came.
     ``problems`` is what the service said that its declaration does not know.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 1, *, fetch: bool = True) -> None:
+        self._count, self._fetch = count, fetch
+        self._done: set[str] = set()
         self.tell: Callable[[str], None] = say
         self.problems: dict[str, None] = {}
         self._leaving = 0
@@ -36,7 +39,7 @@ class Watch:
         match note.kind:
             case "intent":
                 self._leaving += 1
-                self.tell("sending")
+                self._say("sending")
             case "refused":
                 self._leaving -= 1
             case "unknown":
@@ -51,7 +54,8 @@ class Watch:
             case "fetched":
                 self._open.pop(entry["task"].id, None)
                 self._fetched.append(str(entry["path"]))
-                self.tell(f"fetched {entry['path']}")
+                self._done.add(entry["task"].id)
+                self._say(f"fetched {entry['path']}")
 
     def _take(self, task: "Task") -> None:
         from .._contract.task import State
@@ -60,7 +64,12 @@ class Watch:
             self._failed[task.id] = self._open.pop(task.id, task)
         else:
             self._open[task.id] = task
-        self.tell(f"task {task.id}: {task.status or task.state}")
+        if task.state.ended and not (task.state is State.COMPLETED and self._fetch):
+            self._done.add(task.id)
+        self._say(f"{task.status or task.state}: task {task.id}")
+
+    def _say(self, event: str) -> None:
+        self.tell(event if self._count == 1 else f"{len(self._done)} of {self._count} done, {event}")
 
     def standing(self) -> tuple[str, dict[str, Any]]:
         """How things stand, in words and as facts for an error: for a command that is cut short."""
@@ -102,8 +111,8 @@ def accounted(watch: Watch) -> Iterator[None]:
 def telling(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Gives a function that tells the user of an event.
 
-    On a terminal one line shows the last event and the seconds that pass, and is gone at the end. Elsewhere each event
-    is a line with the seconds since the start, or if *quiet* nothing at all.
+    On a terminal one line shows the last event and the time that passes, and is gone at the end; what does not fit into
+    it is cut. Elsewhere each event is a line with the seconds since the start, or if *quiet* nothing at all.
     """
     start = time.monotonic()
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
@@ -111,11 +120,16 @@ def telling(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    event = TextColumn(
+        "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    )
+    elapsed = TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7))
+    columns = (SpinnerColumn(), elapsed, event)
     line = Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
     )
     with line:
-        bar = line.add_task("", total=None)
-        yield lambda event: line.update(bar, description=printable(event))
+        bar = line.add_task("starting", total=None)
+        yield lambda event: line.update(bar, description=printable(event), refresh=True)

@@ -8,7 +8,6 @@ import functools
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.media import Media, read_media
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
@@ -158,8 +158,8 @@ def said_of(snapshot: Snapshot) -> dict[str, Any]:
     said["images"] = [
         attrs.asdict(picture, filter=lambda _, value: value is not None) for picture in said.pop("pictures")
     ]
-    if isinstance(said["cost"], Decimal):
-        said["cost"] = str(said["cost"])
+    if isinstance(said["cost"], Amount):
+        said["cost"] = str(said["cost"].number)
     return {name: value for name, value in said.items() if value not in (None, [], "")}
 
 
