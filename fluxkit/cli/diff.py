@@ -33,7 +33,7 @@ COLOURS: Mapping[str | None, str] = {
     sections=SECTIONS,
     examples=(
         'fluxkit diff magnific:flux-2-pro apimart:flux-2-flex "a fox" --aspect 16:9',
-        'fluxkit diff magnific:flux-2-klein apimart:flux-2-flex "a fox" --seed 7',
+        'fluxkit diff magnific:flux-2-klein apimart:flux-2-flex "a fox" --seed 7 --drop seed',
         "fluxkit diff magnific:flux-2-pro apimart:flux-2-pro fox --json | jq .lossless",
     ),
 )
