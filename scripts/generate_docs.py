@@ -6,11 +6,13 @@ python scripts/generate_docs.py [--check]
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from fluxkit import errors
+from fluxkit import Client, errors
 from fluxkit._plugins import installed
+from fluxkit._settings.keys import FILES, KEYS
+from fluxkit._settings.source import Level
 from fluxkit._wire.codecs import At, Form, Pair
 from fluxkit._wire.draft import FIELDS, WISHES
 from fluxkit._wire.json import HEADERS, MISSING, QUERY
@@ -27,6 +29,8 @@ given up by name (`unsupported={"seed": "drop"}`)."""
 CHARGED = """\
 Every error is a `fluxkit.FluxError`. `charged` is `no`, `yes` or `unknown`, and true in a condition unless it is known
 that nothing was bought; `retry` says whether the same call, made again, is safe and sensible."""
+
+NOT_KEPT = "Not kept by this version yet: a client refuses it."
 
 
 def bundled() -> list[Provider]:
@@ -172,13 +176,53 @@ def errors_page() -> str:
 
 def readme() -> str:
     """README.md with its table of services renewed."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    begin, end = "<!-- generated: services -->\n", "<!-- end of generated -->"
-    before, _, rest = text.partition(begin)
-    return f"{before}{begin}{services()}\n{end}{rest.partition(end)[2]}"
+    return renewed("README.md", {"services": services})
 
 
-PAGES = {"docs/providers.md": providers_page, "docs/errors.md": errors_page, "README.md": readme}
+def renewed(page: str, sections: Mapping[str, Callable[[], str]]) -> str:
+    """A page that is written by hand, with its generated sections written again."""
+    text = (ROOT / page).read_text("utf-8")
+    for name, section in sections.items():
+        begin, end = f"<!-- generated: {name} -->\n", "<!-- end of generated -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}{section()}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def keys() -> str:
+    """The keys of a profile."""
+    taken = inspect.signature(Client).parameters
+    rows = [
+        [
+            f"`{key.name}`",
+            key.about if key.argument is None or key.argument in taken else f"{key.about} {NOT_KEPT}",
+            key.allowed,
+            key.default,
+            "all files" if key.files == FILES else "the user's file only",
+            f"`{key.option}`" if key.option else "",
+        ]
+        for key in KEYS.values()
+    ]
+    return table(["key", "what it does", "form", "without it", "may stand in", "option"], rows)
+
+
+def order() -> str:
+    """The places of settings, the strongest first."""
+    levels = sorted(Level, reverse=True)
+    return "\n".join(f"{number}. {level.words}" for number, level in enumerate(levels, 1))
+
+
+def settings_page() -> str:
+    """docs/settings.md with its tables renewed."""
+    return renewed("docs/settings.md", {"keys": keys, "order": order})
+
+
+PAGES = {
+    "docs/settings.md": settings_page,
+    "docs/providers.md": providers_page,
+    "docs/errors.md": errors_page,
+    "README.md": readme,
+}
 
 
 def main(arguments: list[str]) -> int:

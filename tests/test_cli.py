@@ -23,7 +23,7 @@ import pytest
 
 import fluxkit
 from fluxkit import _plugins, cli, errors
-from fluxkit._binding import FIELDS
+from fluxkit._asked import FIELDS
 from fluxkit._contract.result import Image, Result
 from fluxkit._contract.task import State, Task
 from fluxkit._engine.effects import Note

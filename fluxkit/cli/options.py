@@ -40,7 +40,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("offline", "key_file", "base_url"),
+    "The service": ("profile", "offline", "key_file", "base_url"),
 }
 """How the options of a request are listed."""
 
@@ -66,6 +66,7 @@ request_options = _stacked(
     (
         click.argument("prompt"),
         click.option("-p", "--provider", metavar="NAME:MODEL", help="Who makes it, such as apimart:flux-2-flex."),
+        click.option("--profile", metavar="NAME", help="A profile of fluxkit.toml; without it, the default one."),
         click.option("--aspect", metavar="W:H", help="The ratio, such as 16:9."),
         click.option("--resolution", metavar="1K|2K", help="How large, beside a ratio."),
         click.option("--size", metavar="WxH", help="Pixels instead of the two, such as 1344x768."),
@@ -97,9 +98,7 @@ request_options = _stacked(
         click.option(
             "--fit",
             type=click.Choice(FITS),
-            default="close",
-            show_default=True,
-            help="Which size will do: a ratio within 2 %, no other, or the nearest.",
+            help="Which size will do: a ratio within 2 % (close, the default), no other, or the nearest.",
         ),
         click.option(
             "--drop",
@@ -131,15 +130,16 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
             click.option(
                 "--timeout",
                 type=float,
-                default=300,
-                show_default=True,
                 metavar="SECONDS",
-                help="For all of it together.",
+                help="For all of it together; 300, unless the profile says otherwise.",
                 **hide,
             ),
             click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead."),
             click.option(
-                "--offline", is_flag=True, help="Ask a mock in this process: no key, no network, no bill.", **hide
+                "--offline/--no-offline",
+                default=None,
+                help="Ask a mock in this process, or the service: no key, no network, no bill.",
+                **hide,
             ),
             click.option("--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", **hide),
             click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
@@ -152,7 +152,7 @@ def request_of(given: Mapping[str, Any]) -> "Request":
 
     Raises ``Unsupported`` and ``ReferenceUnusable`` as the request does, and ``ReferenceUnusable`` for files.
     """
-    from .._binding import FIELDS
+    from .._asked import FIELDS
     from .._contract.request import Request
 
     fields = {field: given[field] for field in FIELDS if given[field] is not None}

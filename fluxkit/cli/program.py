@@ -15,6 +15,8 @@ from .output import MEANINGS, Code, report
 COMMANDS: Mapping[str, str] = {
     "generate": "Make images: buy them, wait for them, fetch them.",
     "plan": "Show what generate would send, bring and cost.",
+    "init": "Write a file of settings to begin with.",
+    "doctor": "Show the settings in use, where each comes from, and what is wrong.",
     "providers": "List the providers, their models and sizes.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
@@ -79,6 +81,7 @@ class Program(click.Group):
 def fluxkit() -> None:
     """Make images with any FLUX service, by one contract.
 
-    A service's key is read from FLUXKIT_<PROVIDER>_KEY, such as FLUXKIT_APIMART_KEY. Results go to stdout, all else to
-    stderr; every command but mock and demo prints JSON with --json.
+    A service's key is read from FLUXKIT_<PROVIDER>_KEY, such as FLUXKIT_APIMART_KEY, and other settings from
+    fluxkit.toml. Results go to stdout, all else to stderr; every command but init, mock and demo prints JSON with
+    --json.
     """
