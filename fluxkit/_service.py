@@ -45,12 +45,17 @@ def named(name: str | None) -> "tuple[Provider, Model]":
     return found, rows[0]
 
 
+def check_mock(mock: object) -> None:
+    """Refuses what is no mock, and None, too: a mock that went missing must not cost money."""
+    if not isinstance(mock, bool) and not all(hasattr(mock, name) for name in MOCK):
+        raise SettingsError(
+            f"mock is {shorten(mock)}. Allowed: True, False, or a mock such as fluxkit_mockserver.MockService."
+        )
+
+
 def mock_for(provider: "Provider", mock: "bool | Mock") -> "Mock | None":
+    check_mock(mock)
     if not isinstance(mock, bool):
-        if not all(hasattr(mock, name) for name in MOCK):  # None, too: a mock that went missing must not cost money
-            raise SettingsError(
-                f"mock is {shorten(mock)}. Allowed: True, False, or a mock such as fluxkit_mockserver.MockService."
-            )
         return mock
     if not mock:
         return None

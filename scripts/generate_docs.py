@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fluxkit import Client, errors
 from fluxkit._plugins import installed
+from fluxkit._settings.arguments import taken_by
 from fluxkit._settings.keys import FILES, KEYS
 from fluxkit._settings.source import Level
 from fluxkit._wire.codecs import At, Form, Pair
@@ -191,7 +192,7 @@ def renewed(page: str, sections: Mapping[str, Callable[[], str]]) -> str:
 
 def keys() -> str:
     """The keys of a profile."""
-    taken = inspect.signature(Client).parameters
+    taken = taken_by(Client)
     rows = [
         [
             f"`{key.name}`",

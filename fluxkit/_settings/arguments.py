@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .._service import shown_address
+from .._service import check_mock, shown_address
 from ..errors import FluxError, SettingsError
 from .forms import EVERY, TIMES, Entries
 from .found import find_settings
@@ -46,12 +46,24 @@ def refuse(problems: tuple[FluxError, ...]) -> None:
         raise error
 
 
-def not_kept(found: Profile, kind: Callable[..., Any]) -> Iterator[FluxError]:
+def taken_by(kind: type) -> set[str]:
+    """The names of a client's arguments, of those too that a class passes on to the one that it is made of."""
+    names: set[str] = set()
+    for each in kind.__mro__:
+        if "__init__" in vars(each):
+            arguments = inspect.signature(vars(each)["__init__"]).parameters
+            names.update(arguments)
+            if all(argument.kind is not inspect.Parameter.VAR_KEYWORD for argument in arguments.values()):
+                break
+    return names
+
+
+def not_kept(found: Profile, kind: type) -> Iterator[FluxError]:
     """What the profile asks for and a client of the class *kind* has no argument for: nothing is silently ignored.
 
     This is the one place for it. A key is kept from the moment that the client takes its argument.
     """
-    taken = inspect.signature(kind).parameters
+    taken = taken_by(kind)
     for key in KEYS.values():
         if key.argument is None or key.argument in taken:
             continue
@@ -65,17 +77,19 @@ def not_kept(found: Profile, kind: Callable[..., Any]) -> Iterator[FluxError]:
 def spoken(arguments: Mapping[str, Any], source: Callable[[str], Source]) -> tuple[Stack, dict[str, Any]]:
     """A caller's arguments as a place of settings, each from its *source*, and those that no file may hold.
 
-    They are hardly checked: the client that they go to does that.
+    None says nothing. The rest is hardly checked: the client that it goes to does that.
     """
     stacks: list[Stack] = []
     others: dict[str, Any] = {}
     entries = {argument: entry for entry, argument in TIMES.items()}
     values: Entries
     for name, value in arguments.items():
+        if name == "mock":
+            check_mock(value)
+        if value is None:
+            continue
         if name in entries:
             values = {("timeouts", entries[name]): value}
-        elif value is None and name != "mock":
-            continue
         elif name in ("provider", "unsupported", "price"):
             values = KEYS[name].form(name, value)
         elif name == "defaults":

@@ -1,13 +1,13 @@
 """What ``fluxkit doctor`` finds out: the settings in use, where each comes from, and all that is wrong at once."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .._service import key_variable
 from ..errors import FluxError, PluginError, SettingsError
-from .arguments import OUTSIDE, client_arguments, not_kept, shown
+from .arguments import OUTSIDE, client_arguments, not_kept, shown, taken_by
 from .document import shown_variable
 from .files import NAME, project_folders, user_file
 from .found import Settings
@@ -18,7 +18,7 @@ from .trust import hindrances, variable_of
 
 
 def checkup(
-    settings: Settings, profile: Profile, kind: Callable[..., Any], here: Path | None, environ: Mapping[str, str]
+    settings: Settings, profile: Profile, kind: type, here: Path | None, environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything about a profile and what it stands on, as plain values, without a key or a password.
 
@@ -67,7 +67,7 @@ def _held_back(profile: Profile, environ: Mapping[str, str]) -> list[FluxError]:
     return [SettingsError(said)]
 
 
-def _trial(profile: Profile, kind: Callable[..., Any]) -> list[FluxError]:
+def _trial(profile: Profile, kind: type) -> list[FluxError]:
     """What a client says to the arguments that nothing else has found fault with, such as a key that cannot be sent."""
     try:
         kind(**client_arguments(profile, os.environ))
@@ -76,11 +76,9 @@ def _trial(profile: Profile, kind: Callable[..., Any]) -> list[FluxError]:
     return []
 
 
-def _rows(profile: Profile, kind: Callable[..., Any], environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _rows(profile: Profile, kind: type, environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """What holds for each key. Those that say nothing and that this version does not keep are left out."""
-    from inspect import signature
-
-    taken = signature(kind).parameters
+    taken = taken_by(kind)
     for key in KEYS.values():
         rows = list(_holding(profile, key))
         for name, setting in rows:

@@ -1,10 +1,9 @@
 """The ``fluxkit.toml`` to begin with, written from the table of keys."""
 
 import textwrap
-from collections.abc import Callable, Iterator
-from inspect import signature
-from typing import Any
+from collections.abc import Iterator
 
+from .arguments import taken_by
 from .keys import KEYS
 from .source import Level
 
@@ -34,7 +33,7 @@ provider = "magnific:flux-2-pro"
 _LEFT_OUT = ("provider", "model")
 
 
-def template(kind: Callable[..., Any]) -> str:
+def template(kind: type) -> str:
     """The text of a file that is valid as it is, and with any of its commented settings taken in.
 
     It holds what a client of the class *kind* keeps.
@@ -42,8 +41,8 @@ def template(kind: Callable[..., Any]) -> str:
     return HEAD + "\n".join(_lines(kind))
 
 
-def _lines(kind: Callable[..., Any]) -> Iterator[str]:
-    taken = signature(kind).parameters
+def _lines(kind: type) -> Iterator[str]:
+    taken = taken_by(kind)
     for key in KEYS.values():
         kept = key.argument is None or key.argument in taken
         if kept and Level.PROJECT in key.files and key.name not in _LEFT_OUT:
