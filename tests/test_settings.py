@@ -17,7 +17,7 @@ from fluxkit import AsyncClient, Client, SettingsError
 from fluxkit._asked import DEFAULTABLE, RIVALS
 from fluxkit._contract.size import RESOLUTIONS
 from fluxkit._settings import files
-from fluxkit._settings.arguments import client_arguments, not_kept, spoken, usable
+from fluxkit._settings.arguments import client_arguments, not_kept, spoken, taken_by, usable
 from fluxkit._settings.document import Document, read_document
 from fluxkit._settings.files import Found, lines_of
 from fluxkit._settings.found import Settings, find_settings
@@ -116,6 +116,12 @@ def test_every_key_becomes_the_argument_of_its_name() -> None:
         "price": "0.03 USD",
         "mock": False,
     } == arguments_of("hero")
+
+
+def test_defaults_of_an_argument_are_over_those_of_the_profile_entry_by_entry() -> None:
+    Path("fluxkit.toml").write_text(f'{HERO}defaults = {{ aspect = "16:9", seed = 7 }}')
+    given = {"size": "1024x1024", "webhook_url": "https://hooks.example/x"}
+    assert {**given, "seed": 7} == arguments_of("hero", defaults=given)["defaults"]
 
 
 def test_the_defaults_of_a_profile_reach_the_request() -> None:
@@ -333,9 +339,8 @@ def test_a_pyproject_of_another_form_is_none_of_ours_or_named(text: str) -> None
 
 
 def test_lines_are_those_of_the_entries_or_none() -> None:
-    text = (
-        'default = "x"\n\n[profiles.hero]  # first\nfit = "close"\n[profiles."a.b"]\n "fit"= 1\nprice.1K = "x"\n] = [\n'
-    )
+    text = 'default = "x"\na b = 1\n[profiles.hero]  # first\nfit = "close"\n'
+    text += '[profiles."a.b"]\n "fit"= 1\nprice.1K = "x"\n] = [\n'
     expected = {
         ("default",): 1,
         ("profiles", "hero"): 3,
@@ -345,6 +350,7 @@ def test_lines_are_those_of_the_entries_or_none() -> None:
         ("profiles", "a.b", "price", "1K"): 7,
     }
     assert expected == {entry: line for entry, line in lines_of(text).items() if "" not in entry}
+    assert {(): 3, ("fit",): 4} == lines_of("[a]\nfit = 1\n[tool.fluxkit]\nfit = 1", ("tool", "fluxkit"))
     assert {} == lines_of('x = """\n[profiles.hero]\n"""')
     found = Found(Path("x"), Level.USER, {}, expected)
     assert (4, 3, None) == (
@@ -447,6 +453,7 @@ def test_a_wrong_argument_is_named() -> None:
     assert "base_url is 7" in refusal("hero", base_url=7, key="k")
     assert "defaults is 7" in refusal("offline", defaults=7)
     assert "defaults.n is 2" in refusal("offline", defaults={"n": 2})
+    assert "webhook_url is 'x'" in refusal("offline", defaults={"webhook_url": "x"})
     with pytest.raises(TypeError, match="colour"):
         Client.from_settings("offline", colour="red")
 
@@ -506,6 +513,14 @@ def test_what_a_client_has_no_argument_for_is_refused_unless_it_asks_for_nothing
     Path("fluxkit.toml").write_text(f'{HERO}journal = "memory"\nidempotency = "off"\n')
     found = choose(find_settings(Path.cwd(), os.environ), os.environ, profile=named)
     assert [] == list(not_kept(found, Bare))
+
+
+def test_the_arguments_of_a_client_are_also_those_that_it_passes_on() -> None:
+    class Open:
+        def __init__(self, provider: str, **others: Any) -> None: ...
+
+    assert {"budget", "provider", "mock"} <= taken_by(Full)
+    assert "budget" not in taken_by(Open)
 
 
 def test_what_a_client_has_an_argument_for_is_passed_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def test_what_is_refused_takes_three_lines(place: Path) -> None:
     lines = run("generate", "a", "--profile", "evil", FLUXKIT_MAGNIFIC_KEY=KEY).stderr.splitlines()
     assert 2 == len(lines)
     assert lines[0].startswith(
-        "error: The key in FLUXKIT_MAGNIFIC_KEY does not go to https://e.example, as profiles.evil."
+        "error: The key in FLUXKIT_MAGNIFIC_KEY does not go to https://e.example, which profiles.evil."
     )
     assert lines[1].startswith("allowed: export FLUXKIT_MAGNIFIC_BASE_URL=https://e.example")
     Path("fluxkit.toml").write_text(f'{ISSUE}fitt = "a"')

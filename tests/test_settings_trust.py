@@ -93,6 +93,12 @@ HOSTILE: Mapping[str, Case] = {
     "a key as the webhook's secret": Case(
         f'{HERO}webhook_secret = "env:FLUXKIT_APIMART_KEY"', ("webhook_secret", "the key of apimart")
     ),
+    "its own key as the webhook's secret": Case(
+        f'{HERO}webhook_secret = "env:FLUXKIT_MAGNIFIC_KEY"', ("webhook_secret", "the key of magnific")
+    ),
+    "a webhook's secret itself beside an address": Case(
+        f'{HERO}base_url = "{{evil}}"\nwebhook_secret = "{KEY}"', ("webhook_secret", "a secret itself")
+    ),
     "the user's key": Case(
         f'{HERO}base_url = "{{evil}}"',
         ("The key of", "user.toml, line 3", "profiles.hero.base_url"),
@@ -108,6 +114,12 @@ HOSTILE: Mapping[str, Case] = {
     "the key of an argument": Case(
         f'{HERO}base_url = "{{evil}}"',
         ("The key of the argument key", "profiles.hero.base_url"),
+        arguments={"key": KEY},
+    ),
+    "the key of an argument, to where a variable leads": Case(
+        HERO,
+        ("The key of the argument key", "FLUXKIT_MAGNIFIC_BASE_URL names", "trusted less than an argument"),
+        env={"FLUXKIT_MAGNIFIC_BASE_URL": "https://evil.example"},
         arguments={"key": KEY},
     ),
     "the user's key to another provider": Case(
@@ -317,3 +329,5 @@ def test_a_mock_needs_no_key_and_goes_to_no_address(place: Path, monkeypatch: py
     with Client.from_settings("hero", mock=True) as client:
         assert "http://127.0.0.1/magnific" == client.base_url
         assert client.generate("a lighthouse", fetch=False).mocked
+    given = Client.from_settings("hero", mock=True, base_url="https://given.example")
+    assert ("https://given.example", True) == (given.base_url, given.mocked)  # as a client takes both

@@ -18,6 +18,11 @@ class Trust(enum.IntEnum):
     ENVIRONMENT = 2
     CALLER = 3
 
+    @property
+    def words(self) -> str:
+        """Who that is."""
+        return ("a project's file", "the user's file", "the environment", "an argument")[self]
+
 
 class Level(enum.IntEnum):
     """The places where a setting may stand, the weakest first: of several that say it the highest wins."""

@@ -104,9 +104,9 @@ def refusals(profile: "Profile") -> Iterator[str]:
     if base_url is not None and not is_declared(declared, address):
         if base_url.source.level.trust < trust:
             yield (
-                f"{_who(key)} does not go to {place}, as {_whose(profile, base_url, 'base_url')} says: a place that is "
-                "trusted less must not send a key away. Nothing was sent. "
-                f"Allowed: {_ways(profile, base_url, place)}."
+                f"{_who(key)} does not go to {place}, which {_whose(profile, base_url, 'base_url')} names: that is "
+                f"trusted less than {trust.words}, where the key comes from. Nothing was sent. "
+                f"Allowed: {_ways(profile, base_url, place, trust)}."
             )
             return
     elif key.source.level.trust is Trust.PROJECT and variable_of(key) is None:
@@ -118,16 +118,17 @@ def refusals(profile: "Profile") -> Iterator[str]:
 
 
 def _in_the_clear(profile: "Profile", key: Setting, address: str) -> Iterator[str]:
-    link = read_link(address)
+    link, trust = read_link(address), trust_of(key)
     if link.scheme == "https" or link.loopback:
         return
     for name in ("insecure_http", "proxy"):
         setting = profile.setting(name)
-        if setting is not None and setting.source.level.trust < trust_of(key):
+        if setting is not None and setting.source.level.trust < trust:
+            whose = _whose(profile, setting, name)
             yield (
-                f"{_who(key)} does not go to {shown_address(address)} in the clear, as "
-                f"{_whose(profile, setting, name)} says, which is trusted less. Nothing was sent. "
-                f"Allowed: https; or {name} where the key comes from."
+                f"{_who(key)} does not go to {shown_address(address)} in the clear, as {whose} says: that is trusted "
+                f"less than {trust.words}, where the key comes from. Nothing was sent. "
+                f"Allowed: https; or {name} there, too."
             )
 
 
@@ -152,18 +153,17 @@ def _who(key: Setting) -> str:
 
 
 def _whose(profile: "Profile", setting: Setting, name: str) -> str:
-    if setting.source.level > Level.PROJECT or profile.chosen is None:
+    if setting.source.level >= Level.ENVIRONMENT or profile.chosen is None:
         return str(setting.source)
     return f"profiles.{profile.chosen.value}.{name} in {setting.source}"
 
 
-def _ways(profile: "Profile", base_url: Setting, place: str) -> str:
-    variable = place_variable(str(profile.provider))
-    ways = [f"export {variable}={place}, if that is your service", f'base_url="{place}" as an argument, or --base-url']
-    if base_url.source.level is Level.USER:
-        ways.insert(0, f'key = "env:{key_variable(str(profile.provider))}" beside it')
-    elif base_url.source.level < Level.ENVIRONMENT:
-        ways.append("that line taken away")
-    else:
-        ways = [f"no {variable}", ways[1]]
-    return "; ".join(ways)
+def _ways(profile: "Profile", base_url: Setting, place: str, trust: Trust) -> str:
+    """What the user may do, with the lines to write."""
+    provider = str(profile.provider)
+    ways = [f'base_url="{place}" as an argument, or --base-url {place}']
+    if trust <= Trust.ENVIRONMENT:
+        ways.insert(0, f"export {place_variable(provider)}={place}, if that is your service")
+    if base_url.source.level is Level.USER and trust is Trust.ENVIRONMENT:
+        ways.insert(0, f'key = "env:{key_variable(provider)}" beside it')
+    return "; ".join([*ways, f"no {base_url.source.name if base_url.source.level > Level.PROJECT else 'such line'}"])

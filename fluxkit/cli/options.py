@@ -138,7 +138,7 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
             click.option(
                 "--offline/--no-offline",
                 default=None,
-                help="Ask a mock in this process, or the service: no key, no network, no bill.",
+                help="Ask a mock in this process (no key, no network, no bill), or the service.",
                 **hide,
             ),
             click.option("--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", **hide),
