@@ -26,7 +26,7 @@ def blocks(language: str) -> list[pytest.param]:  # type: ignore[valid-type]
 def environment() -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     keys = {name: value for name, value in os.environ.items() if not name.startswith("FLUXKIT_")}
-    return {**keys, "PATH": path, "PYTHONWARNINGS": "error"}
+    return {**keys, "PATH": path, "PYTHONWARNINGS": "error", "FLUXKIT_CONFIG": os.devnull}
 
 
 def run(command: list[str], place: Path) -> None:

@@ -13,6 +13,11 @@ from support.rawserver import RawServer, answering, http
 
 import fluxkit
 from fluxkit import Client, SettingsError
+from fluxkit._settings import files
+from fluxkit._settings.arguments import client_arguments
+from fluxkit._settings.found import find_settings
+from fluxkit._settings.profile import choose
+from fluxkit._settings.source import Level, Setting, Source
 
 KEY = "mg-4f1c9e77abce0d11"
 OTHER = "ap-7d0b6e5533aa9821"
@@ -301,6 +306,18 @@ def test_a_key_of_the_environment_goes_where_the_users_file_says_only_if_that_fi
     monkeypatch.setitem(os.environ, "FLUXKIT_MAGNIFIC_KEY", "")
     with pytest.raises(SettingsError, match="that variable is not set"):
         Client.from_settings("hero")
+
+
+def test_no_value_on_the_way_to_a_client_shows_a_key(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = f'{HERO}key = "{KEY}"\nproxy = "http://me:{OTHER}@proxy.example"'
+    watched = environment(
+        Case("[profiles.other]", (), user=user, env={"FLUXKIT_MAGNIFIC_KEY": ""}), place, "", monkeypatch
+    )
+    settings = find_settings(Path.cwd(), watched)
+    found = choose(settings, watched, profile=Setting("hero", Source(Level.ARGUMENT, "profile")))
+    shown = [repr(list(files.own_file(watched))), repr(settings), repr(found), repr(found.setting("key"))]
+    assert [] == [secret for secret in (KEY, OTHER) if any(secret in text for text in shown)]
+    assert KEY == client_arguments(found, watched)["key"]
 
 
 def test_a_service_that_redirects_does_not_lead_the_key_away(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ class Found:
 
     path: Path
     level: Level
-    table: Mapping[str, Any]
+    table: Mapping[str, Any] = attrs.field(repr=False)  # it may hold a key
     lines: Mapping[tuple[str, ...], int]
 
     def line(self, *entry: str) -> int | None:

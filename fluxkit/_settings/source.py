@@ -89,7 +89,7 @@ class Setting:
     *provider* is the service that it is meant for, where the place itself says that, as the name of a variable does.
     """
 
-    value: Any
+    value: Any = attrs.field(repr=False)  # it may be a key
     source: Source
     provider: str | None = attrs.field(default=None, kw_only=True)
 
