@@ -35,6 +35,7 @@ MENU = {
     "Start": ["Tutorial </docs/tutorial>"],
     "How to": ["/docs/how-to/offline-tests", "/docs/how-to/add-a-provider"],
     "Reference": [
+        "/docs/reference/settings",
         "/docs/reference/commands",
         "/docs/reference/providers",
         "/docs/reference/sizes",

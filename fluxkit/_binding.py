@@ -5,16 +5,16 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from ._contract.media import format_named
+from ._asked import asked, defaults_of, requested
 from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
-from ._service import address_of, check, mock_for, named, seconds_of, secret_for
+from ._service import address_of, check, mock_for, named, place_of, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
@@ -22,13 +22,9 @@ if TYPE_CHECKING:
     from ._engine.flows import Manner
     from ._engine.place import Place
     from ._mock import Mock
-    from ._wire.declaration import Model
     from ._wire.draft import Fit
     from ._wire.plan import Plan, Unwanted
     from ._wire.price import Stated
-    from ._wire.scalars import Codec
-
-FIELDS = tuple(field.name for field in attrs.fields(Request) if field.init)
 
 
 class Binding:
@@ -43,11 +39,13 @@ class Binding:
         mock: "bool | Mock" = False,
         fit: "Fit" = "close",
         unsupported: "Unwanted | None" = None,
+        defaults: Mapping[str, Any] | None = None,
         price: "str | Stated | Mapping[str, str] | None" = None,
         timeout: float = 300.0,
         patience: float = 60.0,
         spool: str | Path | None = None,
         proxy: str | None = None,
+        insecure_http: bool = False,
         listener: "Listener | None" = None,
     ) -> None:
         """Binds the client to one model of one provider.
@@ -55,12 +53,14 @@ class Binding:
         Args:
             provider: ``"provider:model"``, such as ``"magnific:flux-2-klein"``.
             key: The service's key; without it, the environment variable ``FLUXKIT_<PROVIDER>_KEY``.
-            base_url: Where the service is, if not where its declaration says. The key goes there.
+            base_url: Where the service is, if not where its declaration says. The key goes there. Without it, the
+                environment variable ``FLUXKIT_<PROVIDER>_BASE_URL``, for a key that does not come as an argument.
             mock: Speak to a mock of the service in this process: no key, no socket, nothing bought. True makes a mock;
                 a mock that you have made is used as it is.
             fit: What becomes of a size that the model does not have: ``"close"`` takes a ratio within 2 %, ``"exact"``
                 refuses any deviation, ``"nearest"`` takes the nearest.
             unsupported: Wishes to give up where the model lacks them: ``{"seed": "drop"}``; ``"refuse"`` gives up none.
+            defaults: Fields of a request that hold where a call says nothing: ``{"resolution": "2K"}``.
             price: What one image costs, in place of the declared price: ``"0.03 USD"``, or such texts by the model's
                 own resolutions, ``{"1K": "0.03 USD"}``; one that is not named is unknown.
             timeout: Total seconds for a request or a wait, unless the call says otherwise.
@@ -68,6 +68,8 @@ class Binding:
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
                 mocked images one that is gone when the process ends.
             proxy: The address of a proxy; without it, what the environment says.
+            insecure_http: Let ``base_url`` be http to another machine, such as a mock in another container. Whoever is
+                between can read the key.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
         Raises:
@@ -81,18 +83,35 @@ class Binding:
         self.model = self._row.name
         self._mock = mock_for(self.provider, mock)
         self.mocked = self._mock is not None
-        declared = self.provider.base_url if self._mock is None else self._mock.base_url(self.provider.name)
-        self.base_url, self._local = address_of(declared if base_url is None else base_url)
+        check("insecure_http", insecure_http, isinstance(insecure_http, bool), "True or False")
+        place = place_of(self.provider, base_url, key, self._mock)
+        self.base_url, self._local = address_of(place, insecure_http=insecure_http)
         self._secret = secret_for(self.provider, key, self._mock)
         self._price = stated_price(price, self.provider.named(self.model))
         wishes_to_drop(unsupported)
         self._fit, self._unsupported = fit, dict(unsupported) if isinstance(unsupported, Mapping) else unsupported
+        self._defaults = defaults_of(defaults)
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
         check("spool", spool, isinstance(spool, str | os.PathLike), "a path")
         self._spool = None if spool is None else Path(spool)
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
+
+    @classmethod
+    def from_settings(cls, profile: str | None = None, **arguments: Any) -> Self:
+        """A client of a profile of the settings: ``fluxkit.toml``, the environment, the user's own file.
+
+        Without *profile* it is the one that ``FLUXKIT_PROFILE`` names, or else ``default`` in the files. Every argument
+        of the client may stand beside it, and wins over the settings. What may be set is in docs/reference/settings.md.
+
+        Raises:
+            SettingsError: A setting is missing or wrong, or a key would go where only a less trusted file sends it.
+            PluginError: The provider's plugin cannot be used.
+        """
+        from ._settings.arguments import client_settings
+
+        return cls(**client_settings(cls, profile, arguments))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.provider.name}:{self.model}, {self.base_url}, mocked={self.mocked})"
@@ -102,12 +121,15 @@ class Binding:
 
         Raises ``Unsupported`` if the model cannot serve the request, naming each field with what is allowed.
         """
+        return self._planned(requested(request, fields, self._defaults))
+
+    def _planned(self, request: Request) -> "Plan":
         from ._wire.plan import make_plan
 
         return make_plan(
             self.provider,
             self.model,
-            requested(request, fields),
+            request,
             base_url=self.base_url,
             fit=self._fit,
             unsupported=self._unsupported,
@@ -145,7 +167,7 @@ class Binding:
 
     def _plan_for(self, to: str | Path | None, request: Request | str, fields: Mapping[str, Any]) -> "Plan":
         """The plan; a file name with a picture's suffix asks for that format, where the model has it."""
-        return self.plan(implying(requested(request, fields), self._row, to))
+        return self._planned(asked(request, fields, self._defaults, self._row, to))
 
     def _own(self, task: Task) -> Task:
         """*task*, if it is one that this client may ask after: it may come from a stranger's queue."""
@@ -195,50 +217,18 @@ def plan_of(
     base_url: str | None = None,
     fit: "Fit" = "close",
     unsupported: "Unwanted | None" = None,
+    defaults: Mapping[str, Any] | None = None,
     price: "str | Stated | Mapping[str, str] | None" = None,
+    insecure_http: bool = False,
 ) -> "Plan":
     """What ``Client(provider).generate(request, to=to)`` would send. Nothing is sent, so it needs no key."""
     from ._wire.plan import make_plan
 
     found, row = named(provider)
     if base_url is not None:
-        base_url, _ = address_of(base_url)
-    request = implying(request, row, to)
+        base_url, _ = address_of(base_url, insecure_http=insecure_http)
+    request = asked(request, {}, defaults_of(defaults), row, to)
     return make_plan(found, row.name, request, base_url=base_url, fit=fit, unsupported=unsupported, price=price)
-
-
-def implying(request: Request, row: "Model", to: str | Path | None) -> Request:
-    """The request, asking for the format that the name *to* implies if it asks for none and the model has that one."""
-    implied = None if to is None or Path(to).is_dir() else format_named(Path(to).suffix)
-    if implied and request.output_format is None and _takes(row.form.get("output_format"), implied):
-        return attrs.evolve(request, output_format=implied)
-    return request
-
-
-def _takes(codec: "Codec | None", value: Any) -> bool:
-    from ._wire.json import Unfit
-
-    try:
-        return codec is not None and codec.write(value) is not None
-    except Unfit:
-        return False
-
-
-def requested(request: Request | str, fields: Mapping[str, Any]) -> Request:
-    for field in fields:
-        if field not in FIELDS:
-            raise Unsupported(
-                f"A request has no field {field!r}. Allowed: {', '.join(FIELDS)}; what only one service has goes into "
-                f"options={{{field!r}: ...}}.",
-                field=field,
-                asked=fields[field],
-                allowed=", ".join(FIELDS),
-            )
-    if isinstance(request, Request):
-        return attrs.evolve(request, **fields)
-    if "prompt" in fields:
-        raise Unsupported("The prompt is given twice.", field="prompt", asked=fields["prompt"], allowed="one prompt")
-    return Request(request, **fields)
 
 
 def checked(result: Result) -> Result:

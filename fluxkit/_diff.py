@@ -1,21 +1,24 @@
 """What switching a model would change, before it is done: two drafts of one request, compared. Nothing is sent."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from ._binding import requested
+from ._asked import requested
 from ._contract.request import Request
 from ._service import named
+from .errors import SettingsError
 
 if TYPE_CHECKING:
     from ._wire.diff import Diff
     from ._wire.draft import Draft, Fit
     from ._wire.plan import Unwanted
+    from ._wire.price import Stated
 
 
 def diff(
-    request: Request | str, a: str, b: str, *, fit: "Fit" = "close", unsupported: "Unwanted | None" = None
+    request: Request | str, a: str, b: str, *, fit: "Fit | None" = None, unsupported: "Unwanted | None" = None
 ) -> "Diff":
-    """What would change if *request* moved from model *a* to model *b*, each named as ``"provider:model"``.
+    """What would change if *request* moved from *a* to *b*, each a model as ``"provider:model"``, or a profile's name.
 
     ::
 
@@ -23,19 +26,49 @@ def diff(
 
     The value says of every field what each of the two does with it, what would come and what it would cost, and whether
     *b* can serve the request as it stands (``switchable``) and as well as *a* does (``lossless``). Neither has to be
-    able to serve it. It needs no key, and nothing is sent.
+    able to serve it. It needs no key, and nothing is sent. *fit* and *unsupported* come before what a profile says.
 
-    Raises ``SettingsError`` if a provider, a model or a setting is wrong.
+    Raises ``SettingsError`` if a provider, a model, a profile or a setting is wrong.
     """
     from ._wire.compare import compare
 
-    request = requested(request, {})
-    return compare(_draft(a, request, fit, unsupported), _draft(b, request, fit, unsupported))
+    said = {name: value for name, value in (("fit", fit), ("unsupported", unsupported)) if value is not None}
+    (before, price), (after, other) = (_side(name, request, said) for name in (a, b))
+    return compare(before, after, (price, other))
 
 
-def _draft(name: str, request: Request, fit: "Fit", unsupported: "Unwanted | None") -> "Draft":
-    """What becomes of the request on the model that *name* stands for."""
+def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[Draft, Stated | None]":
+    """What becomes of the request on the model or profile that *name* stands for, and the price that is stated."""
     from ._wire.plan import attempt
+    from ._wire.price import stated_price
 
-    provider, row = named(name)
-    return attempt(provider, row.name, request, fit=fit, unsupported=unsupported)
+    facts: dict[str, Any] = {"provider": name} if not isinstance(name, str) or ":" in name else _profile(name)
+    facts |= said
+    provider, row = named(facts["provider"])
+    wanted = requested(request, {}, facts.get("defaults"))
+    draft = attempt(provider, row.name, wanted, fit=facts.get("fit", "close"), unsupported=facts.get("unsupported"))
+    return draft, stated_price(facts.get("price"), provider.named(row.name))
+
+
+def _profile(name: str) -> dict[str, Any]:
+    """What a profile says, by the arguments of a client; no key is read. A provider's name alone is no model's."""
+    import os
+
+    from ._plugins import installed
+    from ._settings.arguments import client_arguments, refuse, working_directory
+    from ._settings.found import find_settings, unknown
+    from ._settings.profile import choose
+    from ._settings.source import Level, Setting, Source
+
+    settings = find_settings(working_directory(), os.environ)
+    refuse(tuple(map(SettingsError, settings.problems)))
+    if name not in settings.profiles:
+        if name in installed().names:
+            return {"provider": name}
+        raise SettingsError(
+            f'What is compared {unknown("profile", name, settings.profiles)} A model is named "provider:model".'
+        )
+    chosen = Setting(name, Source(Level.ARGUMENT, "the name to compare"))
+    found = choose(settings, os.environ, profile=chosen)
+    refuse(found.problems)
+    return client_arguments(found, os.environ, keyless=True)

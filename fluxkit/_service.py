@@ -20,6 +20,11 @@ def key_variable(provider: str) -> str:
     return f"FLUXKIT_{provider.upper().replace('-', '_')}_KEY"
 
 
+def place_variable(provider: str) -> str:
+    """The environment variable that says where a provider is."""
+    return f"{key_variable(provider).removesuffix('_KEY')}_BASE_URL"
+
+
 def named(name: str | None) -> "tuple[Provider, Model]":
     from ._plugins import installed
 
@@ -40,12 +45,17 @@ def named(name: str | None) -> "tuple[Provider, Model]":
     return found, rows[0]
 
 
+def check_mock(mock: object) -> None:
+    """Refuses what is no mock, and None, too: a mock that went missing must not cost money."""
+    if not isinstance(mock, bool) and not all(hasattr(mock, name) for name in MOCK):
+        raise SettingsError(
+            f"mock is {shorten(mock)}. Allowed: True, False, or a mock such as fluxkit_mockserver.MockService."
+        )
+
+
 def mock_for(provider: "Provider", mock: "bool | Mock") -> "Mock | None":
+    check_mock(mock)
     if not isinstance(mock, bool):
-        if not all(hasattr(mock, name) for name in MOCK):  # None, too: a mock that went missing must not cost money
-            raise SettingsError(
-                f"mock is {shorten(mock)}. Allowed: True, False, or a mock such as fluxkit_mockserver.MockService."
-            )
         return mock
     if not mock:
         return None
@@ -57,17 +67,53 @@ def mock_for(provider: "Provider", mock: "bool | Mock") -> "Mock | None":
 def secret_for(provider: "Provider", key: str | None, mock: "Mock | None") -> "Secret":
     from ._engine.secret import Secret
 
-    variable = key_variable(provider.name)
-    value = mock.key if mock is not None else os.environ.get(variable) if key is None else key
+    value = mock.key if mock is not None else os.environ.get(key_variable(provider.name)) if key is None else key
     if value is None or value == "":
-        raise SettingsError(
-            f"No key for {provider.name}. Give key=..., or set {variable}, or use a mock: mock=True, or --offline.",
-            provider=provider.name,
-        )
+        raise SettingsError(no_key(provider.name), provider=provider.name)
     return Secret(value, provider.key.header, provider.key.form)
 
 
-def address_of(base_url: str) -> tuple[str, bool]:
+def no_key(provider: str) -> str:
+    """What to do about a key that is missing."""
+    return (
+        f"No key for {provider}. Give key=..., or set {key_variable(provider)}, or use a mock: mock=True, or --offline."
+    )
+
+
+def place_of(provider: "Provider", base_url: str | None, key: str | None, mock: "Mock | None") -> str:
+    """Where the service is: what is given, what the environment says, or what the declaration says.
+
+    The environment may not say where a key goes that it does not hold itself.
+    """
+    if base_url is not None:
+        return base_url
+    if mock is not None:
+        return mock.base_url(provider.name)
+    variable = place_variable(provider.name)
+    place = os.environ.get(variable)
+    if place and key is not None and not is_declared(provider, place):
+        raise SettingsError(
+            f"The key that is given as an argument does not go to {shown_address(place)}, which {variable} names: an "
+            "argument is trusted more than the environment. Nothing was sent. Allowed: base_url=... as an argument, "
+            f"too; the key in {key_variable(provider.name)}; or no {variable}.",
+            provider=provider.name,
+        )
+    return place or provider.base_url
+
+
+def is_declared(provider: "Provider", address: str) -> bool:
+    """Whether the declaration of *provider* itself names the origin of *address*."""
+    from ._wire.exchange import admits
+
+    return admits(provider, provider.base_url, address)
+
+
+def shown_address(address: str) -> str:
+    """An address as a message may show it: a password may stand before the host."""
+    return f"{address.partition('://')[0]}://<hidden>@{address.rpartition('@')[2]}" if "@" in address else address
+
+
+def address_of(base_url: str, *, insecure_http: bool = False) -> tuple[str, bool]:
     """The base URL without a slash at its end, and whether it is on this machine or in a private network."""
     from ._wire.link import read_link
 
@@ -81,8 +127,11 @@ def address_of(base_url: str) -> tuple[str, bool]:
         raise SettingsError("base_url holds a user name. Allowed: https://host/path.")
     if "?" in base_url or "#" in base_url:  # paths are added to it, and behind these they would lead nowhere
         raise SettingsError(f"{given}. Allowed: https://host/path, without a query or a fragment.")
-    if link.scheme != "https" and not link.loopback:
-        raise SettingsError(f"{given}. Allowed: https, or http to this machine; a key does not travel in the clear.")
+    if link.scheme != "https" and not link.loopback and not insecure_http:
+        raise SettingsError(
+            f"{given}. Allowed: https, or http to this machine; a key does not travel in the clear. To a mock on "
+            "another machine it may: insecure_http = true."
+        )
     return base_url.rstrip("/"), not link.public
 
 

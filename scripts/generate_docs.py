@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from api_page import names_of
 from commands_page import commands_page
 from pages import ROOT, renewed, table
+from settings_page import keys, order
 from sizes_page import sizes_of
 
 import fluxkit
@@ -187,6 +188,7 @@ PAGES = {
     "docs/reference/commands.md": commands_page,
     "docs/reference/errors.md": errors_page,
     "docs/reference/providers.md": providers_page,
+    "docs/reference/settings.md": lambda: renewed("docs/reference/settings.md", keys=keys(), order=order()),
     "docs/reference/sizes.md": lambda: renewed("docs/reference/sizes.md", sizes=sizes_of(bundled())),
     "README.md": lambda: renewed("README.md", services=services()),
 }

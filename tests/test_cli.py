@@ -22,7 +22,7 @@ import pytest
 
 import fluxkit
 from fluxkit import _plugins, cli, errors
-from fluxkit._binding import FIELDS
+from fluxkit._asked import FIELDS
 from fluxkit._contract.result import Image, Result
 from fluxkit._contract.task import State, Task
 from fluxkit._engine.effects import Note
@@ -49,6 +49,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
 
 
 def run(*arguments: str, input: str | None = None, **env: str) -> click.testing.Result:
@@ -977,7 +978,7 @@ def test_diff_in_json_is_one_document_with_the_options_that_help() -> None:
     [
         ([KLEIN, "a fox"], "error: Missing argument 'PROMPT'"),
         ([KLEIN, "apimart", "a"], "error: No model of apimart is named."),
-        ([KLEIN, "a fox", FLEX], "error: There is no provider 'a fox'."),
+        ([KLEIN, "a fox", FLEX], "error: What is compared is 'a fox', which is no profile."),
         ([KLEIN, FLEX, "a", "-p", KLEIN], "error: No such option '-p'"),
         ([KLEIN, FLEX, "a", "--aspect", "x"], "error: aspect is 'x'."),
         ([KLEIN, FLEX, "a", "--reference", "missing.png"], "error: The reference missing.png cannot be read"),

@@ -70,6 +70,15 @@ def test_bash_is_offered_what_fits(words: list[str], expected: list[str]) -> Non
     assert bool(expected) == bool(found)
 
 
+def test_profiles_are_those_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    (tmp_path / "fluxkit.toml").write_text('[profiles.hero]\nprovider = "magnific"\n[profiles.high]\nmock = true\n')
+    assert ["hero", "high"] == plain("plan", "x", "--profile", "")
+    assert ["hero"] == plain("diff", "he")
+    assert ["hero"] == plain("doctor", "--profile", "=", "he")
+
+
 def test_models_are_those_that_are_installed() -> None:
     registry = _plugins.installed()
     expected = [f"{name}:{row.name}" for name in registry.names for row in registry.provider(name).models]

@@ -39,6 +39,7 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
 
 
 def run(*arguments: str, **env: str) -> click.testing.Result:

@@ -90,6 +90,11 @@ WRONG: Mapping[str, tuple[Any, dict[str, Any], tuple[str, ...]]] = {
     "a mock that is a number": (KLEIN, {"key": KEY, "mock": 0}, ("mock is 0",)),
     "a spool that is no path": (KLEIN, {"mock": True, "spool": 7}, ("spool is 7",)),
     "a proxy that is no text": (KLEIN, {"mock": True, "proxy": 7}, ("proxy is 7",)),
+    "plain http that is no word": (KLEIN, {"mock": True, "insecure_http": 1}, ("insecure_http is 1", "True or False")),
+    "defaults that are no mapping": (KLEIN, {"mock": True, "defaults": 7}, ("defaults is 7", "aspect")),
+    "an unknown default": (KLEIN, {"mock": True, "defaults": {"colour": "red"}}, ("defaults has 'colour'", "seed")),
+    "a default number of images": (KLEIN, {"mock": True, "defaults": {"n": 4}}, ("defaults has 'n'",)),
+    "a wrong default": (KLEIN, {"mock": True, "defaults": {"aspect": "wide"}}, ("defaults: aspect is 'wide'", "16:9")),
     "a listener that cannot listen": (KLEIN, {"mock": True, "listener": "me"}, ("listener is 'me'",)),
 }
 
@@ -286,10 +291,11 @@ def test_a_mock_is_whatever_does_what_a_mock_does(mock: MockService) -> None:
         ("http://localhost:8100", "http://localhost:8100", True),
         ("http://[::1]:8100/", "http://[::1]:8100", True),
         ("https://10.0.0.1", "https://10.0.0.1", True),
+        ("http://mock:4010/magnific", "http://mock:4010/magnific", True),
     ],
 )
 def test_a_base_url_keeps_its_path(base_url: str, kept: str, local: bool) -> None:
-    client = Client(KLEIN, key=KEY, base_url=base_url)
+    client = Client(KLEIN, key=KEY, base_url=base_url, insecure_http="mock" in base_url)
     assert (kept, local) == (client.base_url, client._manner().local)
     assert f"{kept}/v1/ai/text-to-image/flux-2-klein" == str(sent_by(client).url)
     assert kept == client.plan("a").base_url

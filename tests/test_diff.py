@@ -1,7 +1,9 @@
 """What switching a model would change: every field has its row, nothing is hidden, and the value is plain."""
 
 import json
+import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -366,6 +368,30 @@ def test_the_format_is_the_one_asked_for_or_the_one_that_comes_by_itself() -> No
 def test_a_time_is_said_in_the_unit_in_which_one_says_it(seconds: float | None, expected: str) -> None:
     provider = attrs.evolve(MAGNIFIC, link_life=seconds)
     assert expected == row(differing(Request("a"), (provider, "flux-2-pro"), MODELS[0]), "link life").a
+
+
+def test_profiles_are_compared_with_what_they_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    (tmp_path / "fluxkit.toml").write_text(f"""
+        [profiles.hero]
+        provider = "{KLEIN}"
+        key = "env:FLUXKIT_HERO_KEY"
+        defaults = {{ resolution = "2K" }}
+        [profiles.draft]
+        provider = "{FLEX}"
+        fit = "nearest"
+        unsupported = {{ seed = "drop" }}
+        price = {{ "1K" = "0.03 USD" }}
+    """)
+    diff = fluxkit.diff(Request("a fox", aspect="4:5", seed=7), "hero", "draft")
+    assert (KLEIN, FLEX, True) == (diff.a.name, diff.b.name, diff.switchable)
+    assert ((1584, 2048), (1248, 1664)) == (diff.a.pixels, diff.b.pixels)
+    assert (None, Amount.parse("0.03 USD")) == (diff.a.price, diff.b.price)
+    assert Change.DROPPED is row(diff, "seed").change
+    assert not fluxkit.diff(Request("a fox", seed=7), KLEIN, "draft", unsupported="refuse").switchable
+    with pytest.raises(SettingsError, match=r"'heroo'.* perhaps meant as 'hero'"):
+        fluxkit.diff("a fox", "heroo", FLEX)
 
 
 @pytest.mark.parametrize("names", [(KLEIN, "apimart"), ("nobody:x", KLEIN), (KLEIN, "magnific:x"), (None, KLEIN)])

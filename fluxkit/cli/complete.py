@@ -19,6 +19,22 @@ def models(_: click.Context, __: click.Parameter, incomplete: str) -> "list[Comp
     return _items(f"{name}:{row.name}" for name, row in _rows(incomplete))
 
 
+def profiles(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """The profiles of the settings that hold here."""
+    import os
+
+    from .._settings.arguments import working_directory
+    from .._settings.found import find_settings
+
+    names = find_settings(working_directory(), os.environ).profiles
+    return _items(name for name in names if name.startswith(incomplete))
+
+
+def sides(context: click.Context, parameter: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """What can be compared: a profile or a model."""
+    return profiles(context, parameter, incomplete) + models(context, parameter, incomplete)
+
+
 def files(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
     """Files, as the shell itself finds them."""
     return _items([incomplete], type="file")

@@ -33,7 +33,7 @@ COLOURS: Mapping[str | None, str] = {
     sections=SECTIONS,
     examples=(
         'fluxkit diff magnific:flux-2-pro apimart:flux-2-flex "a fox" --aspect 16:9',
-        'fluxkit diff magnific:flux-2-klein apimart:flux-2-flex "a fox" --seed 7 --drop seed',
+        "fluxkit diff magnific:flux-2-klein apimart:flux-2-pro fox --seed 7 --drop seed",
         "fluxkit diff magnific:flux-2-pro apimart:flux-2-pro fox --json | jq .lossless",
     ),
 )
@@ -41,9 +41,10 @@ COLOURS: Mapping[str | None, str] = {
 def diff(*, a: str, b: str, as_json: bool, **given: Any) -> Code:
     """Show what would change if another model made the image.
 
-    Each row says what the two models make of a field, or what would come, and what it would cost. It needs no key, and
-    nothing is sent. The exit code is 0 if the other model can serve the request as it stands, and 8 if it cannot; then
-    the options and settings that would let it through are printed, too.
+    Each row says what the two make of a field, or what would come and cost. FROM and TO are models, or profiles of
+    fluxkit.toml with what they set. It needs no key, and nothing is sent. The exit code is 0 if the other one can serve
+    the request as it stands, and 8 if it cannot; then the options and settings that would let it through are printed,
+    too.
     """
     from .._diff import diff
 

@@ -13,8 +13,9 @@ import click
 from .._contract.report import Outcome
 from ..errors import DeliveryWarning, SettingsError
 from .help import Command
-from .options import SECTIONS, delivery_options, drops_of, read_key, request_of, request_options
+from .options import SECTIONS, delivery_options, request_of, request_options
 from .output import Code, code_of, lines_of, put, put_document, say
+from .profile import profile_of
 from .watch import Watch, accounted, telling
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ def generate(**given: Any) -> int:
     """Make images: buy them, wait for them, fetch them.
 
     The paths of the images are printed, one on each line; with --json a document, and progress on a terminal only. The
-    key is read from FLUXKIT_<PROVIDER>_KEY.
+    key is read from FLUXKIT_<PROVIDER>_KEY, and what no option says from fluxkit.toml: see fluxkit doctor.
     """
     from .._client import Client
+    from .._settings.arguments import usable
 
     if given["offline"] and given["base_url"]:
         raise click.UsageError("--offline and --base-url exclude each other: a mock in this process has no address")
@@ -48,16 +50,10 @@ def generate(**given: Any) -> int:
     request = request_of(given)
     to = writable(given["output"] or ".") if given["fetch"] else None
     watch = Watch(request.n, fetch=given["fetch"])
-    client = Client(
-        given["provider"],
-        key=None if given["offline"] else read_key(given["key_file"]),
-        base_url=given["base_url"],
-        mock=given["offline"],
-        fit=given["fit"],
-        unsupported=drops_of(given),
-        timeout=given["timeout"],
-        listener=watch,
-    )
+    profile = profile_of(given)
+    client = Client(**usable(profile, Client, os.environ), listener=watch)
+    if profile.chosen is not None:
+        say(f"profile {profile.chosen.value}, by {profile.chosen.source}: {profile.full_name}")
     if client.mocked:
         say(f"offline: a mock of {client.provider.name} answers; nothing is bought, the image is a drawing")
     with client, accounted(watch), warnings.catch_warnings(record=True) as caught:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import ReferenceUnusable, SettingsError
-from .complete import files, models, size_names
+from .complete import files, models, profiles, sides, size_names
 
 if TYPE_CHECKING:
     from .._contract.reference import Reference
@@ -41,7 +41,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("offline", "key_file", "base_url"),
+    "The service": ("profile", "offline", "key_file", "base_url"),
 }
 """How the options of a request are listed."""
 
@@ -102,9 +102,7 @@ ASKED = (
     click.option(
         "--fit",
         type=click.Choice(FITS),
-        default="close",
-        show_default=True,
-        help="Which size will do: a ratio within 2 %, no other, or the nearest.",
+        help="Which size will do: a ratio within 2 % (close, the default), no other, or the nearest.",
     ),
     click.option(
         "--drop",
@@ -118,13 +116,20 @@ ASKED = (
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 
-request_options = _stacked((click.argument("prompt"), PROVIDER, *ASKED))
+PROFILE = click.option(
+    "--profile",
+    metavar="NAME",
+    help="A profile of fluxkit.toml; without it, the default one.",
+    shell_complete=profiles,
+)
+
+request_options = _stacked((click.argument("prompt"), PROVIDER, PROFILE, *ASKED))
 """What is asked for, and of whom; the same in every command that takes a request."""
 
 diff_options = _stacked(
     (
-        click.argument("a", metavar="FROM", shell_complete=models),
-        click.argument("b", metavar="TO", shell_complete=models),
+        click.argument("a", metavar="FROM", shell_complete=sides),
+        click.argument("b", metavar="TO", shell_complete=sides),
         click.argument("prompt"),
         *ASKED,
         AS_JSON,
@@ -151,15 +156,16 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
             click.option(
                 "--timeout",
                 type=float,
-                default=300,
-                show_default=True,
                 metavar="SECONDS",
-                help="For all of it together.",
+                help="For all of it together; 300, unless the profile says otherwise.",
                 **hide,
             ),
             AS_JSON,
             click.option(
-                "--offline", is_flag=True, help="Ask a mock in this process: no key, no network, no bill.", **hide
+                "--offline/--no-offline",
+                default=None,
+                help="Ask a mock in this process (no key, no network, no bill), or the service.",
+                **hide,
             ),
             click.option(
                 "--key-file",
@@ -178,7 +184,7 @@ def request_of(given: Mapping[str, Any]) -> "Request":
 
     Raises ``Unsupported`` and ``ReferenceUnusable`` as the request does, and ``ReferenceUnusable`` for files.
     """
-    from .._binding import FIELDS
+    from .._asked import FIELDS
     from .._contract.request import Request
 
     fields = {field: given[field] for field in FIELDS if given[field] is not None}

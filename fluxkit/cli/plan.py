@@ -1,12 +1,14 @@
 """``fluxkit plan``: what a request would send, bring and cost."""
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .help import Command
-from .options import SECTIONS, delivery_options, drops_of, request_of, request_options
+from .options import SECTIONS, delivery_options, request_of, request_options
 from .output import put, put_document
+from .profile import profile_of
 
 if TYPE_CHECKING:
     from .._wire.exchange import Outgoing
@@ -27,7 +29,7 @@ LONGEST_TEXT = 400
 )
 @request_options
 @delivery_options(idle=True)
-def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: Any) -> None:
+def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     """Show what generate would send, bring and cost. Nothing is sent.
 
     It needs no key, and takes every option of generate: put plan in its place, and the same command line is explained
@@ -36,15 +38,16 @@ def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: An
     import json
 
     from .._binding import plan_of
+    from .._client import Client
+    from .._settings.arguments import client_arguments, not_kept, refuse
     from .._wire.exchange import submission
 
+    profile = profile_of(given)
+    refuse((*profile.problems, *not_kept(profile, Client)))
+    taken = inspect.signature(plan_of).parameters
+    settings = client_arguments(profile, {}, keyless=True)
     made = plan_of(
-        given["provider"],
-        request_of(given),
-        to=output,
-        base_url=base_url,
-        fit=given["fit"],
-        unsupported=drops_of(given),
+        request=request_of(given), to=output, **{name: each for name, each in settings.items() if name in taken}
     )
     call = submission(made, 0)
     if as_json:

@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "generate": "Make images: buy them, wait for them, fetch them.",
     "plan": "Show what generate would send, bring and cost.",
     "diff": "Show what would change if another model made the image.",
+    "init": "Write a file of settings to begin with.",
+    "doctor": "Show the settings in use, and what is wrong with them.",
     "providers": "List the providers, their models and sizes.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",

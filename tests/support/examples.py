@@ -118,7 +118,14 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLUXKIT_", "PYTEST_", "COV_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     # What is not buffered comes in the order in which a terminal would show it.
-    return {**kept, "PATH": path, "PYTHONWARNINGS": "error", "PYTHONUNBUFFERED": "1", "COLUMNS": "80"}
+    return {
+        **kept,
+        "PATH": path,
+        "PYTHONWARNINGS": "error",
+        "PYTHONUNBUFFERED": "1",
+        "COLUMNS": "80",
+        "FLUXKIT_CONFIG": os.devnull,
+    }
 
 
 def run(command: list[str], place: Path) -> tuple[int, str]:
