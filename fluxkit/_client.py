@@ -29,8 +29,15 @@ class Client(Binding):
 
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.transport()
-        transport = Transport(secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local)
-        return Driver(transport, clock, Notes(self._listener))
+        transport = Transport(
+            secret=self._secret,
+            now=clock.now,
+            inner=inner,
+            proxy=self._proxy,
+            local=self._local,
+            allow_hosts=self._allow_hosts,
+        )
+        return Driver(transport, clock, Notes(self._listener), self._hosting)
 
     def generate(
         self,
@@ -100,9 +107,14 @@ class AsyncClient(Binding):
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.async_transport()
         transport = AsyncTransport(
-            secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local
+            secret=self._secret,
+            now=clock.now,
+            inner=inner,
+            proxy=self._proxy,
+            local=self._local,
+            allow_hosts=self._allow_hosts,
         )
-        return AsyncDriver(transport, clock, Notes(self._listener))
+        return AsyncDriver(transport, clock, Notes(self._listener), self._hosting)
 
     async def generate(
         self,

@@ -5,6 +5,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shlex
 import socket
 import sys
@@ -279,20 +280,24 @@ def test_a_directory_that_refuses_files_is_noticed_before_anything_is_sent(
 def test_a_reference_is_a_file_or_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     PIL.Image.new("RGB", (8, 8)).save("in.png")
     done = run("plan", "a", "-p", KLEIN, "--reference", "in.png", "--json")
-    assert json.loads(done.stdout)["body"]["input_image"].startswith("iVBOR")
+    said = json.loads(done.stdout)["body"]["input_image"]
+    assert re.fullmatch(r"<base64 of in\.png, \d\d bytes, sha256 [0-9a-f]{12}>", said)
     done = run("plan", "a", "-p", FLEX, "--reference", "https://x.example/a.png", "--reference", "http://x.example/b")
     assert all(f'"{url}"' in done.stdout for url in ("https://x.example/a.png", "http://x.example/b"))
 
 
-def test_a_reference_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reference_that_cannot_be_used_is_named() -> None:
     Path("text").write_text("no image, but long enough to be looked at")
-    monkeypatch.setattr(options, "LARGEST_REFERENCE", 50)
-    Path("large").write_bytes(bytes(51))
+    with Path("large").open("wb") as file:
+        file.truncate(50_000_001)
     said = [run("plan", "a", "-p", KLEIN, "--reference", name).stderr for name in ("text", "large", "missing", ".")]
-    assert said[0].startswith("error: text: A reference of 41 bytes is no image")
-    assert said[1] == "error: The reference large is too large.\nallowed: files of up to 50 MB\n"
-    assert said[2] == "error: The reference missing cannot be read: No such file or directory.\n"
-    assert said[3] == "error: The reference . cannot be read: Is a directory.\n"
+    begins = [
+        "error: A reference is 'text', a file of 41 bytes that is no image.\nallowed: a path, bytes, ",
+        "error: A reference is 'large' of 50.0 MB: make the image smaller.\nallowed: ",
+        "error: A reference is 'missing', and there is no such file.\nallowed: ",
+        "error: A reference is '.', which cannot be read: Is a directory.\nallowed: ",
+    ]
+    assert begins == [text[: len(begin)] for text, begin in zip(said, begins, strict=True)]
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,22 @@
 """A plan: a request bound to a provider and a model, checked, before anything is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
+from .._contract.reference import Reference
 from .._contract.report import Report, shorten
 from .._contract.request import Request
 from .._contract.size import Point
-from ..errors import SettingsError
+from ..errors import ReferenceUnusable, SettingsError
+from .carriage import Ways, nobody
 from .declaration import Model, Provider
 from .draft import FITS, WISHES, Draft, Fit
-from .json import HEADERS, QUERY, Json
+from .json import HEADERS, QUERY, Json, Unfit
+from .pending import Pending
+from .series import spread
 
 
 @attrs.frozen(eq=False)
@@ -37,7 +41,10 @@ class Plan:
 
     @property
     def body(self) -> Json:
-        """The JSON body of the first submit; those of further images differ in their seed at most."""
+        """The JSON body of the first submit; those of further images differ in their seed at most.
+
+        In the place of an image stands what says how it will be sent, ``<base64 of sketch.png, 10.0 MB, ...>``.
+        """
         return {key: value for key, value in self.documents[0].items() if key not in (HEADERS, QUERY)}
 
     @property
@@ -54,6 +61,30 @@ class Plan:
     def output_format(self) -> str | None:
         """The format that was asked for and is sent, None if the service decides."""
         return self.values[0].get("output_format")
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The references that are uploaded or fetched first, each once."""
+        return tuple(dict.fromkeys(each for each in self.values[0].get("references", ()) if isinstance(each, Pending)))
+
+    def settled(self, ready: Mapping[Pending, Reference]) -> "Plan":
+        """The plan with *ready* references in the place of those that were pending.
+
+        Raises ``ReferenceUnusable`` if the model does not take what they have become.
+        """
+        references = tuple(ready.get(each, each) for each in self.values[0]["references"])
+        values = tuple({**each, "references": references} for each in self.values)
+        try:
+            document = self.model.request.write(values[0])
+        except Unfit as error:
+            name = f"{self.provider.name}:{self.model.name}"
+            wrong = "; ".join(f"{shorten(each.given)}. Allowed: {each.allowed}" for each in error.problems)
+            raise ReferenceUnusable(
+                f"{name} cannot take a reference as it was fetched: {wrong}. Nothing was bought.",
+                provider=self.provider.name,
+                model=self.model.name,
+            ) from None
+        return attrs.evolve(self, values=values, documents=spread(self.model, document, values))
 
     def __str__(self) -> str:
         size = "of the service's size" if self.point is None else f"{self.point.width}x{self.point.height} px"
@@ -72,12 +103,15 @@ def make_plan(
     fit: Fit = "close",
     unsupported: Mapping[str, str] | None = None,
     mocked: bool = False,
+    hosting: Callable[[], bool] = nobody,
+    allow_hosts: Iterable[str] = (),
 ) -> Plan:
     """Binds *request* to a model of *provider*: of several that share the name, to the first that can serve it.
 
     *fit* says what becomes of a size that the model does not have: ``"close"`` takes a ratio within 2 % and the nearest
     area, ``"exact"`` takes no deviation, ``"nearest"`` any. *unsupported* names the wishes to give up where the model
-    cannot serve them: ``{"seed": "drop"}``.
+    cannot serve them: ``{"seed": "drop"}``. *hosting* tells whether plugins host images, *allow_hosts* names the hosts
+    that need not be public for an address to lead to them.
 
     Raises ``Unsupported``, naming every field that cannot be served, and ``SettingsError`` for wrong settings.
     """
@@ -88,7 +122,9 @@ def make_plan(
     if not rows:
         known = ", ".join(dict.fromkeys(row.name for row in provider.models))
         raise SettingsError(f"{provider.name} has no model {shorten(model)}. Allowed: {known}.", provider=provider.name)
-    drafts = [Draft(provider, row, request, fit, drops) for row in rows]
+    base_url = base_url or provider.base_url
+    ways = Ways.of(base_url, provider.upload, hosting=hosting, allow_hosts=allow_hosts)
+    drafts = [Draft(provider, row, request, fit=fit, drops=drops, ways=ways) for row in rows]
     draft = next((draft for draft in drafts if not draft.refusals), None)
     if draft is None:
         raise min(drafts, key=lambda draft: len(draft.refusals)).refusal()
@@ -96,7 +132,7 @@ def make_plan(
         provider=provider,
         model=draft.row,
         request=request,
-        base_url=base_url or provider.base_url,
+        base_url=base_url,
         point=draft.point,
         report=draft.report(),
         values=draft.values,

@@ -9,10 +9,9 @@ from .options import SECTIONS, delivery_options, drops_of, request_of, request_o
 from .output import put, put_document
 
 if TYPE_CHECKING:
-    from .._wire.exchange import Outgoing
     from .._wire.plan import Plan
 
-#: Longer texts are shown by their beginning: an image as base64 has millions of letters.
+#: Longer texts are shown by their beginning.
 LONGEST_TEXT = 400
 
 
@@ -31,12 +30,13 @@ def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: An
     """Show what generate would send, bring and cost. Nothing is sent.
 
     It needs no key, and takes every option of generate: put plan in its place, and the same command line is explained
-    instead of carried out. With --json the body is complete; otherwise long texts in it are cut.
+    instead of carried out. In the place of an image stands how it will be sent. With --json the body is complete but
+    for that; otherwise long texts in it are cut, too.
     """
     import json
 
     from .._binding import plan_of
-    from .._wire.exchange import submission
+    from .._wire.exchange import addressing
 
     made = plan_of(
         given["provider"],
@@ -46,21 +46,18 @@ def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: An
         fit=given["fit"],
         unsupported=drops_of(given),
     )
-    call = submission(made, 0)
+    method, (url, headers) = made.provider.submit.method, addressing(made, 0)
     if as_json:
-        put_document(_document(made, call))
+        put_document({"method": method, "url": url, "headers": headers, **_document(made)})
     else:
         body = json.dumps(_shown(made.body), indent=2, ensure_ascii=False, default=str)
-        put(f"{made}\n{call.method} {call.url}\n{body}")
+        put(f"{made}\n{method} {url}\n{body}")
 
 
-def _document(made: "Plan", call: "Outgoing") -> dict[str, Any]:
+def _document(made: "Plan") -> dict[str, Any]:
     return {
         "provider": made.provider.name,
         "model": made.model.name,
-        "method": call.method,
-        "url": call.url,
-        "headers": dict(call.headers),
         "body": made.body,
         "n": made.request.n,
         "width": made.pixels[0],
