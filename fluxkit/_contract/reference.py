@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,9 @@ from ..errors import ReferenceUnusable
 from .media import SUFFIXES, TYPES, kind
 from .report import shorten
 from .source import HEAD, MOST_BYTES, measured, open_file, read_object, read_uri, too_large, unusable
+
+#: A user name before the host: a password may stand beside it, so it is never shown.
+_NAMED = re.compile(r"//[^/?#]*@")
 
 #: Bytes that are read at once where all of a file is read.
 _BLOCK = 1024 * 1024
@@ -134,7 +138,7 @@ class Reference:
 
     def __str__(self) -> str:
         if self.url is not None:
-            return str(self.url)
+            return _NAMED.sub("//...@", str(self.url))
         try:
             digest = f"sha256 {self.sha256[:12]}"
         except (ReferenceUnusable, OSError):  # whoever shows a reference does not want to hear of it
@@ -144,7 +148,7 @@ class Reference:
         return f"{name}, {measured(self.size)}, {digest}"
 
     def __repr__(self) -> str:
-        return f"Reference(url={self.url!r})" if self.url is not None else f"Reference({self})"
+        return f"Reference(url={str(self)!r})" if self.url is not None else f"Reference({self})"
 
 
 def _checked(content: bytes) -> bytes:

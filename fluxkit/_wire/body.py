@@ -16,7 +16,7 @@ from .._contract.reference import Reference
 from .json import Json
 
 #: Bytes of an image that are read at once. Three of them become four of base64, so pieces end without padding.
-PIECE = 3 * 256 * 1024
+PIECE = 3 * 128 * 1024
 
 
 @attrs.frozen(eq=False, repr=False)
