@@ -54,6 +54,7 @@ class Client(Binding):
 
         Raises:
             Unsupported: The model cannot serve the request; nothing was sent.
+            ReferenceUnusable: A reference cannot be read, fetched or uploaded; nothing was bought.
             SubmissionUnknown: The submit left, and whether it was accepted is not known.
             Overdue: A task is still running; ``error.task`` can be waited for again.
             TaskError: The task ended without an image.

@@ -193,6 +193,11 @@ def _stamp(found: os.stat_result) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev
 
 
+def shown_address(url: str) -> str:
+    """An address as errors show it: without a password before its host, and without the signature behind it."""
+    return shorten(_NAMED.sub("//...@", url).partition("?")[0], 120)
+
+
 def is_address(value: Any) -> bool:
     """Whether *value* is an http(s) address: it names a host, and holds nothing that would have to be quoted first."""
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):

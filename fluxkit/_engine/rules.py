@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from .._contract.report import shorten
+from .._contract.reference import shown_address
 from .._wire.link import Link, read_link, read_origin
 from ..errors import (
     Charged,
@@ -213,7 +213,7 @@ class Rules:
         """What it means that the fetching of a reference ended with *error*. Nothing was bought, and much may pass."""
         if isinstance(error, FluxError):
             return error
-        shown = shorten(bring.url, 120)
+        shown = shown_address(bring.url)
         if isinstance(error, Stray):
             reason = (
                 f"it leads to {error}. Allowed: public https hosts, and those that allow_hosts names. Nothing was sent"

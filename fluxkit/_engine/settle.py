@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .._contract.media import kind
-from .._contract.reference import Reference
+from .._contract.reference import Reference, shown_address
 from .._contract.report import shorten
 from .._contract.source import HEAD
 from .._wire.carriage import own_place, takes
@@ -50,13 +50,12 @@ def settle(plan: Plan, deadline: float, *, patience: float, allow_hosts: frozens
 
 def _fetched(plan: Plan, reference: Reference, deadline: float, patience: float) -> Flow[Reference]:
     url, own = str(reference.url), own_place(plan.base_url)
+    what = f"The reference {shown_address(url)}"
     origins = () if own is None else (str(own),)
-    content: bytes = yield from _persist(
-        lambda left: _once(Bring(url, origins, left)), deadline, patience, f"The reference {shorten(url, 120)}"
-    )
+    content: bytes = yield from _persist(lambda left: _once(Bring(url, origins, left)), deadline, patience, what)
     if kind(content[:HEAD]) is None:
         raise ReferenceUnusable(
-            f"The reference {shorten(url, 120)} is no image: {len(content)} bytes came, and they begin like none. "
+            f"{what} is no image: {len(content)} bytes came, and they begin like none. "
             "Allowed: an address that answers with a JPEG, PNG, WebP or GIF image. Nothing was bought."
         )
     return Reference(content=content)
