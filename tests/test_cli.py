@@ -39,6 +39,7 @@ from fluxkit.cli.program import fluxkit as program
 from fluxkit_mockserver.server import Server
 from fluxkit_mockserver.service import MockService
 
+PRO = "magnific:flux-2-pro"
 KLEIN = "magnific:flux-2-klein"
 FLEX = "apimart:flux-2-flex"
 KEY = "sk-Never/Shown+4711="
@@ -284,6 +285,33 @@ def test_a_reference_is_a_file_or_an_address(monkeypatch: pytest.MonkeyPatch) ->
     assert re.fullmatch(r"<base64 of in\.png, \d\d bytes, sha256 [0-9a-f]{12}>", said)
     done = run("plan", "a", "-p", FLEX, "--reference", "https://x.example/a.png", "--reference", "http://x.example/b")
     assert all(f'"{url}"' in done.stdout for url in ("https://x.example/a.png", "http://x.example/b"))
+
+
+def test_a_plan_shows_references_as_what_will_be_sent() -> None:
+    PIL.Image.new("RGB", (8, 8)).save("in.png")
+    shown = run("plan", "a", "-p", PRO, "--reference", "in.png", "--reference", "https://x.example/a.png").stdout
+    assert "references: as asked (1 sent as base64; 2 fetched first, then sent as base64)" in shown
+    assert re.search(r'"input_image": "<base64 of in\.png, \d\d bytes, sha256 [0-9a-f]{12}>"', shown)
+    assert '"input_image_2": "<base64 of https://x.example/a.png, once it is fetched>"' in shown
+
+
+def test_a_private_host_passes_where_it_is_allowed() -> None:
+    refused = run("plan", "a", "-p", FLEX, "--reference", "http://10.0.0.5/a.png")
+    assert 2 == refused.exit_code
+    assert "10.0.0.5 is no public host" in refused.stderr
+    assert refused.stderr.endswith("try: --allow-host 10.0.0.5\n")
+    done = run("plan", "a", "-p", FLEX, "--reference", "http://10.0.0.5/a.png", "--allow-host", "10.0.0.5")
+    assert '"http://10.0.0.5/a.png"' in done.stdout
+    assert "allow_hosts holds" in run("plan", "a", "-p", FLEX, "--allow-host", "a:80").stderr
+
+
+def test_a_reference_that_is_uploaded_is_told() -> None:
+    told: list[str] = []
+    heard = watch.Watch()
+    heard.tell = told.append
+    heard(Note("uploaded", {"reference": "in.png, 69 bytes", "url": "https://x.example", "expires_at": None}))
+    assert ["uploaded in.png, 69 bytes"] == told
+    assert "nothing was bought" == heard.standing()[0]
 
 
 def test_a_reference_that_cannot_be_used_is_named() -> None:

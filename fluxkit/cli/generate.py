@@ -56,6 +56,7 @@ def generate(**given: Any) -> int:
         fit=given["fit"],
         unsupported=drops_of(given),
         timeout=given["timeout"],
+        allow_hosts=given["allow_hosts"],
         listener=watch,
     )
     if client.mocked:

@@ -36,7 +36,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("offline", "key_file", "base_url"),
+    "The service": ("offline", "key_file", "base_url", "allow_hosts"),
 }
 """How the options of a request are listed."""
 
@@ -103,6 +103,13 @@ request_options = _stacked(
             multiple=True,
             metavar="WISH",
             help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
+        ),
+        click.option(
+            "--allow-host",
+            "allow_hosts",
+            multiple=True,
+            metavar="HOST",
+            help="A host that may be private, for references and images. May be repeated.",
         ),
         click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
     )

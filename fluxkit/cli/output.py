@@ -164,6 +164,8 @@ def _option(line: str) -> str | None:
         return f"--drop {found[1].replace('_', '-')}"
     if found := re.search(r'fit = "(\w+)"', line):
         return f"--fit {found[1]}"
+    if found := re.search(r'allow_hosts = \["(.+)"\]', line):
+        return f"--allow-host {found[1]}"
     return None
 
 

@@ -1,5 +1,6 @@
 """``fluxkit plan``: what a request would send, bring and cost."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,19 +46,21 @@ def plan(*, as_json: bool, output: str | None, base_url: str | None, **given: An
         base_url=base_url,
         fit=given["fit"],
         unsupported=drops_of(given),
+        allow_hosts=given["allow_hosts"],
     )
     method, (url, headers) = made.provider.submit.method, addressing(made, 0)
     if as_json:
-        put_document({"method": method, "url": url, "headers": headers, **_document(made)})
+        put_document(_document(made, {"method": method, "url": url, "headers": headers}))
     else:
         body = json.dumps(_shown(made.body), indent=2, ensure_ascii=False, default=str)
         put(f"{made}\n{method} {url}\n{body}")
 
 
-def _document(made: "Plan") -> dict[str, Any]:
+def _document(made: "Plan", call: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "provider": made.provider.name,
         "model": made.model.name,
+        **call,
         "body": made.body,
         "n": made.request.n,
         "width": made.pixels[0],
