@@ -97,6 +97,10 @@ def test_a_body_of_a_file_is_the_same_each_time(tmp_path: Path, size: int) -> No
     assert max(map(len, body)) == min(16, max(4 * -(-size // 3), 1))
 
 
+def test_an_empty_part_does_not_end_a_body() -> None:
+    assert [b"a", b"b"] == [*Body([b"", b"a", b"", b"b"])]
+
+
 def test_the_standard_library_stands_in_for_a_missing_pybase64(monkeypatch: pytest.MonkeyPatch) -> None:
     blob = Blob(Reference(content=PNG + bytes(range(100))))
     with_it = blob.text()

@@ -229,6 +229,12 @@ def test_every_address_that_is_refused_is_named() -> None:
     assert 'allow_hosts = ["10.0.0.5"]' == refusal(BY_FORM, "https://10.0.0.5/a").setting
 
 
+def test_a_message_names_no_more_than_a_reader_wants_to_see() -> None:
+    error = refusal(BY_FORM, *(f"https://10.0.0.{number}/{'a' * 500}" for number in range(8)))
+    assert max(map(len, str(error).splitlines())) < 600
+    assert "10.0.0.2 is no public host; and 5 more." in str(error)
+
+
 def test_http_is_the_services_own_risk_but_not_ours() -> None:
     assert ["http://images.example/a.png"] == plan(BY_FORM, "http://images.example/a.png").body["image_urls"]
     error = refusal(MAGNIFIC, "http://images.example/a.png")

@@ -3,8 +3,6 @@
 Nothing here shows what it has read: what is no image may be anything, a key among others.
 """
 
-import base64
-import binascii
 import io
 import os
 from typing import Any, BinaryIO
@@ -53,10 +51,12 @@ def read_uri(uri: str) -> bytes:
     content = unquote_to_bytes(rest)
     if not head.lower().endswith(";base64"):
         return content
+    import base64  # only these addresses need it
+
     packed = content.translate(None, b" \t\n\f\r")
     try:  # browsers ask for no padding either
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise unusable(f"A reference is {shorten(head, 40)},... and is no base64") from None
 
 

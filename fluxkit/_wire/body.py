@@ -51,7 +51,7 @@ class Body:
     """
 
     def __init__(self, parts: Iterable[bytes | Blob | Reference]) -> None:
-        self.parts = tuple(parts)
+        self.parts = tuple(part for part in parts if part != b"")  # an empty piece means the end to some
         self._length = sum(map(_length, self.parts))
 
     def __len__(self) -> int:

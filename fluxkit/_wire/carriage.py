@@ -16,6 +16,9 @@ from .link import Link, read_link
 from .pending import Pending
 from .scalars import Codec
 
+#: So many references that cannot be sent are named in one message.
+MOST_NAMED = 3
+
 
 def nobody() -> bool:
     """No plugin hosts images."""
@@ -154,7 +157,9 @@ def _way(carried: Reference | Pending, upload: Upload | None) -> str:
 
 def shown(obstacles: Sequence[Obstacle]) -> str:
     """The references that cannot be sent, each with the reason."""
-    return "; ".join(f"references = {shorten(each.reference, 100)}: {each.reason}" for each in obstacles)
+    named = [f"references = {shorten(each.reference, 100)}: {each.reason}" for each in obstacles[:MOST_NAMED]]
+    more = [f"and {len(obstacles) - MOST_NAMED} more"] if len(obstacles) > MOST_NAMED else []
+    return "; ".join(named + more)
 
 
 def _is_respelt(url: str, host: str) -> bool:
