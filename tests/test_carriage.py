@@ -19,7 +19,7 @@ from fluxkit._wire.exchange import addressing, submission
 from fluxkit._wire.pending import Pending
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import ReferenceUnusable, Unsupported
-from fluxkit.provider import At, Base64, Each, Either, Hosted, Provider
+from fluxkit.provider import At, Base64, Each, Either, Form, Hosted, Provider
 from fluxkit_providers.magnific import MAGNIFIC
 
 URL = "https://images.example/cat.png?sig=a~b=="
@@ -97,6 +97,22 @@ def test_a_service_that_takes_both_gets_each_as_it_is() -> None:
     provider = attrs.evolve(BY_FORM, models=[row])
     made = plan(provider, PNG, URL, JPEG)
     assert [Blob(Reference.of(PNG)), URL, Pending(Reference.of(JPEG))] == made.body["images"]
+
+
+def test_an_address_is_fetched_for_a_service_that_spells_images_in_two_ways() -> None:
+    either = Either(Base64(["png"], "data:image/png;base64,"), Base64(["jpeg"], "data:image/jpeg;base64,"))
+    row = attrs.evolve(
+        MAGNIFIC.models[0], request=MAGNIFIC.models[0].form | Form({"references": At("images", Each(either))})
+    )
+    made = plan(attrs.evolve(MAGNIFIC, models=[row]), URL, PNG)
+    assert [Pending(Reference(url=URL)), Blob(Reference.of(PNG), "data:image/png;base64,")] == made.body["images"]
+    settled = made.settled({made.pending[0]: Reference(content=JPEG)})
+    assert Blob(Reference.of(JPEG), "data:image/jpeg;base64,") == settled.body["images"][0]
+
+
+def test_an_image_of_a_kind_that_a_service_does_not_take_is_no_matter_of_carriage() -> None:
+    error = refusal(MAGNIFIC, GIF, hosting=lambda: True)
+    assert error.allowed.endswith("each an image (jpeg, png, webp)")
 
 
 def test_a_plan_with_pending_references_knows_where_it_goes_but_not_yet_its_body() -> None:

@@ -206,6 +206,22 @@ def test_a_reference_is_one_thing() -> None:
             Reference(**fields)
 
 
+def test_a_file_of_which_nothing_can_be_told_is_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+
+    def fail(number: int) -> Any:
+        opened.append(number)
+        raise OSError(5, "Input/output error")
+
+    path = written()
+    with monkeypatch.context() as patch:
+        patch.setattr(source.os, "fstat", fail)
+        with pytest.raises(ReferenceUnusable):
+            Reference.of(path)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[-1])
+
+
 # A file that changes
 
 
