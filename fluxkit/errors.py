@@ -5,7 +5,7 @@
     FluxError
       Unsupported            the plan refuses; nothing was sent
       SettingsError          a setting is missing or wrong; nothing was sent
-      PluginError            a plugin cannot be used; nothing was sent
+      PluginError            a plugin cannot be used; nothing was bought
       ReferenceUnusable      an image sent in cannot be read, fetched or uploaded, or is none; nothing was bought
       Unreachable            no connection, so nothing left; a retry is safe
       SubmissionUnknown      the submit left and its fate is not known; never repeated by fluxkit

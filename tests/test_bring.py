@@ -182,7 +182,7 @@ def dripping(peer: Peer) -> None:
         (answering(http(429)), {}, "the link answered HTTP 429, not 200", True),
         (answering(http(302)), {}, "did not say where the image is", False),
         (answering(http(302, location="/again")), {}, "more than 5 redirects", False),
-        (answering(http(body=PNG, content_length="40")), {"patience": 0.4}, "it was not done within 0.4 s", True),
+        (answering(http(body=PNG, content_length="40")), {"patience": 0.2}, "it was not done within 0.2 s", True),
         (dripping, {"patience": 0.2}, "it was not done within 0.2 s", True),
         (Peer.drop, {}, "was not fetched: ", True),
         (Peer.hang, {"patience": 0.2}, "it was not done within 0.2 s", True),
