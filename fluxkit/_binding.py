@@ -3,7 +3,7 @@
 import functools
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,11 +14,11 @@ from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
-from ._service import address_of, check, mock_for, named, place_of, seconds_of, secret_for
+from ._service import address_of, check, hosts_of, mock_for, named, place_of, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
-    from ._engine.drive import Listener
+    from ._engine.drive import Hosting, Listener
     from ._engine.flows import Manner
     from ._engine.place import Place
     from ._mock import Mock
@@ -46,6 +46,7 @@ class Binding:
         spool: str | Path | None = None,
         proxy: str | None = None,
         insecure_http: bool = False,
+        allow_hosts: Iterable[str] = (),
         listener: "Listener | None" = None,
     ) -> None:
         """Binds the client to one model of one provider.
@@ -70,6 +71,8 @@ class Binding:
             proxy: The address of a proxy; without it, what the environment says.
             insecure_http: Let ``base_url`` be http to another machine, such as a mock in another container. Whoever is
                 between can read the key.
+            allow_hosts: Names of hosts that need not be public for references and images to be there, such as one of
+                your own network. Redirects to them pass, too.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
         Raises:
@@ -97,6 +100,7 @@ class Binding:
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
+        self._allow_hosts = hosts_of(allow_hosts)
 
     @classmethod
     def from_settings(cls, profile: str | None = None, **arguments: Any) -> Self:
@@ -124,6 +128,8 @@ class Binding:
         return self._planned(requested(request, fields, self._defaults))
 
     def _planned(self, request: Request) -> "Plan":
+        from ._plugins import installed
+        from ._wire.carriage import nobody
         from ._wire.plan import make_plan
 
         return make_plan(
@@ -135,6 +141,8 @@ class Binding:
             unsupported=self._unsupported,
             price=self._price,
             mocked=self.mocked,
+            hosting=nobody if self.mocked else installed().hosts_images,
+            allow_hosts=self._allow_hosts,
         )
 
     def _manner(self, *, timeout: float | None = None, to: str | Path | None = None, fetch: bool = True) -> "Manner":
@@ -146,6 +154,7 @@ class Binding:
             place=self._place(to).prepared() if fetch else self._place(to),
             fetch=fetch,
             local=self._local,
+            allow_hosts=self._allow_hosts,
         )
 
     def _place(self, to: str | Path | None) -> "Place":
@@ -184,6 +193,14 @@ class Binding:
             )
         return attrs.evolve(task, mocked=self.mocked)  # this client knows, and a stranger's task may say anything
 
+    @property
+    def _hosting(self) -> "Hosting":
+        """Where plugins host images; nowhere while a mock answers, because nothing leaves the machine then."""
+        from ._engine.drive import nowhere
+        from ._plugins import installed
+
+        return nowhere if self.mocked else installed().host_image
+
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):
             raise SettingsError(
@@ -220,15 +237,26 @@ def plan_of(
     defaults: Mapping[str, Any] | None = None,
     price: "str | Stated | Mapping[str, str] | None" = None,
     insecure_http: bool = False,
+    allow_hosts: Iterable[str] = (),
 ) -> "Plan":
     """What ``Client(provider).generate(request, to=to)`` would send. Nothing is sent, so it needs no key."""
+    from ._plugins import installed
     from ._wire.plan import make_plan
 
     found, row = named(provider)
     if base_url is not None:
         base_url, _ = address_of(base_url, insecure_http=insecure_http)
-    request = asked(request, {}, defaults_of(defaults), row, to)
-    return make_plan(found, row.name, request, base_url=base_url, fit=fit, unsupported=unsupported, price=price)
+    return make_plan(
+        found,
+        row.name,
+        asked(request, {}, defaults_of(defaults), row, to),
+        base_url=base_url,
+        fit=fit,
+        unsupported=unsupported,
+        price=price,
+        hosting=installed().hosts_images,
+        allow_hosts=hosts_of(allow_hosts),
+    )
 
 
 def checked(result: Result) -> Result:

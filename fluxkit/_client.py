@@ -29,8 +29,15 @@ class Client(Binding):
 
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.transport()
-        transport = Transport(secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local)
-        return Driver(transport, clock, Notes(self._listener))
+        transport = Transport(
+            secret=self._secret,
+            now=clock.now,
+            inner=inner,
+            proxy=self._proxy,
+            local=self._local,
+            allow_hosts=self._allow_hosts,
+        )
+        return Driver(transport, clock, Notes(self._listener), self._hosting)
 
     def generate(
         self,
@@ -47,6 +54,7 @@ class Client(Binding):
 
         Raises:
             Unsupported: The model cannot serve the request; nothing was sent.
+            ReferenceUnusable: A reference cannot be read, fetched or uploaded; nothing was bought.
             SubmissionUnknown: The submit left, and whether it was accepted is not known.
             Overdue: A task is still running; ``error.task`` can be waited for again.
             TaskError: The task ended without an image.
@@ -100,9 +108,14 @@ class AsyncClient(Binding):
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.async_transport()
         transport = AsyncTransport(
-            secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local
+            secret=self._secret,
+            now=clock.now,
+            inner=inner,
+            proxy=self._proxy,
+            local=self._local,
+            allow_hosts=self._allow_hosts,
         )
-        return AsyncDriver(transport, clock, Notes(self._listener))
+        return AsyncDriver(transport, clock, Notes(self._listener), self._hosting)
 
     async def generate(
         self,

@@ -1,11 +1,11 @@
 """What switching a model would change, before it is done: two drafts of one request, compared. Nothing is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._asked import requested
 from ._contract.request import Request
-from ._service import named
+from ._service import hosts_of, named
 from .errors import SettingsError
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def diff(
-    request: Request | str, a: str, b: str, *, fit: "Fit | None" = None, unsupported: "Unwanted | None" = None
+    request: Request | str,
+    a: str,
+    b: str,
+    *,
+    fit: "Fit | None" = None,
+    unsupported: "Unwanted | None" = None,
+    allow_hosts: Iterable[str] | None = None,
 ) -> "Diff":
     """What would change if *request* moved from *a* to *b*, each a model as ``"provider:model"``, or a profile's name.
 
@@ -26,19 +32,23 @@ def diff(
 
     The value says of every field what each of the two does with it, what would come and what it would cost, and whether
     *b* can serve the request as it stands (``switchable``) and as well as *a* does (``lossless``). Neither has to be
-    able to serve it. It needs no key, and nothing is sent. *fit* and *unsupported* come before what a profile says.
+    able to serve it. It needs no key, and nothing is sent. *fit*, *unsupported* and *allow_hosts* are those of a client
+    and come before what a profile says.
 
     Raises ``SettingsError`` if a provider, a model, a profile or a setting is wrong.
     """
     from ._wire.compare import compare
 
-    said = {name: value for name, value in (("fit", fit), ("unsupported", unsupported)) if value is not None}
+    given = {"fit": fit, "unsupported": unsupported, "allow_hosts": allow_hosts}
+    said = {name: value for name, value in given.items() if value is not None}
     (before, price), (after, other) = (_side(name, request, said) for name in (a, b))
     return compare(before, after, (price, other))
 
 
 def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[Draft, Stated | None]":
     """What becomes of the request on the model or profile that *name* stands for, and the price that is stated."""
+    from ._plugins import installed
+    from ._wire.carriage import Ways
     from ._wire.plan import attempt
     from ._wire.price import stated_price
 
@@ -46,7 +56,16 @@ def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[
     facts |= said
     provider, row = named(facts["provider"])
     wanted = requested(request, {}, facts.get("defaults"))
-    draft = attempt(provider, row.name, wanted, fit=facts.get("fit", "close"), unsupported=facts.get("unsupported"))
+    hosts = hosts_of(facts.get("allow_hosts", ()))
+    ways = Ways.of(provider.base_url, provider.upload, hosting=installed().hosts_images, allow_hosts=hosts)
+    draft = attempt(
+        provider,
+        row.name,
+        wanted,
+        fit=facts.get("fit", "close"),
+        unsupported=facts.get("unsupported"),
+        ways=ways,
+    )
     return draft, stated_price(facts.get("price"), provider.named(row.name))
 
 

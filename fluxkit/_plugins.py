@@ -1,4 +1,4 @@
-"""Providers as plugins: the hook, and a registry of what the installed plugins bring.
+"""Plugins: their hooks, and a registry of what the installed ones bring: providers, and places for images.
 
 ``fluxkit_providers`` imports this module for its mark, so it imports pluggy and little else: the vocabulary of
 declarations and the standard library's reader of entry points come in when a provider is asked for.
@@ -17,6 +17,10 @@ import pluggy
 from .errors import PluginError, SettingsError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ._contract.reference import Reference
+    from ._engine.effects import Hosted
     from ._wire.declaration import Provider
 
 #: The prefix of every hook, and the entry point group in which plugins are found.
@@ -34,13 +38,20 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Hooks:
-    """What a plugin may implement."""
+    """What a plugin may implement: one of these at least, each once at most."""
 
     @hookspec(firstresult=True)
     def fluxkit_providers(self) -> "Mapping[str, str | Provider]":  # type: ignore[empty-body]
         """The providers of this plugin by name: each a ``Provider``, or ``"package.module:NAME"`` where one stands.
 
         The second form is loaded when the provider is first asked for, which keeps the start of every program fast.
+        """
+
+    @hookspec(firstresult=True)
+    def fluxkit_host_image(self, image: "Reference") -> "str | tuple[str, datetime | float | None] | None":
+        """The address at which *image* can be fetched by a service now, or None to leave it to others.
+
+        Beside the address, as a pair, may stand until when it lives: a time with its zone, or seconds since the epoch.
         """
 
 
@@ -114,6 +125,22 @@ class Registry:
             found = pkgutil.resolve_name(source)
         return _checked(plugin, name, found)
 
+    def hosts_images(self) -> bool:
+        """Whether any plugin that can be used implements ``fluxkit_host_image``."""
+        return bool(self._bundled.hosts or self._others.hosts)
+
+    def host_image(self, image: "Reference") -> "Hosted | None":
+        """The address that the first plugin gives *image* that hosts it, None if none does.
+
+        Raises ``PluginError`` if a plugin raises, or gives anything but an address with a time or without.
+        """
+        for plugin, ask in (*self._bundled.hosts, *self._others.hosts):
+            with plugin.blamed("raises in fluxkit_host_image()"):
+                answer = ask(image=image)
+            if answer is not None:
+                return _hosted(plugin, answer)
+        return None
+
     @cached_property
     def _bundled(self) -> "_Stock":
         return _read(plugin for plugin in self._plugins if plugin.bundled)
@@ -144,6 +171,7 @@ class _Offer(NamedTuple):
 class _Stock(NamedTuple):
     offers: Mapping[str, _Offer]
     failures: tuple[PluginError, ...]
+    hosts: "tuple[tuple[Plugin, Callable[..., Any]], ...]"
 
 
 def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = None) -> _Stock:
@@ -151,10 +179,10 @@ def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = No
     taken = dict(beside or {})
     free: dict[str, _Offer] = {}
     contested: set[str] = set()
-    failures = []
+    failures, hosts = [], []
     for plugin in plugins:
         try:
-            brought = _brought(plugin)
+            brought, host = _brought(plugin)
             if doubled := [name for name in brought if name in taken]:
                 contested.update(name for name in doubled if not taken[name].plugin.bundled)
                 rivals = ", ".join(f"{name!r} like the plugin {taken[name].plugin}" for name in doubled)
@@ -164,11 +192,17 @@ def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = No
         else:
             free |= {name: _Offer(plugin, source) for name, source in brought.items()}
             taken |= free
-    return _Stock({name: offer for name, offer in free.items() if name not in contested}, tuple(failures))
+            if host is not None:
+                hosts.append((plugin, host))
+    offers = {name: offer for name, offer in free.items() if name not in contested}
+    return _Stock(offers, tuple(failures), tuple(hosts))
 
 
-def _brought(plugin: Plugin) -> dict[str, "str | Provider"]:
-    """What one plugin brings, in a manager of its own: nothing that it does wrong can show in another."""
+def _brought(plugin: Plugin) -> "tuple[dict[str, str | Provider], Callable[..., Any] | None]":
+    """What one plugin brings: its providers, and the hook by which it hosts images.
+
+    It is read in a manager of its own: nothing that it does wrong can show in another.
+    """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     with plugin.blamed("cannot be imported"):
@@ -179,9 +213,18 @@ def _brought(plugin: Plugin) -> dict[str, "str | Provider"]:
         manager.check_pending()
     if unmarked:
         raise plugin.failure(f"has {', '.join(unmarked)}, not marked with @fluxkit.hookimpl")
-    hook = manager.hook.fluxkit_providers
-    if (times := len(hook.get_hookimpls())) != 1:
-        raise plugin.failure(f"implements fluxkit_providers() {times} times. Allowed: once")
+    hooks = manager.hook
+    times = {name: len(getattr(hooks, name).get_hookimpls()) for name in ("fluxkit_providers", "fluxkit_host_image")}
+    if not any(times.values()):
+        raise plugin.failure(f"implements no hook. Allowed: {'(), '.join(times)}(), or both")
+    for name, count in times.items():
+        if count > 1:
+            raise plugin.failure(f"implements {name}() {count} times. Allowed: once")
+    host = hooks.fluxkit_host_image if times["fluxkit_host_image"] else None
+    return (_providers(plugin, hooks.fluxkit_providers) if times["fluxkit_providers"] else {}), host
+
+
+def _providers(plugin: Plugin, hook: Callable[[], Any]) -> dict[str, "str | Provider"]:
     with plugin.blamed("raises in fluxkit_providers()"):
         brought = hook()
     if not isinstance(brought, Mapping):
@@ -213,6 +256,23 @@ def _checked(plugin: Plugin, name: str, found: Any) -> "Provider":
     if isinstance(found, Provider) and found.name == name:
         return found
     raise plugin.failure(f"gives {found!r:.80} for {name!r}. Allowed: a Provider of that name, or where one stands")
+
+
+def _hosted(plugin: Plugin, answer: Any) -> "Hosted":
+    from datetime import datetime
+
+    from ._engine.effects import Hosted
+
+    url, until = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
+    if isinstance(until, datetime) and until.tzinfo is not None:
+        until = until.timestamp()
+    is_time = until is None or (isinstance(until, int | float) and not isinstance(until, bool))
+    if not isinstance(url, str) or not is_time:
+        raise plugin.failure(
+            f"returns {answer!r:.80} from fluxkit_host_image(). Allowed: an address, a pair of one and the time until "
+            "which it lives (seconds since the epoch, or a datetime with a zone), or None"
+        )
+    return Hosted(url, None if until is None else float(until), str(plugin))
 
 
 def _discovered() -> Iterator[Plugin]:

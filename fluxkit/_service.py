@@ -1,7 +1,8 @@
 """Which service a client speaks to: its declaration, its address, its key, its mock. Everything is checked here."""
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from ._contract.report import shorten
 from .errors import SettingsError
@@ -133,6 +134,25 @@ def address_of(base_url: str, *, insecure_http: bool = False) -> tuple[str, bool
             "another machine it may: insecure_http = true."
         )
     return base_url.rstrip("/"), not link.public
+
+
+def hosts_of(allow_hosts: Any) -> frozenset[str]:
+    """The hosts from which images may come although they are not public, in the one spelling that is compared."""
+    from ._wire.link import read_link
+
+    allowed = 'a list of host names without a port, such as ["images.intranet"]'
+    check("allow_hosts", allow_hosts, isinstance(allow_hosts, Iterable) and not isinstance(allow_hosts, str), allowed)
+    hosts = set()
+    for host in allow_hosts or ():
+        check("allow_hosts", [host], isinstance(host, str), allowed)
+        try:
+            link = read_link(f"https://[{host}]/" if host.count(":") > 1 and host[:1] != "[" else f"https://{host}/")
+        except ValueError as error:
+            raise SettingsError(f"allow_hosts holds {shorten(host)}: {error}. Allowed: {allowed}.") from None
+        if link.named or link.target != "/" or link.port != 443 or host.endswith(":443"):
+            raise SettingsError(f"allow_hosts holds {shorten(host)}. Allowed: {allowed}.")
+        hosts.add(link.host)
+    return frozenset(hosts)
 
 
 def check(name: str, value: object, fits: bool, allowed: str) -> None:  # noqa: FBT001 - the verdict on the value

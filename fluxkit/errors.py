@@ -5,8 +5,8 @@
     FluxError
       Unsupported            the plan refuses; nothing was sent
       SettingsError          a setting is missing or wrong; nothing was sent
-      PluginError            a plugin cannot be used; nothing was sent
-      ReferenceUnusable      an image sent in cannot be read or is of a wrong kind; nothing was sent
+      PluginError            a plugin cannot be used; nothing was bought
+      ReferenceUnusable      an image sent in cannot be read, fetched or uploaded, or is none; nothing was bought
       Unreachable            no connection, so nothing left; a retry is safe
       SubmissionUnknown      the submit left and its fate is not known; never repeated by fluxkit
       ServiceError           the service said no
@@ -116,7 +116,7 @@ class PluginError(FluxError):
 
 
 class ReferenceUnusable(FluxError):
-    """An image sent in cannot be read, or is of a kind that the model does not take."""
+    """An image sent in cannot be read, fetched or uploaded, or is of a kind that the model does not take."""
 
 
 class Unreachable(FluxError):

@@ -98,13 +98,21 @@ def domain(codec: Codec) -> Domain:
 
 
 _HALF = "half of a surrogate pair: \ud800"
-_LINKS = st.builds(
-    "{}://{}{}".format,
-    st.sampled_from(["https", "http"]),
-    st.sampled_from(["a.example", "cdn.example:8443", "127.0.0.1"]),
-    st.sampled_from(["", "/", "?a", "#b", "/image.png?token=exp=1~hmac=0f&size=stable"]) | st.text().map("/{}".format),
-)
-_ADDRESSES = _LINKS.filter(is_address)
+_PUBLIC = ("a.example", "cdn.example:8443")
+
+
+def _links(*hosts: str) -> SearchStrategy[str]:
+    paths = ["", "/", "?a", "#b", "/image.png?token=exp=1~hmac=0f&size=stable"]
+    return st.builds(
+        "{}://{}{}".format,
+        st.sampled_from(["https", "http"]),
+        st.sampled_from(hosts),
+        st.sampled_from(paths) | st.text().map("/{}".format),
+    )
+
+
+_LINKS = _links(*_PUBLIC, "127.0.0.1")
+_ADDRESSES = _links(*_PUBLIC).filter(is_address)
 _NO_LINKS = st.sampled_from(
     ["", "https://", "https:///a", "https://?a", "//a.example", "ftp://a.example", " https://a"]
 )

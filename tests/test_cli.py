@@ -5,6 +5,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shlex
 import socket
 import sys
@@ -37,6 +38,7 @@ from fluxkit.cli.program import fluxkit as program
 from fluxkit_mockserver.server import Server
 from fluxkit_mockserver.service import MockService
 
+PRO = "magnific:flux-2-pro"
 KLEIN = "magnific:flux-2-klein"
 FLEX = "apimart:flux-2-flex"
 KEY = "sk-Never/Shown+4711="
@@ -279,20 +281,51 @@ def test_a_directory_that_refuses_files_is_noticed_before_anything_is_sent(
 def test_a_reference_is_a_file_or_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     PIL.Image.new("RGB", (8, 8)).save("in.png")
     done = run("plan", "a", "-p", KLEIN, "--reference", "in.png", "--json")
-    assert json.loads(done.stdout)["body"]["input_image"].startswith("iVBOR")
+    said = json.loads(done.stdout)["body"]["input_image"]
+    assert re.fullmatch(r"<base64 of in\.png, \d\d bytes, sha256 [0-9a-f]{12}>", said)
     done = run("plan", "a", "-p", FLEX, "--reference", "https://x.example/a.png", "--reference", "http://x.example/b")
     assert all(f'"{url}"' in done.stdout for url in ("https://x.example/a.png", "http://x.example/b"))
 
 
-def test_a_reference_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_shows_references_as_what_will_be_sent() -> None:
+    PIL.Image.new("RGB", (8, 8)).save("in.png")
+    shown = run("plan", "a", "-p", PRO, "--reference", "in.png", "--reference", "https://x.example/a.png").stdout
+    assert "references: as asked (1 sent as base64; 2 fetched first, then sent as base64)" in shown
+    assert re.search(r'"input_image": "<base64 of in\.png, \d\d bytes, sha256 [0-9a-f]{12}>"', shown)
+    assert '"input_image_2": "<base64 of https://x.example/a.png, once it is fetched>"' in shown
+
+
+def test_a_private_host_passes_where_it_is_allowed() -> None:
+    refused = run("plan", "a", "-p", FLEX, "--reference", "http://10.0.0.5/a.png")
+    assert 2 == refused.exit_code
+    assert "10.0.0.5 is no public host" in refused.stderr
+    assert refused.stderr.endswith("try: --allow-host 10.0.0.5\n")
+    done = run("plan", "a", "-p", FLEX, "--reference", "http://10.0.0.5/a.png", "--allow-host", "10.0.0.5")
+    assert '"http://10.0.0.5/a.png"' in done.stdout
+    assert "allow_hosts holds" in run("plan", "a", "-p", FLEX, "--allow-host", "a:80").stderr
+
+
+def test_a_reference_that_is_uploaded_is_told() -> None:
+    told: list[str] = []
+    heard = watch.Watch()
+    heard.tell = told.append
+    heard(Note("uploaded", {"reference": "in.png, 69 bytes", "url": "https://x.example", "expires_at": None}))
+    assert ["uploaded in.png, 69 bytes"] == told
+    assert "nothing was bought" == heard.standing()[0]
+
+
+def test_a_reference_that_cannot_be_used_is_named() -> None:
     Path("text").write_text("no image, but long enough to be looked at")
-    monkeypatch.setattr(options, "LARGEST_REFERENCE", 50)
-    Path("large").write_bytes(bytes(51))
+    with Path("large").open("wb") as file:
+        file.truncate(50_000_001)
     said = [run("plan", "a", "-p", KLEIN, "--reference", name).stderr for name in ("text", "large", "missing", ".")]
-    assert said[0].startswith("error: text: A reference of 41 bytes is no image")
-    assert said[1] == "error: The reference large is too large.\nallowed: files of up to 50 MB\n"
-    assert said[2] == "error: The reference missing cannot be read: No such file or directory.\n"
-    assert said[3] == "error: The reference . cannot be read: Is a directory.\n"
+    begins = [
+        "error: A reference is 'text', a file of 41 bytes that is no image.\nallowed: a path, bytes, ",
+        "error: A reference is 'large' of 50.0 MB: make the image smaller.\nallowed: ",
+        "error: A reference is 'missing', and there is no such file.\nallowed: ",
+        "error: A reference is '.', which cannot be read: Is a directory.\nallowed: ",
+    ]
+    assert begins == [text[: len(begin)] for text, begin in zip(said, begins, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -981,7 +1014,10 @@ def test_diff_in_json_is_one_document_with_the_options_that_help() -> None:
         ([KLEIN, "a fox", FLEX], "error: What is compared is 'a fox', which is no profile."),
         ([KLEIN, FLEX, "a", "-p", KLEIN], "error: No such option '-p'"),
         ([KLEIN, FLEX, "a", "--aspect", "x"], "error: aspect is 'x'."),
-        ([KLEIN, FLEX, "a", "--reference", "missing.png"], "error: The reference missing.png cannot be read"),
+        (
+            [KLEIN, FLEX, "a", "--reference", "missing.png"],
+            "error: A reference is 'missing.png'",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_no_answer_to_whether_one_can_switch(arguments: list[str], said: str) -> None:

@@ -20,6 +20,7 @@ from fluxkit import strategies
 from fluxkit._contract.report import Outcome, Report
 from fluxkit._contract.request import Request
 from fluxkit._contract.size import Want
+from fluxkit._wire.body import json_body
 from fluxkit._wire.codecs import (
     At,
     Each,
@@ -73,7 +74,7 @@ laws = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_
 
 
 def via_json(document: Json) -> Json:
-    return json.loads(json.dumps(document))
+    return json.loads(bytes(json_body(document)))
 
 
 # The codecs that are declared

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxkit._engine.download import DEPTH, HOPS, Answer, Draft, Fault, Stray, Trail, keep, read_document
-from fluxkit._engine.effects import Fetch, Fetched
+from fluxkit._engine.effects import Fetched
 
 JSON = st.recursive(
     st.none()
@@ -45,7 +45,7 @@ def answer(
 
 
 def trail(url: str = "https://images.example/a/b.png?x=1", *, local: bool = False) -> Trail:
-    return Trail(Fetch(url, Path("x.png")), local=local)
+    return Trail(url, free=lambda _: local)
 
 
 # ---- Answer

@@ -10,6 +10,7 @@ import sys
 import tomllib
 import types
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 import fluxkit_providers
 from fluxkit import _plugins, hookimpl
+from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._plugins import Plugin, Registry
 from fluxkit._wire.plan import make_plan
@@ -216,12 +218,101 @@ def test_hook_with_an_unknown_argument_is_refused() -> None:
 
 @pytest.mark.parametrize("load", [lambda: None, object, module_with()], ids=["nothing", "object", "module"])
 def test_plugin_without_a_hook_is_refused(load: Callable[[], object]) -> None:
-    assert "The plugin 'odd' (in memory) implements fluxkit_providers() 0 times. Allowed: once." == failure_of(load)
+    expected = "implements no hook. Allowed: fluxkit_providers(), fluxkit_host_image(), or both."
+    assert f"The plugin 'odd' (in memory) {expected}" == failure_of(load)
 
 
 def test_plugin_that_implements_the_hook_twice_is_refused(acme: types.ModuleType) -> None:
     load = module_with(fluxkit_providers=acme.fluxkit_providers, others=hook({}, specname="fluxkit_providers"))
     assert "implements fluxkit_providers() 2 times" in failure_of(load)
+
+
+# Hosts of images.
+
+IMAGE = Reference(content=b"\x89PNG\r\n\x1a\n")
+ADDRESS = "https://images.acme.example/a.png"
+
+
+def hosting(answer: Any) -> Callable[[], object]:
+    """How to load a plugin that hosts images, and nothing else."""
+    return module_with(fluxkit_host_image=hookimpl(lambda image: answer(image) if callable(answer) else answer))
+
+
+def registry_of(*answers: Any) -> Registry:
+    return Registry([BUNDLED, *(Plugin(f"host {turn}", hosting(answer)) for turn, answer in enumerate(answers))])
+
+
+def test_plugin_may_bring_providers_or_host_images_or_both(acme: types.ModuleType) -> None:
+    both = module_with(fluxkit_providers=acme.fluxkit_providers, fluxkit_host_image=hookimpl(lambda image: ADDRESS))
+    registry = Registry([Plugin("acme", both), Plugin("host", hosting(None))])
+    assert (("acme",), (), True) == (registry.names, registry.failures, registry.hosts_images())
+    assert not Registry([BUNDLED, Plugin("acme", lambda: acme)]).hosts_images()
+    assert Registry([BUNDLED]).host_image(IMAGE) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "expires_at"),
+    [
+        (ADDRESS, None),
+        ((ADDRESS, None), None),
+        ((ADDRESS, 1_800_000_000), 1_800_000_000.0),
+        ((ADDRESS, 1_800_000_000.5), 1_800_000_000.5),
+        ((ADDRESS, datetime.fromtimestamp(1_800_000_000, UTC)), 1_800_000_000.0),
+    ],
+)
+def test_host_gives_an_address_with_its_end_or_without(answer: Any, expires_at: float | None) -> None:
+    hosted = registry_of(answer).host_image(IMAGE)
+    assert hosted is not None
+    assert (ADDRESS, expires_at, "'host 0' (in memory)") == (hosted.url, hosted.expires_at, hosted.by)
+
+
+def test_hosts_are_asked_in_turn_until_one_answers() -> None:
+    asked: list[Any] = []
+
+    def not_mine(image: Any) -> None:
+        asked.append(image)
+
+    registry = registry_of(not_mine, not_mine, ADDRESS, raising(ZeroDivisionError()))
+    hosted = registry.host_image(IMAGE)
+    assert hosted is not None
+    assert ("'host 2' (in memory)", [IMAGE, IMAGE]) == (hosted.by, asked)
+    assert registry_of(not_mine).host_image(IMAGE) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(7, b"https://a", True, (), (ADDRESS,), (ADDRESS, "tomorrow"), (ADDRESS, True), [ADDRESS, 1]),
+        *((ADDRESS, datetime(2030, 1, 1)), (7, 1), (ADDRESS, 1, 2)),  # noqa: DTZ001 - that is what is wrong with it
+    ],
+    ids=repr,
+)
+def test_host_that_gives_anything_else_is_blamed(answer: Any) -> None:
+    with pytest.raises(PluginError, match=r"^The plugin 'host 0' \(in memory\) returns .* from fluxkit_host_image\(\)"):
+        registry_of(answer).host_image(IMAGE)
+
+
+def test_host_that_raises_is_blamed() -> None:
+    def fail(image: Any) -> str:
+        raise OSError("the bucket is full")
+
+    with pytest.raises(PluginError) as caught:
+        registry_of(fail).host_image(IMAGE)
+    said = "The plugin 'host 0' (in memory) raises in fluxkit_host_image(): OSError: the bucket is full."
+    assert said == str(caught.value)
+
+
+def test_host_with_another_argument_or_twice_is_refused() -> None:
+    assert "{'picture'}" in failure_of(module_with(fluxkit_host_image=hookimpl(lambda picture: ADDRESS)))
+    twice = hookimpl(specname="fluxkit_host_image")(lambda image: ADDRESS)
+    load = module_with(fluxkit_host_image=hookimpl(lambda image: ADDRESS), other=twice)
+    assert failure_of(load).endswith("implements fluxkit_host_image() 2 times. Allowed: once.")
+
+
+def test_without_plugins_no_image_is_hosted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLUXKIT_NO_PLUGINS", "1")
+    registry = Registry(_plugins._discovered())
+    assert (False, None) == (registry.hosts_images(), registry.host_image(IMAGE))
 
 
 def test_hook_that_raises_is_refused() -> None:
@@ -499,6 +590,7 @@ def test_look_up_of_a_bundled_provider_imports_the_module_of_that_service_only()
 
 USE_ACME = """
 import json
+from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._plugins import installed
 from fluxkit._wire.plan import make_plan
@@ -589,7 +681,7 @@ def test_each_hook_has_a_heading_with_its_arguments() -> None:
 
 
 def test_example_of_the_page_is_a_plugin() -> None:
-    (example,) = re.findall(r"^```python\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    example, _ = re.findall(r"^```python\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(example, names)
     registry = Registry([Plugin("page", module_with(**names))])

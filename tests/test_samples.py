@@ -8,6 +8,7 @@ fact without a sample is only a claim, every fact of every declaration is asked 
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -140,6 +141,12 @@ def test_only_what_nobody_can_ask_for_is_not_asked() -> None:
 
 @select("request", fits=False, asked=True)
 def test_plan_refuses_what_the_service_refuses(provider: Provider, sample: Sample) -> None:
+    if ": an image " in sample.name:  # it may be fetched or uploaded first, and go out as the service takes it
+        with suppress(Unsupported):
+            plan = make_plan(provider, str(sample.model), request_of(sample), fit="exact")
+            assert plan.pending
+            assert any(plan.body.get(name) != value for name, value in sample.body.items())
+        return
     with pytest.raises(FluxError) as caught:
         make_plan(provider, str(sample.model), request_of(sample), fit="exact")
     ours = OURS.get(sample.field, sample.field)

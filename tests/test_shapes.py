@@ -37,6 +37,7 @@ from fluxkit._engine.flows import Manner, generate, resume
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import AsyncTransport, Transport
+from fluxkit._wire.body import json_body
 from fluxkit._wire.codecs import At, Each, Either, Form, Only, trim
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.exchange import (
@@ -244,7 +245,7 @@ def test_requests_become_the_bodies_that_the_services_document(sent: Sent) -> No
     plan = make_plan(sent.provider, sent.model, Request("a cat", **sent.asked))
     call = submission(plan, 0)
     expected = sent.body if sent.provider is REPLICATE else {**PROMPT, **sent.body}
-    assert ("POST", sent.url, expected) == (call.method, call.url, json.loads(call.body))
+    assert ("POST", sent.url, expected) == (call.method, call.url, json.loads(bytes(call.body)))
     assert (sent.pixels, sent.price and dollars(sent.price)) == (plan.pixels, plan.price)
     assert plan.expected == (() if None in plan.pixels else (plan.pixels,))
 
@@ -1035,7 +1036,7 @@ laws = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_
 
 
 def via_json(document: Json) -> Json:
-    return json.loads(json.dumps(document))
+    return json.loads(bytes(json_body(document)))
 
 
 @pytest.mark.slow

@@ -92,9 +92,9 @@ class Request:
 
     The size is an ``aspect`` (``"16:9"``) with a ``resolution`` (``"1K"``, ``"2K"``), or a ``size`` in pixels
     (``"1344x768"``, or a pair), or left to the service. ``n`` images are ``n`` tasks; with a ``seed``, task *i* gets
-    ``seed + i``. ``references`` are images sent in, as bytes or public addresses. ``safety_tolerance`` is the service's
-    own number. ``output_format`` is a format's name, a suffix or a media type. ``options`` are fields that only one
-    service has. The model is no part of a request: it belongs to the client.
+    ``seed + i``. ``references`` are images sent in: paths, bytes, open files, addresses, whatever ``Reference.of``
+    takes. ``safety_tolerance`` is the service's own number. ``output_format`` is a format's name, a suffix or a media
+    type. ``options`` are fields that only one service has. The model is no part of a request: it belongs to the client.
 
     Raises ``Unsupported`` for what no service could serve, ``ReferenceUnusable`` for a reference that is no image.
     """

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from .._contract.media import NotAnImage, Truncated, examine, format_named
 from .._wire.link import Link, read_link
-from .effects import Fetch, Fetched
+from .effects import Fetched
 
 HOPS: Final = 5
 """The redirects that one download follows at most."""
@@ -251,16 +251,23 @@ def keep(content: bytes, path: Path, *, replaces: bool = True, now: Callable[[],
 class Trail:
     """The way of one download: the *link* where it is, and the *status* of the last answer, None before the first.
 
+    Each link leads to a public https host, but for those that are *free* of that.
+
     Raises:
         Fault: the link of the download is no address.
         Stray: it leads to a host where downloads do not go.
     """
 
-    def __init__(self, fetch: Fetch, *, local: bool) -> None:
-        self.local = local
+    def __init__(self, url: str, *, free: Callable[[Link], bool]) -> None:
+        self._free = free
         self.status: int | None = None
         self._hops = 0
-        self.link = self._allowed(fetch.url)
+        self.link = self._allowed(url)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether *link* must lead to a public host, which whoever connects must make sure of."""
+        return not self._free(self.link)
 
     def moves(self, answer: Answer) -> bool:
         """Whether the answer sends the download on; then *link* is where.
@@ -294,7 +301,7 @@ class Trail:
             raise Fault(f"the link is no usable address: {error}") from None
         if link.named:
             raise Stray(f"{link.where} with a user name in the link")
-        if not self.local and (link.scheme != "https" or not link.public):
+        if not self._free(link) and (link.scheme != "https" or not link.public):
             raise Stray(f"{link.scheme}://{link.where}")
         return link
 

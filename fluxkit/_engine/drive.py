@@ -10,10 +10,12 @@ from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import attrs
 
+from .._contract.reference import Reference
 from ..errors import Unreachable
-from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
+from .effects import Bring, Call, Discard, Fetch, Fetched, Flow, Host, Hosted, Keep, Lost, Note, Now, Reply, Wait
 
 R = TypeVar("R")
 
@@ -61,6 +63,7 @@ class Transport(Protocol):
     def call(self, call: Call) -> Reply: ...
     def fetch(self, fetch: Fetch) -> Fetched: ...
     def keep(self, keep: Keep) -> Fetched: ...
+    def bring(self, bring: Bring) -> bytes: ...
 
 
 class AsyncTransport(Protocol):
@@ -69,9 +72,18 @@ class AsyncTransport(Protocol):
     async def call(self, call: Call) -> Reply: ...
     async def fetch(self, fetch: Fetch) -> Fetched: ...
     async def keep(self, keep: Keep) -> Fetched: ...
+    async def bring(self, bring: Bring) -> bytes: ...
 
 
 Listener = Callable[[Note], None]
+
+#: Where plugins host images: the address of one, None if none of them hosts it.
+Hosting = Callable[[Reference], Hosted | None]
+
+
+def nowhere(_: Reference) -> None:
+    """Hosts no image."""
+
 
 #: How many notes are kept for whoever looks back: a client may live for months.
 MOST_NOTES = 1_000
@@ -130,6 +142,7 @@ class Driver:
     transport: Transport
     clock: Clock
     notes: Notes
+    hosting: Hosting = nowhere
 
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
@@ -163,6 +176,10 @@ class Driver:
                 return self.transport.fetch(effect)
             case Keep():
                 return self.transport.keep(effect)
+            case Bring():
+                return self.transport.bring(effect)
+            case Host(image):
+                return self.hosting(image)
             case Wait(seconds):
                 self.clock.sleep(seconds)
                 return self.clock.now()
@@ -176,6 +193,7 @@ class AsyncDriver:
     transport: AsyncTransport
     clock: Clock
     notes: Notes
+    hosting: Hosting = nowhere
 
     async def run(self, flow: Flow[R]) -> R:
         """What the flow returns; a cancellation closes the flow and passes on.
@@ -207,6 +225,10 @@ class AsyncDriver:
                 return await self.transport.fetch(effect)
             case Keep():
                 return await self.transport.keep(effect)
+            case Bring():
+                return await self.transport.bring(effect)
+            case Host(image):  # a plugin may block, and no flow waits for its end once it is cancelled
+                return await anyio.to_thread.run_sync(self.hosting, image, abandon_on_cancel=True)
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
                 return self.clock.now()

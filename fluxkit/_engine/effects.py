@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 import attrs
 
+from .._contract.reference import Reference
+from .._contract.source import MOST_BYTES
+from .._wire.body import Body
 from .._wire.exchange import Outgoing
 from ..errors import FluxError
 
@@ -34,7 +37,7 @@ class Call:
     method: str
     url: str
     headers: Mapping[str, str] = {}
-    body: bytes = b""
+    body: bytes | Body = b""
     keyed: bool = True
     origins: Sequence[str] = ()
     patience: float = 60.0
@@ -68,7 +71,8 @@ class Now:
 class Note:
     """Something that must not be forgotten; answered once it is durable.
 
-    *kind* is ``intent`` (before a submit; answered with the name of its row), ``accepted`` (an id came back),
+    *kind* is ``uploaded`` (a reference has an address: ``url``, and until when it lives: ``expires_at``), ``intent``
+    (before a submit; answered with the name of its row), ``accepted`` (an id came back),
     ``refused`` (known not to be bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on) or
     ``fetched`` (an image is on disk).
     """
@@ -124,13 +128,44 @@ class Fetched:
     at: float
 
 
-def calling(outgoing: Outgoing, patience: float, *, buys: bool = False) -> Call:
+@attrs.frozen(eq=False)
+class Bring:
+    """Fetch a reference from *url*, the user's address, without key or cookies; answered with its bytes.
+
+    Follows at most five redirects. Every step leads to a public https host, or to a host that the client allows, or to
+    one of *origins*. *patience* is the total time in seconds, *most* the largest acceptable size in bytes.
+    """
+
+    url: str
+    origins: Sequence[str] = ()
+    patience: float = 60.0
+    most: int = MOST_BYTES
+
+
+@attrs.frozen(eq=False)
+class Host:
+    """Ask the plugins that host images for the address of one; answered with a ``Hosted``, or None if none does."""
+
+    image: Reference
+
+
+@attrs.frozen(eq=False)
+class Hosted:
+    """The address that a plugin has given an image, until when it lives, and *by* whom, for messages."""
+
+    url: str
+    expires_at: float | None
+    by: str
+
+
+def calling(outgoing: Outgoing, patience: float, *, keyed: bool = True, buys: bool = False) -> Call:
     """The effect that carries a call out within *patience* seconds."""
     return Call(
         outgoing.method,
         outgoing.url,
         headers=outgoing.headers,
         body=outgoing.body,
+        keyed=keyed,
         origins=outgoing.origins,
         patience=patience,
         buys=buys,

@@ -21,6 +21,7 @@ from .collect import collect, link, with_result
 from .effects import Flow, Now
 from .follow import follow
 from .place import Place
+from .settle import settle
 from .submit import attached, submit
 from .together import together
 
@@ -37,22 +38,29 @@ class Delivery:
 
 @attrs.frozen(eq=False)
 class Manner:
-    """How a client goes about its flows: times in seconds, where images go, and whether they are fetched at all."""
+    """How a client goes about its flows: times in seconds, where images go, and whether they are fetched at all.
+
+    *allow_hosts* are the hosts that need not be public for an image or a reference to be there.
+    """
 
     timeout: float
     patience: float
     place: Place
     fetch: bool = True
     local: bool = False
+    allow_hosts: frozenset[str] = frozenset()
 
 
 def generate(plan: Plan, manner: Manner) -> Flow[Result]:
     """Buys, follows and fetches every image of the plan; their waits overlap.
 
+    References that must be uploaded or fetched are so first, once for all images, before anything is bought.
+
     One image that fails raises. Of several, the errors stand in the result beside the images; only if no image came,
     the gravest is raised, with the rest in its ``others``.
     """
     deadline = (yield Now()) + manner.timeout
+    plan = yield from settle(plan, deadline, patience=manner.patience, allow_hosts=manner.allow_hosts)
     flows = [_deliver(plan, turn, deadline, manner) for turn in range(plan.request.n)]
     outcomes = yield from together(flows)
     errors = tuple(outcome for outcome in outcomes if isinstance(outcome, FluxError))
@@ -73,6 +81,7 @@ def _gravest(errors: tuple[FluxError, ...]) -> FluxError:
 def place_order(plan: Plan, manner: Manner) -> Flow[Task]:
     """Buys the one image of the plan and returns its task."""
     deadline = (yield Now()) + manner.timeout
+    plan = yield from settle(plan, deadline, patience=manner.patience, allow_hosts=manner.allow_hosts)
     task, _ = yield from submit(plan, 0, deadline, patience=manner.patience)
     return task
 

@@ -2,11 +2,14 @@
 
 import functools
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+import anyio.to_thread
 import httpx
 
 from .._version import __version__
+from .._wire.body import Body
 from .._wire.link import Link
 from .network import Deadline
 
@@ -36,26 +39,41 @@ def _url(link: Link) -> httpx.URL:
     return url if url.raw_path == link.target.encode() else _Verbatim(link)
 
 
-class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """The body of a request in pieces, so that a large one is not copied whole on its way.
 
-    httpx's own is an asynchronous generator, which nobody closes when the request is cancelled.
+    httpx's own is an asynchronous generator, which nobody closes when the request is cancelled. An event loop does not
+    wait for a disk: files are read, and encoded, in a thread, piece by piece.
     """
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, body: bytes | Body) -> None:
+        self._body = body
+        self._in_thread = isinstance(body, Body) and body.from_files
+        self._rest: Iterator[bytes] = iter(())
 
     def __iter__(self) -> Iterator[bytes]:
-        return (self._content[start : start + _PIECE] for start in range(0, len(self._content), _PIECE))
+        self.close()
+        self._rest = _cut(self._body) if isinstance(self._body, bytes) else iter(self._body)
+        return self._rest
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        self._rest = iter(self)
+        iter(self)
         return self
 
     async def __anext__(self) -> bytes:
-        for piece in self._rest:
-            return piece
-        raise StopAsyncIteration
+        piece = await anyio.to_thread.run_sync(next, self._rest, b"") if self._in_thread else next(self._rest, b"")
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    def close(self) -> None:
+        """Closes the file that is being read, if the whole of it was not wanted."""
+        with suppress(AttributeError):  # only a generator can be closed
+            self._rest.close()  # type: ignore[attr-defined]
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    return (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
 
 
 class Exchange:
@@ -68,7 +86,7 @@ class Exchange:
         *,
         method: str = "GET",
         headers: Mapping[bytes, bytes],
-        body: bytes = b"",
+        body: bytes | Body = b"",
         fresh: bool = False,
         guarded: bool = False,
     ) -> None:
@@ -76,22 +94,40 @@ class Exchange:
         self.deadline = deadline
         self.fresh = fresh
         self.guarded = guarded
+        self.begun = False
         fields = {b"host": link.where.encode(), b"accept": b"*/*", b"user-agent": _AGENT, **headers}
-        if body or method in ("POST", "PUT", "PATCH"):
+        self._body = body
+        self._stream = _Stream(body)
+        if len(body) or method in ("POST", "PUT", "PATCH"):
             fields[b"content-length"] = b"%d" % len(body)
         self.request = httpx.Request(
             method,
             _NOWHERE,
             headers=list(fields.items()),
-            stream=_Body(body),
+            stream=self._stream,
             extensions={"timeout": {"connect": deadline, "read": deadline, "write": deadline, "pool": deadline}},
         )
         # Given to its constructor, the address would be copied into a plain one.
         self.request.url = _url(link)
 
+    def check(self) -> None:
+        """Makes sure that the images of the body are what they were, before any of it leaves."""
+        if isinstance(self._body, Body):
+            self._body.check()
+
+    async def check_async(self) -> None:
+        """The same, without keeping an event loop from its work."""
+        if isinstance(self._body, Body) and self._body.from_files:
+            await anyio.to_thread.run_sync(self._body.check)
+
+    def close(self) -> None:
+        """Lets go of the files of the body."""
+        self._stream.close()
+
     def start(self, *, now: float) -> httpx.Request:
         """The request, with the seconds that remain for it, now that a connection is free; or `TimeoutError`."""
         self.deadline.remaining()
+        self.begun = True
         self.request.extensions["fluxkit.patience"] = self.deadline.told(now=now)
         return self.request
 

@@ -7,10 +7,19 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
+from .._contract.reference import shown_address
 from .._wire.link import Link, read_link, read_origin
-from ..errors import Charged, ContractError, DownloadError, FluxError, SettingsError, Unreachable
+from ..errors import (
+    Charged,
+    ContractError,
+    DownloadError,
+    FluxError,
+    ReferenceUnusable,
+    SettingsError,
+    Unreachable,
+)
 from .download import Answer, Draft, Fault, Stray, Trail, keep, read_document
-from .effects import Call, Fetch, Fetched, Keep, Lost, Reply
+from .effects import Bring, Call, Fetch, Fetched, Keep, Lost, Reply
 from .network import Deadline
 from .outbox import Exchange, Lane
 from .secret import Secret
@@ -26,6 +35,7 @@ _NOTHING_LEFT: Final = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LATE: Final = (TimeoutError, httpx.TimeoutException)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -37,13 +47,21 @@ class Rules:
     """What both transports decide alike: where the key goes, which way a request takes, and what a failure means."""
 
     def __init__(
-        self, *, secret: Secret | None, now: Callable[[], float], proxy: str | None, local: bool, stood_in: bool
+        self,
+        *,
+        secret: Secret | None,
+        now: Callable[[], float],
+        proxy: str | None,
+        local: bool,
+        stood_in: bool,
+        allow_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._secret = secret
         self._stood_in = stood_in
         self.now = now
         self._proxy = proxy
         self._local = local
+        self._allow_hosts = allow_hosts
         self._proxies: dict[tuple[str, str, int], str | None] = {}
 
     def exchange(self, call: Call) -> Exchange:
@@ -86,13 +104,20 @@ class Rules:
         """The end of what begins now."""
         return Deadline(patience, now=self.now())
 
-    def trail(self, fetch: Fetch) -> Trail:
-        """The way of a download, or `Fault` or `Stray`."""
-        return Trail(fetch, local=self._local or fetch.local)
+    def trail(self, fetch: Fetch | Bring) -> Trail:
+        """The way of a download, or `Fault` or `Stray`.
+
+        Images may come from local hosts while base_url is local itself, references only from those that are named.
+        """
+        if isinstance(fetch, Fetch):
+            local = self._local or fetch.local
+            return Trail(fetch.url, free=lambda link: local or link.host in self._allow_hosts)
+        origins = {read_origin(text).origin for text in fetch.origins}
+        return Trail(fetch.url, free=lambda link: link.origin in origins or link.host in self._allow_hosts)
 
     def step(self, trail: Trail, deadline: Deadline) -> Exchange:
         """The next request of a download: no key, no cookie, and no word of where it comes from."""
-        return Exchange(trail.link, deadline, headers={b"accept-encoding": b"identity"}, guarded=not trail.local)
+        return Exchange(trail.link, deadline, headers={b"accept-encoding": b"identity"}, guarded=trail.guarded)
 
     def lane(self, exchange: Exchange) -> Lane:
         """The connections that an exchange may share."""
@@ -145,13 +170,17 @@ class Rules:
 
         On sockets of ours it is known whether anything of it left. Of a stand-in only its word is known.
         """
-        if isinstance(error, FluxError):
+        if isinstance(error, FluxError) and not isinstance(error, ReferenceUnusable):
             return error
         where = exchange.link.where
         if isinstance(error, Stray):
             return self._astray(f"{where}, because it leads to {error}", buys=exchange.fresh)
+        left = exchange.deadline.left
+        if self._stood_in:
+            left = exchange.begun and not isinstance(error, _NOTHING_LEFT)
+        if isinstance(error, ReferenceUnusable) and not left:
+            return error
         reason = _reason(error, exchange.deadline)
-        left = not isinstance(error, _NOTHING_LEFT) if self._stood_in else exchange.deadline.left
         if not left:
             return self._error(
                 Unreachable,
@@ -180,6 +209,26 @@ class Rules:
             status=None if trail is None else trail.status,
         )
 
+    def bring_failure(self, error: Exception, bring: Bring, trail: Trail | None) -> FluxError:
+        """What it means that the fetching of a reference ended with *error*. Nothing was bought, and much may pass."""
+        if isinstance(error, FluxError):
+            return error
+        shown = shown_address(bring.url)
+        if isinstance(error, Stray):
+            reason = (
+                f"it leads to {error}. Allowed: public https hosts, and those that allow_hosts names. Nothing was sent"
+                " there, and nothing was bought"
+            )
+            return self._error(ReferenceUnusable, f"The reference {shown} was not fetched: {reason}.")
+        status = None if trail is None else trail.status
+        # What was answered and is wrong stays so, but for a server that is too busy or broken.
+        passes = not isinstance(error, Fault) or status in _PASSING
+        return self._error(
+            ReferenceUnusable,
+            f"The reference {shown} was not fetched: {_reason(error, bring.patience)}. Nothing was bought.",
+            retry=passes,
+        )
+
     def _astray(self, place: str, *, buys: bool) -> ContractError:
         return self._error(
             ContractError,
@@ -204,6 +253,8 @@ def _reason(error: Exception, patience: float) -> str:
     """What happened, in words."""
     if isinstance(error, Fault):
         return str(error)
+    if isinstance(error, ReferenceUnusable):
+        return error.message.rstrip(".")
     if isinstance(error, _LATE):
         return f"it was not done within {patience:g} s"
     return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -22,11 +22,11 @@ def submit(plan: Plan, turn: int, deadline: float, *, patience: float) -> Flow[t
         outgoing = submission(plan, turn)
         row = yield Note("intent", {"provider": plan.provider.name, "model": plan.model.name, "turn": turn})
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
-        raise (ours := _unsent(plan, error)) from ours.__cause__
+        raise (ours := unsent(plan, error)) from ours.__cause__
     try:
         reply, snapshot = yield from _buy(plan, outgoing, deadline, patience)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
-        ours = _unsent(plan, error)
+        ours = unsent(plan, error)
         try:
             yield Note("unknown" if ours.charged else "refused", {"row": row, "error": ours.message})
         except Exception as failure:  # noqa: BLE001 - what became of the submit matters more than that it was noted
@@ -67,7 +67,7 @@ def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Fl
             raise refusal
 
 
-def _unsent(plan: Plan, error: Exception) -> FluxError:
+def unsent(plan: Plan, error: Exception) -> FluxError:
     """An error of ours as it is, with whose it is; any other was met while nothing was under way."""
     if isinstance(error, FluxError):
         ours = error

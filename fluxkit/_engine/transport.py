@@ -1,10 +1,10 @@
 """The two transports, blocking and asynchronous.
 
-They carry out ``Call``, ``Fetch`` and ``Keep``. Both use httpx below its clients, which would bring along what must not
-happen here: cookies, redirects, credentials taken out of addresses, a log line for every signed link. Whatever there is
-to decide is decided once, by `Rules` and by the modules ``secret`` and ``download``; the classes only read and write,
-one blocking, one on anyio (asyncio and trio). Only they, and the modules ``network``, ``outbox`` and ``rules`` below
-them, know httpx and httpcore.
+They carry out ``Call``, ``Fetch``, ``Keep`` and ``Bring``. Both use httpx below its clients, which would bring along
+what must not happen here: cookies, redirects, credentials taken out of addresses, a log line for every signed link.
+Whatever there is to decide is decided once, by `Rules` and by the modules ``secret`` and ``download``; the classes only
+read and write, one blocking, one on anyio (asyncio and trio). Only they, and the modules ``network``, ``outbox`` and
+``rules`` below them, know httpx and httpcore.
 """
 
 import functools
@@ -23,7 +23,7 @@ import httpx
 
 from ..errors import SettingsError
 from .download import Answer, Draft
-from .effects import Call, Fetch, Fetched, Keep, Reply
+from .effects import Bring, Call, Fetch, Fetched, Keep, Reply
 from .network import AsyncNetwork, Deadline, Network, ours
 from .outbox import Exchange, Lane
 from .rules import Rules
@@ -46,7 +46,8 @@ class Transport:
     in for the sockets, as a mock in the same process does: the request's extension ``fluxkit.patience`` tells it how
     many seconds remain, and whoever made it closes it. *proxy* is used for every host but loopback; without it the
     proxies of the environment are, as they stand when a host is first spoken to. *local* says that base_url itself is
-    on this machine or in a private network: then downloads may be, too.
+    on this machine or in a private network: then downloads may be, too. *allow_hosts* names hosts from which images and
+    references may come although they are not public.
 
     Raises, from every method: `Unreachable`, `Lost`, `SettingsError`, `ContractError` or `DownloadError`, and whatever
     is no `Exception`, such as `KeyboardInterrupt`, untouched.
@@ -60,8 +61,11 @@ class Transport:
         inner: httpx.BaseTransport | None = None,
         proxy: str | None = None,
         local: bool = False,
+        allow_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        self._rules = Rules(secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None)
+        self._rules = Rules(
+            secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
+        )
         self._inner = inner
         self._wires: dict[Lane, tuple[httpx.BaseTransport, threading.Semaphore]] = {}
         self._lock = threading.Lock()
@@ -102,6 +106,22 @@ class Transport:
         """Writes an image that came inside an answer, like a download."""
         return self._rules.keep(keep)
 
+    def bring(self, bring: Bring) -> bytes:
+        """The image behind a user's address, over its redirects."""
+        trail, content = None, bytearray()
+        try:
+            trail, deadline = self._rules.trail(bring), self._rules.deadline(bring.patience)
+            while True:
+                with self._answered(self._rules.step(trail, deadline)) as response:
+                    answer = Answer(response.status_code, response.headers.raw, most=bring.most, write=content.extend)
+                    if not trail.moves(answer):
+                        _read(response, answer, deadline)
+                        answer.end()
+                        return bytes(content)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was bought
+            failure = self._rules.bring_failure(error, bring, trail)
+        raise failure
+
     def close(self) -> None:
         """Closes all connections; a later effect opens new ones."""
         with self._lock:
@@ -118,6 +138,7 @@ class Transport:
             if not gate.acquire(timeout=exchange.deadline.remaining()):
                 raise TimeoutError
             try:
+                exchange.check()
                 response = transport.handle_request(exchange.start(now=self._rules.now()))
                 try:
                     yield response
@@ -126,6 +147,7 @@ class Transport:
             finally:
                 gate.release()
         finally:
+            exchange.close()
             ours.reset(quiet)
 
     def _wire(self, lane: Lane) -> tuple[httpx.BaseTransport, threading.Semaphore]:
@@ -148,8 +170,11 @@ class AsyncTransport:
         inner: httpx.AsyncBaseTransport | None = None,
         proxy: str | None = None,
         local: bool = False,
+        allow_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        self._rules = Rules(secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None)
+        self._rules = Rules(
+            secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
+        )
         self._inner = inner
         self._wires: dict[Lane, tuple[httpx.AsyncBaseTransport, anyio.Semaphore]] = {}
 
@@ -189,6 +214,25 @@ class AsyncTransport:
         """Writes an image that came inside an answer, like a download; in a thread, because it comes all at once."""
         return await anyio.to_thread.run_sync(self._rules.keep, keep)
 
+    async def bring(self, bring: Bring) -> bytes:
+        """The image behind a user's address, over its redirects."""
+        trail, content = None, bytearray()
+        try:
+            trail, deadline = self._rules.trail(bring), self._rules.deadline(bring.patience)
+            with anyio.fail_after(bring.patience):
+                while True:
+                    async with self._answered(self._rules.step(trail, deadline)) as response:
+                        answer = Answer(
+                            response.status_code, response.headers.raw, most=bring.most, write=content.extend
+                        )
+                        if not trail.moves(answer):
+                            await _aread(response, answer, deadline)
+                            answer.end()
+                            return bytes(content)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was bought
+            failure = self._rules.bring_failure(error, bring, trail)
+        raise failure
+
     async def aclose(self) -> None:
         """Closes all connections; a later effect opens new ones."""
         wires, self._wires = self._wires, {}
@@ -202,12 +246,14 @@ class AsyncTransport:
         quiet = ours.set(True)
         try:
             async with gate:
+                await exchange.check_async()
                 response = await transport.handle_async_request(exchange.start(now=self._rules.now()))
                 try:
                     yield response
                 finally:
                     await response.aclose()
         finally:
+            exchange.close()
             ours.reset(quiet)
 
     def _wire(self, lane: Lane) -> tuple[httpx.AsyncBaseTransport, anyio.Semaphore]:

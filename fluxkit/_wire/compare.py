@@ -13,7 +13,7 @@ from .diff import Change, Diff, Row, Side
 from .draft import FIELDS, ORDER, SIZE_FIELDS, Draft
 from .json import MISSING
 from .price import Stated
-from .scalars import Base64, Codec, Hosted
+from .scalars import Codec
 
 #: How well a field is served, the worst first.
 RANKS: Mapping[Outcome, int] = {
@@ -23,9 +23,6 @@ RANKS: Mapping[Outcome, int] = {
 
 #: Numbers of a scale that is each service's own: the same number means another thing on another scale.
 SCALED = ("safety_tolerance",)
-
-#: How references travel.
-IN_THE_BODY, BY_ADDRESS = "in the body", "by address"
 
 
 def compare(a: Draft, b: Draft, prices: tuple[Stated | None, Stated | None] = (None, None)) -> Diff:
@@ -81,8 +78,6 @@ def _fields(a: Draft, b: Draft) -> Iterator[Row]:
             yield _fact("n", images, images)
         elif name in a.verdicts or name in b.verdicts:
             yield Row(_label(request, name), _does(a, name), _does(b, name), _change(a, b, name))
-        if name == "references" and request.references:
-            yield _fact("hosting", _hosting(a), _hosting(b))
 
 
 def _label(request: Request, name: str) -> str:
@@ -100,7 +95,8 @@ def _does(draft: Draft, name: str) -> str:
         refused = verdict.outcome is Outcome.REFUSED
         note = note.partition(", then ")[0] if refused else note.partition(", ")[2]
     elif verdict.outcome is Outcome.AS_ASKED and name == "references":
-        note = _carriage(draft)
+        most = _most(draft.codecs[name])
+        note = note if most is None else f"{note}; at most {most}"
     elif verdict.outcome is Outcome.AS_ASKED and (name in SCALED or name in draft.request.options):
         note = draft.codecs[name].allowed
     return f"{verdict.outcome} ({note})" if note else str(verdict.outcome)
@@ -134,49 +130,18 @@ def _miss(draft: Draft, point: Point, name: str) -> float:
     return {"aspect": shape, "resolution": extent}.get(name, shape + extent)
 
 
-# References
-
-
-def _carriage(draft: Draft) -> str:
-    """How the references travel, and how many may."""
-    way, most = _way(draft.codecs["references"])
-    references = draft.request.references
-    if way == BY_ADDRESS and any(reference.url is None for reference in references):
-        way = "uploaded first, then by address"
-    elif way == IN_THE_BODY and any(reference.url is not None for reference in references):
-        way = "fetched first, then in the body"
-    count = f"{len(references)} {way}"
-    return count if most is None else f"{count}, at most {most}"
-
-
-def _way(codec: Codec) -> tuple[str, int | None]:
+def _most(codec: Codec) -> int | None:
+    """How many references a model takes, None where nobody says it."""
     match codec:
-        case Each(inner=inner, most=most):
-            return _way(inner)[0], most
-        case Slots(inner=inner):
-            return _way(inner)[0], len(codec.keys)
-        case Only(inner=inner):
-            return _way(inner)[0], 1
+        case Each(most=most):
+            return most
+        case Slots(keys=keys):
+            return len(keys)
+        case Only():
+            return 1
         case At(inner=inner) | With(inner=inner):
-            return _way(inner)
-        case Base64():
-            return IN_THE_BODY, None
-        case Hosted():
-            return BY_ADDRESS, None
-    return codec.allowed, None
-
-
-def _hosting(draft: Draft) -> str:
-    """Whether the references must be put somewhere first, from where the service fetches them."""
-    codec = draft.codecs.get("references")
-    if codec is None:
-        return "no references"
-    local = any(reference.url is None for reference in draft.request.references)
-    if _way(codec)[0] != BY_ADDRESS or not local:
-        return "not needed"
-    if (upload := draft.provider.upload) is None:
-        return "needed: public addresses"
-    return "upload to the service" + ("" if upload.life is None else f", kept {_span(upload.life)}")
+            return _most(inner)
+    return None
 
 
 # What comes, and what it costs

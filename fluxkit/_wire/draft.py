@@ -1,6 +1,6 @@
 """A model's attempt at a request, from which a plan or a refusal is made."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import attrs
@@ -11,12 +11,13 @@ from .._contract.report import Outcome, Report, Verdict, shorten
 from .._contract.request import Request
 from .._contract.size import Point, Want, area_factor, aspect_deviation
 from ..errors import Unsupported
-from .codecs import At, Form
+from .carriage import Obstacle, Ways, note, shown
 from .declaration import Model, Provider
-from .json import MISSING, Json, Path, Problem, Unfit, merge, plant
+from .json import MISSING, Json, Problem, Unfit
 from .nearest import Space, nearest, runners_up
 from .price import Stated, price_of
-from .scalars import Codec, Whole
+from .scalars import Codec
+from .series import seeds, spread
 
 Fit = Literal["close", "exact", "nearest"]
 FITS: tuple[Fit, ...] = get_args(Fit)
@@ -38,18 +39,25 @@ ORDER = ("prompt", *SIZE_FIELDS, "n", *FIELDS[1:])
 
 @attrs.frozen(eq=False)
 class _Refusal:
-    """Why a field is refused: what the model cannot do, what it can, and the remedy: a fit that will do, or "drop"."""
+    """Why a field is refused: what the model cannot do, what it can, and the remedy.
+
+    That is a fit that will do, or "drop", or any other *setting* of its own.
+    """
 
     cannot: str
     allowed: str
     remedy: Literal["close", "nearest", "drop"] | None = None
+    setting: str | None = None
 
 
 class Draft:
     """One model's attempt at a request: a verdict on every field, and either refusals or the documents."""
 
-    def __init__(self, provider: Provider, row: Model, request: Request, fit: Fit, drops: frozenset[str]) -> None:
-        self.provider, self.row, self.request, self.fit, self.drops = provider, row, request, fit, drops
+    def __init__(
+        self, provider: Provider, row: Model, request: Request, *, fit: Fit, drops: frozenset[str], ways: Ways
+    ) -> None:
+        self.provider, self.row, self.request = provider, row, request
+        self.fit, self.drops, self.ways = fit, drops, ways
         self.codecs: Mapping[str, Codec] = dict(row.form.fields)
         self.verdicts: dict[str, Verdict] = {}
         self.refusals: dict[str, _Refusal] = {}
@@ -92,16 +100,16 @@ class Draft:
             asked = getattr(self.request, field)
             if asked is None:
                 continue
-            note = _missed(point, *missed)
+            off = _missed(point, *missed)
             if strays and self.fit != "nearest":
-                near = _nearest(self.row.sizes, want, point, note) if far else f"the nearest is {note}"
+                near = _nearest(self.row.sizes, want, point, off) if far else f"the nearest is {off}"
                 cannot = f"serve {field} = {shorten(asked)}{' exactly' if exact else ''}: {near}"
                 self._refuse(
                     field, _Refusal(cannot, self.row.sizes.allowed(), "nearest" if far else "close"), note=near
                 )
             else:
                 outcome = Outcome.AS_ASKED if same else Outcome.APPROXIMATED
-                self.verdicts[field] = Verdict(field, outcome, asked, point.choice, note)
+                self.verdicts[field] = Verdict(field, outcome, asked, point.choice, off)
 
     def _asked(self) -> dict[str, Any]:
         """The values that the form has a place for; the others are dropped or refused."""
@@ -112,6 +120,12 @@ class Draft:
                 continue
             if field not in self.codecs:
                 self._without(field, value, f"nothing, the model has no {field}")
+            elif field == "references":
+                carried, obstacles = self.ways.carry(self.codecs[field], value)
+                if obstacles:
+                    self._block(obstacles)
+                else:
+                    asked[field] = carried
             else:
                 asked[field] = (format_named(value) or value) if field == "output_format" else value
         options = [name for name in self.codecs if name not in (*FIELDS, "size")]
@@ -135,25 +149,28 @@ class Draft:
                 self._write(left)
                 return  # or else the form misses something, and all that is there fits
         for field, value in asked.items():
-            self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value)
+            said = note(value, self.ways.upload) if field == "references" else ""
+            self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value, said)
         if "seed" in asked and self.request.n > 1 and self.values:
-            seeds = tuple(values["seed"] for values in self.values)
-            note = f"{seeds[0]} to {seeds[-1]}, one for each image"
-            self.verdicts["seed"] = Verdict("seed", Outcome.AS_ASKED, self.request.seed, seeds, note)
+            each = tuple(values["seed"] for values in self.values)
+            said = f"{each[0]} to {each[-1]}, one for each image"
+            self.verdicts["seed"] = Verdict("seed", Outcome.AS_ASKED, self.request.seed, each, said)
 
     def _write_series(self, values: dict[str, Any]) -> None:
-        """Writes a document for each of the n tasks. They share all but the seed: references may be large."""
-        count = self.request.n
-        document = self.row.request.write(values)
-        self.values, self.documents = (values,) * count, (document,) * count
+        """Writes a document for each of the n tasks."""
+        count, document = self.request.n, self.row.request.write(values)
+        self.values = (values,) * count
         if "seed" in values and count > 1:
-            codec = self.codecs["seed"]
-            alone = Form({"seed": codec})
-            self.values = tuple({**values, "seed": seed} for seed in _seeds(codec, values["seed"], count))
-            steps = _steps(self.row.request)
-            self.documents = tuple(
-                merge(document, plant(steps, alone.write({"seed": each["seed"]}))) for each in self.values
-            )
+            self.values = tuple({**values, "seed": seed} for seed in seeds(self.codecs["seed"], values["seed"], count))
+        self.documents = spread(self.row, document, self.values)
+
+    def _block(self, obstacles: Sequence[Obstacle]) -> None:
+        """Refuses references of which some cannot be sent."""
+        allowed = "; ".join(dict.fromkeys(obstacle.allowed for obstacle in obstacles))
+        settings = dict.fromkeys(obstacle.setting for obstacle in obstacles)
+        setting = next(iter(settings)) if len(settings) == 1 else None
+        cannot = f"serve {shown(obstacles)}"
+        self._refuse("references", _Refusal(cannot, allowed, setting=setting))
 
     def _judge_unfit(self, problem: Problem) -> None:
         field, allowed = problem.field, self.codecs[problem.field].allowed
@@ -198,7 +215,8 @@ class Draft:
         fit = 'fit = "nearest"' if "nearest" in remedies.values() else 'fit = "close"'
         wishes = [f'{wish} = "drop"' for wish in WISHES if remedies.get(wish) == "drop" or wish in self.drops]
         drop = f"unsupported = {{ {', '.join(wishes)} }}"
-        return {field: drop if remedy == "drop" else fit for field, remedy in remedies.items()}
+        own = {field: refusal.setting for field, refusal in self.refusals.items() if refusal.setting}
+        return {**{field: drop if remedy == "drop" else fit for field, remedy in remedies.items()}, **own}
 
     def refusal(self) -> Unsupported:
         """The error that names every refused field, and once each setting that would let the request through."""
@@ -213,8 +231,7 @@ class Draft:
             setting = settings.get(field)
             lines += [f"{name} cannot {self.refusals[field].cannot}.", f"  Allowed: {self.refusals[field].allowed}."]
             if setting and last[setting] == field:
-                effect = "take the nearest" if setting.startswith("fit") else f"send the request without {it}"
-                lines.append(f"  To {effect}: {setting}")
+                lines.append(f"  To {_effect(setting, it)}: {setting}")
         return Unsupported(
             "\n".join(lines),
             field=first.field,
@@ -227,31 +244,17 @@ class Draft:
         )
 
 
-def _seeds(codec: Codec, first: int, count: int) -> Iterator[int]:
-    """*count* seeds from *first* on; after the highest that *codec* takes comes its lowest."""
-    inner: Any = codec
-    while inner is not None and not isinstance(inner, Whole):
-        inner = getattr(inner, "inner", None)
-    for seed in range(first, first + count):
-        if inner is None or inner.first is None or inner.last is None:
-            yield seed
-        else:
-            yield inner.first + (seed - inner.first) % (inner.last - inner.first + 1)
-
-
-def _steps(codec: Any) -> Path:
-    """The way from a document to the fields of the form in it."""
-    steps: Path = ()
-    while not isinstance(codec, Form):
-        steps += codec.steps if isinstance(codec, At) else ()
-        codec = codec.inner
-    return steps
-
-
 def _shown(field: str, value: Any) -> str:
     if field == "references" and isinstance(value, tuple):
         return f"{len(value)} reference{'s' if len(value) > 1 else ''}"
     return f"{field} = {shorten(value)}"
+
+
+def _effect(setting: str, it: str) -> str:
+    """What a setting does, for the sentence that offers it."""
+    if setting.startswith("allow_hosts"):
+        return "let that host pass"
+    return "take the nearest" if setting.startswith("fit") else f"send the request without {it}"
 
 
 def _reason(allowed: str) -> str:

@@ -2,7 +2,6 @@
 
 import email.utils
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from ..errors import (
     SubmissionUnknown,
     Unauthorized,
 )
+from .body import Body, json_body
 from .declaration import USUAL, Provider, Refusal, Route
 from .json import HEADERS, QUERY, Json, Unfit
 from .plan import Plan
@@ -61,7 +61,7 @@ class Outgoing:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | Body
     origins: tuple[str, ...]
 
 
@@ -94,19 +94,19 @@ def _is_declared(provider: Provider, place: str) -> bool:
 
 
 def submission(plan: Plan, turn: int) -> Outgoing:
-    """The call that buys image number *turn* of the plan."""
+    """The call that buys image number *turn* of the plan, whose references are settled."""
+    url, headers = addressing(plan, turn)
+    body = {key: value for key, value in plan.documents[turn].items() if key not in (HEADERS, QUERY)}
+    return Outgoing(plan.provider.submit.method, url, headers, json_body(body), (origin(plan.base_url),))
+
+
+def addressing(plan: Plan, turn: int) -> tuple[str, dict[str, str]]:
+    """Where that call goes, and its headers."""
     document = plan.documents[turn]
     url = plan.provider.submit.url(plan.base_url, model=plan.model.path)
     if QUERY in document:
         url = f"{url}?{urlencode(document[QUERY])}"
-    body = {key: value for key, value in document.items() if key not in (HEADERS, QUERY)}
-    return Outgoing(
-        method=plan.provider.submit.method,
-        url=url,
-        headers={"content-type": "application/json", **document.get(HEADERS, {})},
-        body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-        origins=(origin(plan.base_url),),
-    )
+    return url, {"content-type": "application/json", **document.get(HEADERS, {})}
 
 
 def polling(provider: Provider, task: Task) -> Outgoing | None:
@@ -209,7 +209,8 @@ def read_complaint(provider: Provider, reply: Reply) -> Complaint:
     return Complaint(True, said.get("message") or reasons, next(filter(None, types), ""), fields)
 
 
-def _meaning(refusals: Iterable[Refusal], status: int, complaint: Complaint) -> type[FluxError] | None:
+def meaning(refusals: Iterable[Refusal], status: int, complaint: Complaint) -> type[FluxError] | None:
+    """The error that the first of *refusals* means that fits, None if none does."""
     for refusal in refusals:
         if (
             refusal.status == status
@@ -231,8 +232,11 @@ def retry_after(reply: Reply) -> float | None:
         return None
 
 
-def _error(kind: type[FluxError], provider: Provider, reply: Reply, complaint: Complaint, **facts: Any) -> FluxError:
-    message = f"{provider.name} answered {reply.status}"
+def error_of(
+    kind: type[FluxError], provider: Provider, reply: Reply, complaint: Complaint, *, to: str = "", **facts: Any
+) -> FluxError:
+    """The error of a *kind* that an answer is, with what it says, and *to* what if that must be said."""
+    message = f"{provider.name} answered {to}{reply.status}"
     if complaint.message:
         message = f"{message}: {complaint.message}"
     if hint := _HINTS.get(kind):
@@ -273,14 +277,14 @@ def read_submit(plan: Plan, reply: Reply) -> Snapshot:
             return attrs.evolve(snapshot, id=_name(snapshot.pictures[0]), state=State.COMPLETED)
         raise _unknown(plan, reply, "without an id")
     complaint = read_complaint(provider, reply)
-    declared = _meaning(provider.refusals, reply.status, complaint)
+    declared = meaning(provider.refusals, reply.status, complaint)
     kind = declared or USUAL.get(reply.status)
     denies = reply.status in (429, 503) or (400 <= reply.status < 500 and reply.status not in DOUBTFUL)
     if kind is None or not denies:
         raise _unknown(plan, reply, "which leaves open whether it was accepted")
     if (reply.status == 503 and declared is None) or (reply.status == 429 and not complaint.declared):
         raise _unknown(plan, reply, "but not in the service's own words")
-    raise _error(kind, provider, reply, complaint, model=model, charged=Charged.NO)
+    raise error_of(kind, provider, reply, complaint, model=model, charged=Charged.NO)
 
 
 def _name(picture: Picture) -> str:
@@ -311,9 +315,9 @@ def read_poll(provider: Provider, task: Task, reply: Reply, codec: Codec | None 
         if snapshot.status or snapshot.pictures:
             return snapshot
     complaint = read_complaint(provider, reply)
-    if _meaning(provider.not_found, reply.status, complaint):
+    if meaning(provider.not_found, reply.status, complaint):
         return Snapshot(State.VANISHED, reason=complaint.message)
-    kind = _meaning(provider.refusals, reply.status, complaint) or USUAL.get(reply.status)
+    kind = meaning(provider.refusals, reply.status, complaint) or USUAL.get(reply.status)
     if kind is None:
         kind = Broken if reply.status >= 500 or reply.status == 408 else ContractError
-    raise _error(kind, provider, reply, complaint, model=task.model, task=task, charged=Charged.UNKNOWN)
+    raise error_of(kind, provider, reply, complaint, model=task.model, task=task, charged=Charged.UNKNOWN)

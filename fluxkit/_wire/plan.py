@@ -1,19 +1,23 @@
 """A plan: a request bound to a provider and a model, checked, before anything is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import attrs
 
 from .._contract.amount import Amount
+from .._contract.reference import Reference
 from .._contract.report import Report, shorten
 from .._contract.request import Request
 from .._contract.size import Point
-from ..errors import SettingsError
+from ..errors import ReferenceUnusable, SettingsError
+from .carriage import Ways, nobody
 from .declaration import Model, Provider
 from .draft import FITS, ORDER, SIZE_FIELDS, WISHES, Draft, Fit
-from .json import HEADERS, QUERY, Json
+from .json import HEADERS, QUERY, Json, Unfit
+from .pending import Pending
 from .price import Stated, stated_price
+from .series import spread
 
 #: The setting that says what becomes of wishes that a model cannot serve.
 Unwanted = Mapping[str, str] | Literal["refuse"]
@@ -44,7 +48,10 @@ class Plan:
 
     @property
     def body(self) -> Json:
-        """The JSON body of the first submit; those of further images differ in their seed at most."""
+        """The JSON body of the first submit; those of further images differ in their seed at most.
+
+        In the place of an image stands what says how it will be sent, ``<base64 of sketch.png, 10.0 MB, ...>``.
+        """
         return {key: value for key, value in self.documents[0].items() if key not in (HEADERS, QUERY)}
 
     @property
@@ -61,6 +68,30 @@ class Plan:
     def output_format(self) -> str | None:
         """The format that was asked for and is sent, None if the service decides."""
         return self.values[0].get("output_format")
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The references that are uploaded or fetched first, each once."""
+        return tuple(dict.fromkeys(each for each in self.values[0].get("references", ()) if isinstance(each, Pending)))
+
+    def settled(self, ready: Mapping[Pending, Reference]) -> "Plan":
+        """The plan with *ready* references in the place of those that were pending.
+
+        Raises ``ReferenceUnusable`` if the model does not take what they have become.
+        """
+        references = tuple(ready.get(each, each) for each in self.values[0]["references"])
+        values = tuple({**each, "references": references} for each in self.values)
+        try:
+            document = self.model.request.write(values[0])
+        except Unfit as error:
+            name = f"{self.provider.name}:{self.model.name}"
+            wrong = "; ".join(f"{shorten(each.given)}. Allowed: {each.allowed}" for each in error.problems)
+            raise ReferenceUnusable(
+                f"{name} cannot take a reference as it was fetched: {wrong}. Nothing was bought.",
+                provider=self.provider.name,
+                model=self.model.name,
+            ) from None
+        return attrs.evolve(self, values=values, documents=spread(self.model, document, values))
 
     def __str__(self) -> str:
         size = "of the service's size" if self.point is None else f"{self.point.width}x{self.point.height} px"
@@ -80,17 +111,22 @@ def make_plan(
     unsupported: Unwanted | None = None,
     price: str | Stated | Mapping[str, str] | None = None,
     mocked: bool = False,
+    hosting: Callable[[], bool] = nobody,
+    allow_hosts: Iterable[str] = (),
 ) -> Plan:
     """Binds *request* to a model of *provider*: of several that share the name, to the first that can serve it.
 
     *fit* says what becomes of a size that the model does not have: ``"close"`` takes a ratio within 2 % and the nearest
     area, ``"exact"`` takes no deviation, ``"nearest"`` any. *unsupported* names the wishes to give up where the model
     cannot serve them: ``{"seed": "drop"}``; ``"refuse"`` gives up none. *price* is what one image costs, ``"0.03 USD"``
-    or such texts by resolution, and takes the place of the declared price.
+    or such texts by resolution, and takes the place of the declared price. *hosting* tells whether plugins host images,
+    *allow_hosts* names the hosts that need not be public for an address to lead to them.
 
     Raises ``Unsupported``, naming every field that cannot be served, and ``SettingsError`` for wrong settings.
     """
-    draft = attempt(provider, model, request, fit=fit, unsupported=unsupported)
+    base_url = base_url or provider.base_url
+    ways = Ways.of(base_url, provider.upload, hosting=hosting, allow_hosts=allow_hosts)
+    draft = attempt(provider, model, request, fit=fit, unsupported=unsupported, ways=ways)
     stated = stated_price(price, provider.named(model))
     if draft.refusals:
         raise draft.refusal()
@@ -98,7 +134,7 @@ def make_plan(
         provider=provider,
         model=draft.row,
         request=request,
-        base_url=base_url or provider.base_url,
+        base_url=base_url,
         point=draft.point,
         report=draft.report(),
         values=draft.values,
@@ -109,9 +145,17 @@ def make_plan(
 
 
 def attempt(
-    provider: Provider, model: str, request: Request, *, fit: Fit = "close", unsupported: Unwanted | None = None
+    provider: Provider,
+    model: str,
+    request: Request,
+    *,
+    fit: Fit = "close",
+    unsupported: Unwanted | None = None,
+    ways: Ways | None = None,
 ) -> Draft:
     """What becomes of *request* on a model, also where it is refused: of several that share the name, the best draft.
+
+    *ways* are those that are open to references; without them, those that the service itself has.
 
     Raises ``SettingsError`` for wrong settings.
     """
@@ -122,7 +166,8 @@ def attempt(
     if not rows:
         known = ", ".join(dict.fromkeys(row.name for row in provider.models))
         raise SettingsError(f"{provider.name} has no model {shorten(model)}. Allowed: {known}.", provider=provider.name)
-    drafts = [Draft(provider, row, request, fit, drops) for row in rows]
+    ways = ways or Ways(upload=provider.upload)
+    drafts = [Draft(provider, row, request, fit=fit, drops=drops, ways=ways) for row in rows]
     return min(drafts, key=lambda draft: len(draft.refusals))  # the first that refuses nothing, if there is one
 
 

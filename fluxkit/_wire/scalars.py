@@ -18,7 +18,9 @@ import attrs
 from .._contract.media import kind
 from .._contract.reference import Reference
 from .._contract.report import shorten
+from .body import Blob
 from .json import Json, Path, is_json, is_utf8, unfit
+from .pending import Pending
 
 
 class Codec(Protocol):
@@ -321,21 +323,30 @@ class Trail(Scalar):
 
 @attrs.frozen
 class Base64(Scalar):
-    """A reference by its content, as base64 text after *prefix*; of one of *formats* by its first bytes."""
+    """A reference by its content, as base64 text after *prefix*; of one of *formats* by its first bytes.
+
+    It is written as a ``Blob``, which becomes text when it is sent; an address that is fetched first stays ``Pending``.
+    """
 
     formats: tuple[str, ...] = attrs.field(converter=names)
     prefix: str = ""
 
     @property
     def allowed(self) -> str:
-        return f"an image as bytes ({', '.join(self.formats)})"
+        return f"an image ({', '.join(self.formats)})"
 
     def write(self, value: Any, /) -> Json:
-        if not isinstance(value, Reference) or value.content is None or value.format not in self.formats:
-            raise unfit(value, self.allowed)
-        return self.prefix + base64.b64encode(value.content).decode("ascii")
+        if isinstance(value, Pending) and value.fetched:
+            return value
+        if isinstance(value, Reference) and value.format in self.formats:
+            return Blob(value, self.prefix)
+        raise unfit(value, self.allowed)
 
     def read(self, json: Json, /) -> Any:
+        if isinstance(json, Pending) and json.fetched:
+            return json
+        if isinstance(json, Blob) and json.prefix == self.prefix and json.reference.format in self.formats:
+            return json.reference
         content = decoded(json, self.prefix)
         if content is None or kind(content[:32]) not in self.formats:
             raise unfit(json, f"base64 of an image ({', '.join(self.formats)})")
@@ -344,16 +355,20 @@ class Base64(Scalar):
 
 @attrs.frozen
 class Hosted(Scalar):
-    """A reference by its public address."""
+    """A reference by its public address; an image that is uploaded first stays ``Pending``."""
 
     allowed = "a public http(s) address"
 
     def write(self, value: Any, /) -> Json:
+        if isinstance(value, Pending) and not value.fetched:
+            return value
         if isinstance(value, Reference) and Link().admits(value.url):
             return Link().write(value.url)
         raise unfit(value, self.allowed)
 
     def read(self, json: Json, /) -> Any:
+        if isinstance(json, Pending) and not json.fetched:
+            return json
         if Link().admits(json):
             return Reference(url=json)
         raise unfit(json, self.allowed)

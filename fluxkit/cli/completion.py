@@ -58,18 +58,15 @@ SHELLS: Mapping[str, type[ShellComplete]] = {"bash": Bash, "zsh": ZshComplete, "
 
 @click.command(
     cls=Command,
-    examples=(
-        'eval "$(fluxkit completion bash)"      # in ~/.bashrc',
-        'eval "$(fluxkit completion zsh)"       # in ~/.zshrc, below compinit',
-        "fluxkit completion fish > ~/.config/fish/completions/fluxkit.fish",
-    ),
+    examples=('eval "$(fluxkit completion bash)"', "fluxkit completion fish > fluxkit.fish"),
 )
 @click.argument("shell", type=click.Choice(tuple(SHELLS)))
 def completion(shell: str) -> None:
     """Print the script that lets a shell complete fluxkit.
 
-    It completes commands, options, models, sizes and files, and looks at what is installed and at no network. The
-    examples are how it is installed: the line goes into the file of the shell's settings, and a new shell has it.
+    It completes commands, options, models, profiles, sizes and files, and looks at what is installed and at no network.
+    For bash the first example goes into ~/.bashrc; for zsh the same with zsh in it goes into ~/.zshrc, below compinit;
+    for fish the file goes to ~/.config/fish/completions.
     """
     from .program import COMPLETING, fluxkit
 

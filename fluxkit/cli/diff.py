@@ -48,7 +48,14 @@ def diff(*, a: str, b: str, as_json: bool, **given: Any) -> Code:
     """
     from .._diff import diff
 
-    found = diff(request_of(given), a, b, fit=given["fit"], unsupported=drops_of(given))
+    found = diff(
+        request_of(given),
+        a,
+        b,
+        fit=given["fit"],
+        unsupported=drops_of(given) or None,
+        allow_hosts=given["allow_hosts"] or None,
+    )
     options = " ".join(parts_of(Unsupported(found.b.refusal or ""))[2])
     if as_json:
         put_document({**found.to_dict(), "try": options or None})

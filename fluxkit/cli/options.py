@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import ReferenceUnusable, SettingsError
+from ..errors import SettingsError
 from .complete import files, models, profiles, sides, size_names
 
 if TYPE_CHECKING:
-    from .._contract.reference import Reference
     from .._contract.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-#: The largest file that is taken as a reference, in bytes.
-LARGEST_REFERENCE = 50_000_000
 
 #: The longest key file that is read, in characters: no key comes near it, and /dev/zero never ends.
 LONGEST_KEY = 10_000
@@ -41,7 +37,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("profile", "offline", "key_file", "base_url"),
+    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts"),
 }
 """How the options of a request are listed."""
 
@@ -81,7 +77,7 @@ ASKED = (
         multiple=True,
         metavar="FILE|URL",
         shell_complete=files,
-        help="An image to go by: a file of up to 50 MB, or a public address. May be repeated.",
+        help="An image to go by: a file of up to 50 MB, an address, or a data: URI. May be repeated.",
     ),
     click.option("--enhance-prompt/--no-enhance-prompt", default=None, help="Let the service rewrite the prompt."),
     click.option(
@@ -110,6 +106,13 @@ ASKED = (
         multiple=True,
         metavar="WISH",
         help=f"Go on without a wish that it cannot fulfil: {', '.join(WISHES)}. May be repeated.",
+    ),
+    click.option(
+        "--allow-host",
+        "allow_hosts",
+        multiple=True,
+        metavar="HOST",
+        help="A host that may be private, for references and images. May be repeated.",
     ),
     click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
 )
@@ -180,15 +183,11 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
 
 
 def request_of(given: Mapping[str, Any]) -> "Request":
-    """The request that a command line asks for. Reads the files of references.
-
-    Raises ``Unsupported`` and ``ReferenceUnusable`` as the request does, and ``ReferenceUnusable`` for files.
-    """
+    """The request that a command line asks for; raises ``Unsupported`` and ``ReferenceUnusable`` as it does."""
     from .._asked import FIELDS
     from .._contract.request import Request
 
     fields = {field: given[field] for field in FIELDS if given[field] is not None}
-    fields["references"] = tuple(map(read_reference, given["references"]))
     fields["options"] = read_options(given["options"])
     return Request(**fields)
 
@@ -196,25 +195,6 @@ def request_of(given: Mapping[str, Any]) -> "Request":
 def drops_of(given: Mapping[str, Any]) -> dict[str, str]:
     """The wishes to give up, as the library takes them."""
     return {wish.replace("-", "_"): "drop" for wish in given["drop"]}
-
-
-def read_reference(source: str) -> "Reference":
-    """An image from a file or an address; raises ``ReferenceUnusable`` if the file cannot be read or is no image."""
-    from .._contract.reference import Reference
-
-    if source.startswith(("http://", "https://")):
-        return Reference.of(source)
-    try:
-        with open(source, "rb") as file:
-            content = file.read(LARGEST_REFERENCE + 1)
-    except OSError as error:
-        raise ReferenceUnusable(f"The reference {source} cannot be read: {error.strerror}.") from None
-    if len(content) > LARGEST_REFERENCE:
-        raise ReferenceUnusable(f"The reference {source} is too large. Allowed: files of up to 50 MB.")
-    try:
-        return Reference.of(content)
-    except ReferenceUnusable as error:
-        raise ReferenceUnusable(f"{source}: {error.message}") from None
 
 
 def read_options(options: Iterable[str]) -> dict[str, Any]:

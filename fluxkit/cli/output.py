@@ -169,6 +169,8 @@ def _options(line: str) -> list[str]:
         return [f"--drop {wish.replace('_', '-')}" for wish in re.findall(r'(\w+) = "drop"', found[1])]
     if found := re.search(r'fit = "(\w+)"', line):
         return [f"--fit {found[1]}"]
+    if found := re.search(r'allow_hosts = \["(.+)"\]', line):
+        return [f"--allow-host {found[1]}"]
     return []
 
 

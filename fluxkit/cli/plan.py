@@ -1,6 +1,7 @@
 """``fluxkit plan``: what a request would send, bring and cost."""
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +12,9 @@ from .output import put, put_document
 from .profile import profile_of
 
 if TYPE_CHECKING:
-    from .._wire.exchange import Outgoing
     from .._wire.plan import Plan
 
-#: Longer texts are shown by their beginning: an image as base64 has millions of letters.
+#: Longer texts are shown by their beginning.
 LONGEST_TEXT = 400
 
 
@@ -33,14 +33,15 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     """Show what generate would send, bring and cost. Nothing is sent.
 
     It needs no key, and takes every option of generate: put plan in its place, and the same command line is explained
-    instead of carried out. With --json the body is complete; otherwise long texts in it are cut.
+    instead of carried out. In the place of an image stands how it will be sent. With --json the body is complete but
+    for that; otherwise long texts in it are cut, too.
     """
     import json
 
     from .._binding import plan_of
     from .._client import Client
     from .._settings.arguments import client_arguments, not_kept, refuse
-    from .._wire.exchange import submission
+    from .._wire.exchange import addressing
 
     profile = profile_of(given)
     refuse((*profile.problems, *not_kept(profile, Client)))
@@ -49,21 +50,19 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     made = plan_of(
         request=request_of(given), to=output, **{name: each for name, each in settings.items() if name in taken}
     )
-    call = submission(made, 0)
+    method, (url, headers) = made.provider.submit.method, addressing(made, 0)
     if as_json:
-        put_document(_document(made, call))
+        put_document(_document(made, {"method": method, "url": url, "headers": headers}))
     else:
         body = json.dumps(_shown(made.body), indent=2, ensure_ascii=False, default=str)
-        put(f"{made}\n{call.method} {call.url}\n{body}")
+        put(f"{made}\n{method} {url}\n{body}")
 
 
-def _document(made: "Plan", call: "Outgoing") -> dict[str, Any]:
+def _document(made: "Plan", call: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "provider": made.provider.name,
         "model": made.model.name,
-        "method": call.method,
-        "url": call.url,
-        "headers": dict(call.headers),
+        **call,
         "body": made.body,
         "n": made.request.n,
         "width": made.pixels[0],

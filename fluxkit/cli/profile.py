@@ -19,6 +19,7 @@ OPTIONS: Mapping[str, str] = {
     "fit": "--fit",
     "unsupported": "--drop",
     "timeout": "--timeout",
+    "allow_hosts": "--allow-host",
 }
 
 
@@ -28,6 +29,8 @@ def profile_of(given: Mapping[str, Any]) -> "Profile":
     from .._settings.found import find_settings
 
     said = {name: given[name] for name in ("provider", "base_url", "fit", "timeout") if given.get(name) is not None}
+    if given.get("allow_hosts"):
+        said["allow_hosts"] = list(given["allow_hosts"])
     if drops := drops_of(given):
         said["unsupported"] = drops
     if given.get("offline") is not None:

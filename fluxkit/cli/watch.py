@@ -37,6 +37,8 @@ class Watch:
         """Takes a note of what happens to a task."""
         entry = note.entry
         match note.kind:
+            case "uploaded":
+                self.tell(f"uploaded {entry['reference']}")
             case "intent":
                 self._leaving += 1
                 self._say("sending")

@@ -165,7 +165,8 @@ def check_client_takes_the_usual_size_where_none_is_wanted(
 def check_client_refuses_what_the_service_refuses(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
     """What the service would refuse is refused before anything is sent."""
     for sample in of_kind(samples, "request", fits=False):
-        if sample.means and (plan := _plan_if_any(client, sample, fit="exact")) is not None:
+        plan = _plan_if_any(client, sample, fit="exact") if sample.means else None
+        if plan is not None and not plan.pending:  # an address that is fetched first does not go out as it is
             raise AssertionError(f"{sample.name}: {plan.body} would be sent")
 
 
@@ -358,7 +359,7 @@ def check_both_make_once_what_is_asked(client: Provider, mock: Provider, samples
     at, base_url = driver(client, service), service.base_url(mock.name)
     for sample in of_kind(samples, "request"):
         plan = _plan_if_any(client, sample, base_url=base_url) if sample.means else None
-        if plan is None:
+        if plan is None or plan.pending:
             continue
         bought = service.billed
         task = made(service, order(at, plan).id)

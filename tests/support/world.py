@@ -12,8 +12,24 @@ from typing import Any
 import attrs
 
 from fluxkit._contract.media import SUFFIXES, format_named
+from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
-from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
+from fluxkit._engine.effects import (
+    Bring,
+    Call,
+    Discard,
+    Fetch,
+    Fetched,
+    Flow,
+    Host,
+    Hosted,
+    Keep,
+    Lost,
+    Note,
+    Now,
+    Reply,
+    Wait,
+)
 from fluxkit._wire.declaration import Provider
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import FluxError
@@ -51,7 +67,7 @@ class Brought:
     takes: float = 0.0
 
 
-Outcome = Said | Brought | BaseException
+Outcome = Said | Brought | bytes | BaseException
 Script = Iterable[Outcome] | Callable[[Any, "World"], Outcome]
 
 
@@ -73,12 +89,15 @@ def _reader(script: Script | None, default: Outcome | None) -> Callable[[Any, "W
 class World:
     """Answers calls from the script *calls*, and downloads from *fetches*, which succeed where it says nothing else.
 
+    References are brought as the script *brings* says, in bytes, and images are hosted by *hosts*, or else by nobody.
     A script is a list of outcomes, in the order in which they are needed, or a function of the effect and the world.
     ``effects`` are all that a flow has asked for, each with its time.
     """
 
     calls: Script | None = None
     fetches: Script | None = None
+    brings: Script | None = None
+    hosts: Callable[[Reference], Hosted | None] | None = None
     time: float = EPOCH
     oversleeps: float = 0.0
     effects: list[tuple[float, Any]] = attrs.field(factory=list)
@@ -87,6 +106,7 @@ class World:
     def __attrs_post_init__(self) -> None:
         self.calls = _reader(self.calls, None)
         self.fetches = _reader(self.fetches, Brought())
+        self.brings = _reader(self.brings, None)
 
     # What is on record
 
@@ -142,6 +162,10 @@ class World:
                 return self._fetch(effect, effect.patience)
             case Keep():
                 return self._fetch(effect, 1.0)
+            case Bring():
+                return self._bring(effect)
+            case Host(image):
+                return None if self.hosts is None else self.hosts(image)
             case Discard(path):
                 del self.files[path]
                 return None
@@ -158,6 +182,12 @@ class World:
             raise outcome
         self._spend(outcome.takes, call.patience)
         return Reply(outcome.status, outcome.headers, outcome.document, outcome.text, self.time)
+
+    def _bring(self, effect: Bring) -> bytes:
+        outcome = self.brings(effect, self)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
     def _fetch(self, effect: Fetch | Keep, patience: float) -> Fetched:
         outcome = self.fetches(effect, self)
@@ -205,6 +235,9 @@ class World:
     def keep(self, keep: Keep) -> Fetched:
         return self.carry_out(keep)
 
+    def bring(self, bring: Bring) -> bytes:
+        return self.carry_out(bring)
+
     def now(self) -> float:
         return self.time
 
@@ -229,6 +262,9 @@ class AsyncWorld:
 
     async def keep(self, keep: Keep) -> Fetched:
         return self.world.carry_out(keep)
+
+    async def bring(self, bring: Bring) -> bytes:
+        return self.world.carry_out(bring)
 
 
 # How the services speak, as their documentation prints it

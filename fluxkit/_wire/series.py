@@ -1,0 +1,39 @@
+"""The n tasks of one request: a document for each, alike but for the seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .codecs import At, Form
+from .declaration import Model
+from .json import Json, Path, merge, plant
+from .scalars import Codec, Whole
+
+
+def spread(row: Model, document: Json, values: Sequence[Mapping[str, Any]]) -> tuple[Json, ...]:
+    """*document* once for each of *values*, with their seeds. All else is shared: references may be large."""
+    codec = row.form.get("seed")
+    if codec is None or len(values) == 1 or "seed" not in values[0]:
+        return (document,) * len(values)
+    alone, steps = Form({"seed": codec}), _steps(row.request)
+    return tuple(merge(document, plant(steps, alone.write({"seed": each["seed"]}))) for each in values)
+
+
+def seeds(codec: Codec, first: int, count: int) -> Iterator[int]:
+    """*count* seeds from *first* on; after the highest that *codec* takes comes its lowest."""
+    inner: Any = codec
+    while inner is not None and not isinstance(inner, Whole):
+        inner = getattr(inner, "inner", None)
+    for seed in range(first, first + count):
+        if inner is None or inner.first is None or inner.last is None:
+            yield seed
+        else:
+            yield inner.first + (seed - inner.first) % (inner.last - inner.first + 1)
+
+
+def _steps(codec: Any) -> Path:
+    """The way from a document to the fields of the form in it."""
+    steps: Path = ()
+    while not isinstance(codec, Form):
+        steps += codec.steps if isinstance(codec, At) else ()
+        codec = codec.inner
+    return steps
