@@ -7,11 +7,13 @@ import attrs
 
 from fluxkit.errors import Broken, OutOfCredit, Vanished
 from fluxkit.provider import (
+    Anything,
     At,
     Base64,
     Canvas,
     Each,
     Either,
+    First,
     Flag,
     Form,
     Grid,
@@ -27,6 +29,7 @@ from fluxkit.provider import (
     Slots,
     State,
     Text,
+    Upload,
     Whole,
     Words,
 )
@@ -120,6 +123,28 @@ TASK = Form(
 PROBLEM = Form({"name": At("name", Text()), "reason": At("reason", Text())})
 ERROR = Form({"message": At("message", Text()), "fields": At("invalid_params", Each(PROBLEM))}, need=["message"])
 
+UPLOAD = Upload(
+    Route("POST", "/v1/ai/uploads/request-url"),
+    At(
+        "files",
+        First(
+            Form(
+                {
+                    "put": At("upload_url", Link()),
+                    "headers": At("headers", Anything()),
+                    "url": At("asset_url", Link()),
+                    "id": At("file_id", Text()),
+                    "put_life": At("expires_in", Whole()),
+                    "life": At("asset_url_expires_in", Whole()),
+                }
+            )
+        ),
+    ),
+    ["jpeg", "png", "webp"],  # no page says which types are taken; these are the types that the models read
+    ticket=At("files", First(Form({"media_type": At("content_type", Text())}, need=["media_type"]))),
+    life=86400.0,
+)
+
 MAGNIFIC = Provider(
     name="magnific",
     base_url="https://api.magnific.com",
@@ -143,6 +168,7 @@ MAGNIFIC = Provider(
     ],
     not_found=[Refusal(404, Vanished)],
     link_life=3600.0,  # not documented; about an hour in one log
+    upload=UPLOAD,
     samples="fluxkit_providers:samples/magnific.json",
     source="https://docs.magnific.com/api-reference",
 )
