@@ -13,6 +13,7 @@ from ..errors import SettingsError
 from .declaration import Model, Provider
 from .draft import FITS, WISHES, Draft, Fit
 from .json import HEADERS, QUERY, Json
+from .options import pinpointed, settled
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +49,7 @@ class Plan:
     @property
     def pixels(self) -> tuple[int, int] | tuple[None, None]:
         """The width and height that the image will most probably have; two times None where nobody knows."""
-        return (None, None) if self.point is None else self.point.pixels
+        return self.expected[0] if self.expected else (None, None)
 
     @property
     def output_format(self) -> str | None:
@@ -56,7 +57,9 @@ class Plan:
         return self.values[0].get("output_format")
 
     def __str__(self) -> str:
-        size = "of the service's size" if self.point is None else f"{self.point.width}x{self.point.height} px"
+        width, height = self.pixels
+        ratio = "" if self.point is None else f"{self.point.aspect} "
+        size = f"{ratio}of the service's size" if width is None else f"{width}x{height} px"
         lines = [f"{self.provider.name}:{self.model.name}, {self.request.n} x {size}"]
         lines += [f"  {verdict}" for verdict in self.report]
         lines.append(f"  price: {'unknown' if self.price is None else f'{self.price} USD'}")
@@ -88,10 +91,10 @@ def make_plan(
     if not rows:
         known = ", ".join(dict.fromkeys(row.name for row in provider.models))
         raise SettingsError(f"{provider.name} has no model {shorten(model)}. Allowed: {known}.", provider=provider.name)
-    drafts = [Draft(provider, row, request, fit, drops) for row in rows]
+    drafts = [Draft(provider, row, settled(request, row), fit, drops) for row in rows]
     draft = next((draft for draft in drafts if not draft.refusals), None)
     if draft is None:
-        raise min(drafts, key=lambda draft: len(draft.refusals)).refusal()
+        raise pinpointed(min(drafts, key=lambda draft: len(draft.refusals))).refusal()
     return Plan(
         provider=provider,
         model=draft.row,
@@ -101,7 +104,7 @@ def make_plan(
         report=draft.report(),
         values=draft.values,
         documents=draft.documents,
-        price=draft.price(),
+        price=draft.price() if draft.point is None or draft.point.known else None,  # it may depend on the pixels
         mocked=mocked,
     )
 
