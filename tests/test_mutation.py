@@ -164,6 +164,9 @@ SURVIVORS: dict[str, Survivors] = {
     },
 }
 
+#: What is noticed where only one side has it wrong: an upload is fetched as long as the client believes that it lives.
+AGREED = {name for row in SURVIVORS["apimart"].values() for name in row if name.startswith("upload.life")}
+
 PROVIDERS = (MAGNIFIC, FREEPIK, APIMART)
 each_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 
@@ -224,7 +227,7 @@ def test_a_fact_that_is_wrong_on_one_side_is_noticed_but_these(provider: Provide
         client = broken((*CLIENT, *BOTH), mutant, provider, told)
         if client is None and broken((*MOCK, *BOTH), provider, mutant, told) is None:
             survivors.add(name)
-    assert expected(provider, names) == survivors
+    assert expected(provider, names) - AGREED == survivors
 
 
 def mutant_of(provider: Provider, name: str) -> Provider:
