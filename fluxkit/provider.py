@@ -26,6 +26,7 @@ from ._wire.scalars import (
     Base64,
     Bytes,
     Codec,
+    Colour,
     Flag,
     Hosted,
     Link,
@@ -39,7 +40,7 @@ from ._wire.scalars import (
     Whole,
     Words,
 )
-from ._wire.sizes import Canvas, Grid, Scale, Spaces
+from ._wire.sizes import Canvas, Grid, Ratios, Scale, Spaces
 
 __all__ = [
     "Anything",
@@ -48,6 +49,7 @@ __all__ = [
     "Bytes",
     "Canvas",
     "Codec",
+    "Colour",
     "Each",
     "Either",
     "First",
@@ -69,6 +71,7 @@ __all__ = [
     "Provider",
     "Query",
     "Quoted",
+    "Ratios",
     "Real",
     "Reason",
     "Refusal",

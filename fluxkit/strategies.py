@@ -37,6 +37,7 @@ from ._wire.scalars import (
     Base64,
     Bytes,
     Codec,
+    Colour,
     Flag,
     Hosted,
     Link,
@@ -174,6 +175,13 @@ def _(codec: Real) -> Domain:
 
 
 @domain.register
+def _(_: Colour) -> Domain:
+    colours = st.integers(0, 0xFFFFFF).map("#{:06X}".format)
+    refused = st.sampled_from(["", "red", "FF8800", "#F80", "#ff8800", "#FF880G", "#FF8800FF", "#FF8800\n"])
+    return Domain(colours, _no(str) | refused)
+
+
+@domain.register
 def _(_: Flag) -> Domain:
     return Domain(st.booleans(), _no(bool))
 
@@ -253,7 +261,7 @@ def _tuples(inner: Domain, *, fewest: int, most: int | None) -> Domain:
     items = st.lists(inner.inside, min_size=fewest, max_size=fewest + 3 if most is None else most).map(tuple)
     refused = _no(tuple) | items.map(list) | st.builds(lambda some, item: (*some, item), items, inner.outside)
     if fewest:
-        refused |= st.just(())
+        refused |= st.lists(inner.inside, max_size=fewest - 1).map(tuple)
     if most is not None:
         refused |= st.lists(inner.inside, min_size=most + 1, max_size=most + 1).map(tuple)
     return Domain(items, refused)
@@ -266,7 +274,7 @@ def _(codec: Slots) -> Domain:
 
 @domain.register
 def _(codec: Each) -> Domain:
-    return _tuples(domain(codec.inner), fewest=0, most=codec.most)
+    return _tuples(domain(codec.inner), fewest=codec.fewest or 0, most=codec.most)
 
 
 @domain.register

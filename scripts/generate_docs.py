@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+import attrs
 from api_page import names_of
 from commands_page import commands_page
 from pages import ROOT, renewed, table
@@ -19,17 +20,35 @@ import fluxkit.provider
 import fluxkit_mockserver
 from fluxkit import errors
 from fluxkit._plugins import installed
-from fluxkit._wire.codecs import At, Form, Pair
 from fluxkit._wire.draft import FIELDS, WISHES
 from fluxkit._wire.json import HEADERS, MISSING, QUERY
-from fluxkit._wire.scalars import Codec, Words
-from fluxkit.provider import Canvas, Grid, Model, Provider
+from fluxkit.provider import (
+    At,
+    Base64,
+    Canvas,
+    Codec,
+    Each,
+    Form,
+    Grid,
+    Hosted,
+    Model,
+    Only,
+    Pair,
+    Provider,
+    Ratios,
+    Slots,
+    Space,
+    Upload,
+    Whole,
+    Words,
+)
 
 NOTE = "<!-- Written by scripts/generate_docs.py from the declarations; do not edit. -->"
 
 INTRODUCTION = """\
-What each bundled provider takes, from its declaration. A field that a model does not take is refused; a *wish* can be
-given up by name (`unsupported={"seed": "drop"}`)."""
+What each bundled provider takes, from its declaration. A field that a model does not take is refused; a wish, marked
+with * in the tables, can be given up by name (`unsupported={"seed": "drop"}`). Options are what only one service has,
+by the service's own names: `options={"steps": 50}`."""
 
 CHARGED = """\
 Every error is a `fluxkit.FluxError`. `charged` is `no`, `yes` or `unknown`, and true in a condition unless it is known
@@ -66,35 +85,93 @@ def default(codec: Codec) -> str:
     """What the service takes where nothing is said."""
     match codec:
         case At(default=value) if value is not MISSING:
+            if isinstance(value, tuple):
+                return ", ".join(map(str, value))
             return str(value).lower() if isinstance(value, bool) else str(value)
         case Pair(first=first, second=second):
             return f"{default(first)}, {default(second)}"
     return ""
 
 
+def twin(provider: Provider) -> Provider | None:
+    """The provider before this one that differs from it in name, address and key alone; None if there is none."""
+    for other in bundled():
+        if other.name == provider.name:
+            return None
+        if attrs.evolve(provider, name=other.name, base_url=other.base_url, key=other.key) == other:
+            return other
+    return None
+
+
+def options(model: Model) -> list[str]:
+    """The names of what only this service has."""
+    return [name for name, _ in model.form.fields if name not in (*FIELDS, "size")]
+
+
 def services() -> str:
     """The table of services for the README."""
     rows = []
     for provider in bundled():
+        if (like := twin(provider)) is not None:
+            rows.append([f"`{provider.name}:...`", f"as `{like.name}:...`", "", ""])
+            continue
         for model in provider.models:
-            form = model.form
-            takes = [field for field in FIELDS[1:] if form.get(field) is not None]
-            rows.append([f"`{provider.name}:{model.name}`", model.sizes.allowed(), ", ".join(takes)])
-    return table(["model", "sizes", "takes, beside prompt and size"], rows)
+            takes = [field for field in FIELDS[1:] if model.form.get(field) is not None]
+            name = f"`{provider.name}:{model.name}`"
+            rows.append([name, in_short(model.sizes), ", ".join(takes), ", ".join(options(model))])
+    return table(["model", "sizes", "takes, beside prompt and size", "options"], rows)
 
 
-def matrix() -> str:
-    """Models by fields: what each model takes of each field."""
-    models = [(provider, model) for provider in bundled() for model in provider.models]
-    head = ["field", *(f"{provider.name}: {model.name}" for provider, model in models)]
-    rows = []
-    for field in (*FIELDS[:1], "size", *FIELDS[1:]):
-        cells = []
-        for _, model in models:
-            codec = model.form.get(field)
-            cells.append("refused" if codec is None else model.sizes.allowed() if field == "size" else codec.allowed)
-        rows.append([f"{field} (a wish)" if field in WISHES else field, *cells])
+def in_short(space: Space) -> str:
+    """The sizes of a model, without their names."""
+    if isinstance(space, Canvas):
+        width, height = space.width, space.height
+        return f"{width[0]} to {width[-1]} px a side" if width == height else space.allowed()
+    ratios = f"{len(space.aspects)} ratios"
+    return f"{ratios} at {' or '.join(space.resolutions)}" if space.resolutions else f"{ratios}, pixels not documented"
+
+
+def mark(codec: Codec | None) -> str:
+    """What a model takes of a field, as short as can be."""
+    match codec:
+        case None:
+            return ""
+        case At(inner=Whole(first=int(first), last=int(last))):
+            return f"{first} to {last}"
+        case At(inner=Words(table=rows)):
+            return ", ".join(ours for ours, _ in rows)
+        case Slots(keys=keys, inner=Base64(formats=formats)):
+            return f"{len(keys)}, as bytes ({', '.join(formats)})"
+        case At(inner=Each(most=most, inner=Hosted())):
+            return f"{most}, by address"
+        case At(inner=Only(inner=Hosted())):
+            return "1, by address"
+    return "yes"
+
+
+def matrix(provider: Provider) -> str:
+    """Models by fields: what each model of a provider takes of each field."""
+    head = ["model", "sizes", *(f"{field} *" if field in WISHES else field for field in FIELDS[1:]), "options"]
+    rows = [
+        [
+            model.name,
+            in_short(model.sizes),
+            *(mark(model.form.get(field)) for field in FIELDS[1:]),
+            ", ".join(options(model)),
+        ]
+        for model in provider.models
+    ]
     return table(head, rows)
+
+
+def uploads(upload: Upload | None) -> str:
+    """How an image becomes an address."""
+    if upload is None:
+        return "Images cannot be uploaded."
+    what = f"{', '.join(upload.formats)}{f', at most {upload.most} bytes' if upload.most else ''}"
+    how = "by a ticket from" if upload.ticket else f"as the field `{upload.field}` of a form to"
+    life = f"; the address lives {upload.life / 3600:g} h" if upload.life else ""
+    return f"Images ({what}) can be uploaded, {how} `{upload.route.method} {upload.route.path}`{life}."
 
 
 def sizes(model: Model) -> Iterator[str]:
@@ -103,6 +180,9 @@ def sizes(model: Model) -> Iterator[str]:
     if isinstance(space, Canvas):
         width, height = space.point(space.default).pixels
         yield f"Any width and height: {space.allowed()}. Default: {width}x{height}."
+    elif isinstance(space, Ratios):
+        yield f"Ratios by name: {', '.join(f'`{name}`' for name in space.names)}. Default: `{space.default}`."
+        yield "How many pixels they have is not documented: a plan promises none, and whatever comes is no mismatch."
     elif isinstance(space, Grid):
         rows = []
         for aspect in space.aspects:
@@ -115,31 +195,44 @@ def sizes(model: Model) -> Iterator[str]:
         yield table(["ratio", *space.resolutions], rows)
 
 
+def each_field(name: str, codec: Codec, place: str = "") -> Iterator[list[str]]:
+    """The row of one field, and below it those of the fields within it."""
+    match codec:
+        case At(path=path, inner=(Form() | Each(inner=Form())) as inner):
+            place = f"{place}{path}"
+            yield [name, f"`{place}`", inner.allowed, ""]
+            form, place = (inner.inner, f"{place}[]") if isinstance(inner, Each) else (inner, place)
+            for part, within in form.fields:
+                yield from each_field(f"{name}{'[]' if isinstance(inner, Each) else ''}.{part}", within, f"{place}.")
+        case _:
+            where = places(codec)
+            yield [name, where.replace("`", f"`{place}", 1) if place else where, words(codec), default(codec)]
+
+
 def fields(model: Model) -> str:
     """The fields of one model: ours, theirs, bounds, defaults."""
-    form: Form = model.form
-    return table(
-        ["field", "on the wire", "allowed", "default"],
-        [[name, places(codec), words(codec), default(codec)] for name, codec in form.fields],
-    )
+    rows = [row for name, codec in model.form.fields for row in each_field(name, codec)]
+    return table(["field", "on the wire", "allowed", "default"], rows)
 
 
 def providers_page() -> str:
     """docs/providers.md."""
-    parts = [
-        "# Providers",
-        NOTE,
-        INTRODUCTION,
-        "## Models and fields",
-        matrix(),
-    ]
+    parts = ["# Providers", NOTE, INTRODUCTION]
     for provider in bundled():
         states = ", ".join(f"{word} ({state})" for word, state in provider.statuses)
         life = "not known" if provider.link_life is None else f"{provider.link_life / 3600:g} h"
         parts += [
             f"## {provider.name}",
             f"Base URL `{provider.base_url}`, key in the header `{provider.key.header}`. Facts: <{provider.source}>.",
+        ]
+        if (like := twin(provider)) is not None:
+            models = ", ".join(f"`{provider.name}:{model.name}`" for model in provider.models)
+            parts.append(f"In all else it is [{like.name}](#{like.name}), model by model: {models}.")
+            continue
+        parts += [
             f"Task states: {states}. A link lives about {life}.",
+            uploads(provider.upload),
+            matrix(provider),
         ]
         for model in provider.models:
             parts += [f"### {provider.name}:{model.name}", fields(model), *sizes(model)]

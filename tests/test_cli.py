@@ -987,11 +987,10 @@ def test_the_options_that_diff_prints_let_the_request_through() -> None:
 
 
 def test_diff_says_what_no_setting_can_mend() -> None:
-    PIL.Image.new("RGB", (8, 8)).save("in.png")
-    done = run("diff", KLEIN, FLEX, "a fox", "--reference", "in.png", "--option", "guidance=3")
+    done = run("diff", FLEX, KLEIN, "a fox", *["--reference", "https://x.example/a.png"] * 5, "--option", "guidance=3")
     assert Code.NO_SWITCH == done.exit_code
     assert [
-        "no setting helps: references is refused (allowed: a list of at most 8, each a public http(s) address)",
+        "no setting helps: references is refused (allowed: at most 4, each an image (jpeg, png))",
         "no setting helps: options.guidance is refused (the model has no options)",
     ] == done.stdout.splitlines()[-2:]
     assert "try: " not in done.stdout

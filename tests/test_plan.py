@@ -20,14 +20,19 @@ from fluxkit._contract.reference import Reference
 from fluxkit._contract.report import Outcome, Verdict
 from fluxkit._contract.request import Request
 from fluxkit._wire.body import json_body
-from fluxkit._wire.draft import FITS, SIZE_FIELDS, WISHES
+from fluxkit._wire.draft import FIELDS, FITS, SIZE_FIELDS, WISHES
 from fluxkit._wire.pending import Pending
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import Charged, SettingsError, Unsupported
 from fluxkit.provider import (
+    Anything,
     At,
     Canvas,
     Codec,
+    Colour,
+    Each,
+    Either,
+    First,
     Fixed,
     Form,
     Grid,
@@ -41,8 +46,10 @@ from fluxkit.provider import (
     Provider,
     Query,
     Quoted,
+    Ratios,
     Real,
     Route,
+    Slots,
     Text,
     Times,
     Whole,
@@ -832,7 +839,9 @@ def test_unknown_fit_is_a_wrong_setting(fit: Any) -> None:
 @pytest.mark.parametrize("model", ["", "flux-2-klein ", "FLUX-2-KLEIN", "flux-2-flex", "x" * 1_000])
 def test_unknown_model_is_a_wrong_setting(model: str) -> None:
     with pytest.raises(
-        SettingsError, match=r"^magnific has no model '.*'\. Allowed: flux-2-klein, flux-2-pro\.$"
+        SettingsError,
+        match=r"^magnific has no model '.*'\. Allowed: flux-2-klein, flux-2-pro, flux-2-turbo, flux-kontext-pro, "
+        r"flux-pro-v1-1, flux-dev, hyperflux\.$",
     ) as caught:
         plan(MAGNIFIC, model)
     assert "magnific" == caught.value.provider
@@ -995,15 +1004,166 @@ def test_option_outside_its_domain_is_refused() -> None:
     ] == [(each.field, each.asked, each.note) for each in error.verdicts if each.outcome is Outcome.REFUSED]
 
 
-def test_option_of_several_parts_is_refused_by_its_own_name() -> None:
-    styling = At("styling", Form({"effect": At("effect", Words(["glow"])), "weight": At("weight", Real(0, 1))}))
-    provider = declared(model({"styling": styling}))
-    wrong = {"effect": "blur", "weight": 2}
-    error = refusal(provider, "one", options={"styling": wrong})
-    assert ("styling", wrong, "an object with effect, weight") == (error.field, error.asked, error.allowed)
-    assert ["prompt", "styling"] == [verdict.field for verdict in error.verdicts]
-    made = plan(provider, "one", options={"styling": {"effect": "glow"}})
-    assert {"prompt": "a cat", "styling": {"effect": "glow"}} == made.body
+PAINT = Form({"colour": At("colour", Colour()), "weight": At("weight", Real(0, 1))}, need=["colour"])
+STYLED = declared(
+    model(
+        {
+            "styling": At(
+                "style.of",  # not where the user has it
+                Form({"effect": At("effect", Words(["glow"])), "paints": At("paints", Each(PAINT, most=2, fewest=1))}),
+            ),
+            "frame": Pair(At("top", Whole(0, 9)), At("left", Whole(0, 9))),
+            "points": At("points", Either(Each(Pair(At("x", Real()), At("y", Real()))), Only(Text()))),
+            "marks": Slots(["mark", "mark_2"], First(Whole(0, 9))),
+            "notes": At("notes", Anything()),
+        }
+    )
+)
+
+
+def test_option_of_several_parts_is_refused_at_the_very_place() -> None:
+    wrong = {"effect": "blur", "paints": [{"colour": "#FF0000"}, {"weight": 2}]}
+    error = refusal(STYLED, "one", options={"styling": wrong, "notes": 1})
+    assert [
+        ("prompt", "a cat", ""),
+        ("notes", 1, ""),
+        ("styling.effect", "blur", "allowed: glow"),
+        ("styling.paints[1].colour", None, f"allowed: {Colour.allowed}"),
+        ("styling.paints[1].weight", 2, "allowed: a number from 0 to 1"),
+    ] == [(each.field, each.asked, each.note) for each in error.verdicts]
+    assert "odd:one cannot serve styling.effect = 'blur'.\n  Allowed: glow.\n" in f"{error}\n"
+    assert f"odd:one cannot do without styling.paints[1].colour.\n  Allowed: {Colour.allowed}.\n" in f"{error}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "asked"),
+    [
+        ({"styling": "glow"}, "styling", "glow"),
+        ({"styling": {"paints": []}}, "styling.paints", ()),
+        ({"styling": {"paints": [{"colour": "#000000"}] * 3}}, "styling.paints", ({"colour": "#000000"},) * 3),
+        ({"styling": {"colour": "#000000"}}, "styling.colour", "#000000"),
+        ({"frame": [1, 10]}, "frame.left", 10),
+        ({"marks": [1, 10]}, "marks.mark_2[0]", 10),
+    ],
+)
+def test_option_is_refused_where_it_does_not_fit(options: dict[str, Any], field: str, asked: object) -> None:
+    error = refusal(STYLED, "one", options=options)
+    assert (field, asked) == (error.field, error.asked)
+
+
+@pytest.mark.parametrize("provider", [MAGNIFIC, FREEPIK, APIMART], ids=label)
+def test_options_have_the_names_that_the_service_has_for_them(provider: Provider) -> None:
+    for row in provider.models:
+        for name, codec in row.form.fields:
+            if name not in (*FIELDS, "size"):
+                assert isinstance(codec, At)
+                assert name == codec.path
+
+
+STYLING = {"effects": {"color": "softhue"}, "colors": [{"color": "#FF0000", "weight": 0.5}]}
+
+
+@FACES
+@pytest.mark.parametrize("model", ["flux-dev", "hyperflux"])
+def test_styling_is_sent_as_it_is_written(face: Provider, model: str) -> None:
+    made = plan(face, model, aspect="16:9", options={"styling": STYLING})
+    assert {"prompt": "a cat", "aspect_ratio": "widescreen_16_9", "styling": STYLING} == made.body
+
+
+@pytest.mark.parametrize(
+    ("styling", "field", "allowed"),
+    [
+        ({"effects": {"color": "sepia"}}, "styling.effects.color", "softhue, b&w, goldglow, vibrant, coldneon"),
+        ({"colors": []}, "styling.colors", "a list of 1 to 5, each an object with color, weight"),
+        ({"colors": [{"color": "red", "weight": 1}]}, "styling.colors[0].color", Colour.allowed),
+        (
+            {"colors": [STYLING["colors"][0], {"color": "#000000", "weight": 0}]},
+            "styling.colors[1].weight",
+            "a number from 0.05 to 1",
+        ),
+        ({"colours": []}, "styling.colours", "an object with effects, colors"),
+    ],
+)
+def test_styling_that_does_not_fit_is_refused_at_the_very_place(styling: Any, field: str, allowed: str) -> None:
+    error = refusal(MAGNIFIC, "flux-dev", options={"styling": styling})
+    assert (field, allowed) == (error.field, error.allowed)
+    assert f"magnific:flux-dev cannot serve {field} = " in str(error)
+
+
+def test_an_option_of_another_model_is_refused_with_those_that_there_are() -> None:
+    error = refusal(MAGNIFIC, "flux-2-turbo", options={"guidance": 3})
+    assert ("guidance", "the options guidance_scale, enable_safety_checker") == (error.field, error.allowed)
+
+
+def test_lists_in_options_will_do_where_codecs_take_tuples() -> None:
+    options = {
+        "styling": {"paints": [{"colour": "#FF0000", "weight": 0.5}]},
+        "frame": [1, 2],
+        "points": [[1, 2], [3, 4.5]],
+        "marks": [5, 6],
+        "notes": [["kept", ["as", "it", "is"]]],
+    }
+    assert {
+        "prompt": "a cat",
+        "style": {"of": {"paints": [{"colour": "#FF0000", "weight": 0.5}]}},
+        "top": 1,
+        "left": 2,
+        "points": [{"x": 1, "y": 2}, {"x": 3, "y": 4.5}],
+        "mark": [5],
+        "mark_2": [6],
+        "notes": [["kept", ["as", "it", "is"]]],
+    } == plan(STYLED, "one", options=options).body
+    assert "just one" == plan(STYLED, "one", options={"points": ["just one"]}).body["points"]
+
+
+RATIOS = declared(
+    attrs.evolve(
+        model({"size": At("ratio", Words({"1:1": "square", "16:9": "wide"}), default="1:1")}),
+        sizes=Ratios(["1:1", "16:9"], default="1:1"),
+    )
+)
+
+
+def test_where_pixels_are_not_known_none_are_promised() -> None:
+    made = plan(RATIOS, "one", aspect="16:9", resolution="1K")
+    assert {"prompt": "a cat", "ratio": "wide"} == made.body
+    assert ((), (None, None)) == (made.expected, made.pixels)
+    assert str(made).startswith("odd:one, 1 x 16:9 of the service's size\n")
+    assert Outcome.AS_ASKED is made.report["aspect"].outcome
+    assert Outcome.APPROXIMATED is made.report["resolution"].outcome
+    assert "16:9, pixels not known" == made.report["resolution"].note == made.report["aspect"].note
+    literally = plan(RATIOS, "one", size="16x9")
+    assert (Outcome.APPROXIMATED, "16:9, pixels not known") == (
+        literally.report["size"].outcome,
+        literally.report["size"].note,
+    )
+    for asked in ({"size": "16x9"}, {"resolution": "1K"}):
+        with pytest.raises(Unsupported):
+            plan(RATIOS, "one", fit="exact", **asked)
+
+
+def test_the_price_of_unknown_pixels_is_unknown() -> None:
+    (row,) = RATIOS.models
+    priced = declared(attrs.evolve(row, price=PRICE))
+    assert plan(priced, "one", aspect="16:9").price is None
+
+
+@pytest.mark.parametrize("size", ["1360x765", "1344x768", "3840x2160"])
+def test_pixels_that_are_asked_may_be_approximated_by_a_ratio_and_are_never_exact(size: str) -> None:
+    assert "wide" == plan(RATIOS, "one", size=size).body["ratio"]
+    assert "size" == refusal(RATIOS, "one", size=size, fit="exact").field
+
+
+@pytest.mark.parametrize("resolution", ["1K", "2K"])
+def test_a_resolution_of_unknown_pixels_is_never_exact(resolution: str) -> None:
+    assert "resolution" == refusal(RATIOS, "one", resolution=resolution, fit="exact").field
+    assert "wide" == plan(RATIOS, "one", aspect="16:9", fit="exact").body["ratio"]
+
+
+def test_a_ratio_that_has_no_name_is_refused_where_pixels_are_not_known() -> None:
+    error = refusal(RATIOS, "one", aspect="4:3")
+    assert ("aspect", "1:1, 16:9; pixels not documented") == (error.field, error.allowed)
+    assert "square" == plan(RATIOS, "one", aspect="5:4", fit="nearest").body["ratio"]
 
 
 def test_first_model_of_a_name_that_can_serve_does() -> None:
@@ -1188,7 +1348,15 @@ ODD = declared(
     )
 )
 # What the services take where nothing is said, as their pages state it.
+FAMILY: dict[str, dict[str, Any]] = {
+    "flux-2-turbo": {"output_format": "png", "guidance_scale": 2.5, "enable_safety_checker": True},
+    "flux-kontext-pro": {"enhance_prompt": False, "guidance": 3, "steps": 50, "safety_tolerance": 2},
+    "flux-pro-v1-1": {"safety_tolerance": 2},
+    "flux-dev": {},
+    "hyperflux": {},
+}
 DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
+    **{(face, name): values for face in ("magnific", "freepik") for name, values in FAMILY.items()},
     ("magnific", KLEIN): {"safety_tolerance": 2},
     ("magnific", PRO): {"enhance_prompt": False},
     ("freepik", KLEIN): {"safety_tolerance": 2},
@@ -1322,14 +1490,23 @@ def check_plan(made: Plan, request: Request, drops: set[str]) -> None:
         assert document == json.loads(bytes(json_body(document)))
         read = made.model.request.read(document)
         assert DEFAULTS[made.provider.name, made.model.name] | values == read
-        assert made.model.sizes.point(read["size"]).pixels in made.expected
+        assert made.model.sizes.point(read["size"]).expected == made.expected
         assert sent | {"size"} == values.keys()
         for field in sent - {"seed", "output_format"}:
             asked = references if field == "references" else getattr(request, field, None)
             assert request.options.get(field, asked) == values[field]
         if "seed" in sent and request.seed is not None:
-            assert (values["seed"] - request.seed - turn) % (9 if made.provider is ODD else 2**32) == 0
+            assert (values["seed"] - request.seed - turn) % _seeds_of(made.model.form.get("seed")) == 0
     for verdict in made.report:
         assert request.options.get(verdict.field, getattr(request, verdict.field, None)) == verdict.asked
-    if request.want.pixels is not None and made.report["size"].outcome is Outcome.AS_ASKED:
+    if request.want.pixels is not None and made.expected and made.report["size"].outcome is Outcome.AS_ASKED:
         assert request.want.pixels == made.pixels
+
+
+def _seeds_of(codec: Any) -> int:
+    """How many seeds a codec takes."""
+    while not isinstance(codec, Whole):
+        codec = codec.inner
+    assert codec.first is not None
+    assert codec.last is not None
+    return codec.last - codec.first + 1

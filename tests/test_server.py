@@ -22,11 +22,11 @@ import pytest
 
 import fluxkit
 from fluxkit.errors import SettingsError
-from fluxkit_mockserver.answer import Incoming
+from fluxkit_mockserver.answer import MOST_BODY, Incoming
 from fluxkit_mockserver.app import make_app
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import PortTaken, Server, serve
-from fluxkit_mockserver.service import MOST_BODY, MOST_EXCHANGES, MockService
+from fluxkit_mockserver.service import MOST_EXCHANGES, MockService
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 
@@ -226,7 +226,7 @@ def test_a_body_that_is_too_large_is_refused(server: Server, mock: MockService, 
 @pytest.mark.parametrize(("length", "status"), [(MOST_BODY, 400), (MOST_BODY + 1, 413)])
 def test_a_body_has_the_same_bound_in_process(mock: MockService, length: int, status: int) -> None:
     with httpx.Client(transport=mock.transport()) as client:
-        assert status == client.post(f"http://a{KLEIN}", content=b" " * length, headers=KEY).status_code
+        assert status == client.post(f"http://127.0.0.1{KLEIN}", content=b" " * length, headers=KEY).status_code
 
 
 def test_an_image_can_only_be_fetched(server: Server, mock: MockService, http: httpx.Client) -> None:

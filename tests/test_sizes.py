@@ -1,13 +1,17 @@
 """Sizes by example: what is read, what the spaces of the first services hold, what the search makes of a want."""
 
+import math
 import pickle
+from fractions import Fraction
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fluxkit._contract.size import RESOLUTIONS, Aspect, Point, Want, area_factor, aspect_deviation, parse_pixels
 from fluxkit._wire.nearest import Ideal, NoSuchSize, Space, nearest
-from fluxkit._wire.sizes import Canvas, Grid, Scale, Spaces
+from fluxkit._wire.sizes import Canvas, Grid, Ratios, Scale, Spaces
 
 # https://docs.magnific.com/api-reference, FLUX.2 klein: the presets at 1k; at 2k they are doubled, scaled in proportion
 # to fit 2048, and aligned to 16. Which way they are aligned is not said, and decides three of them.
@@ -69,6 +73,8 @@ APIMART = Grid({"1K": APIMART_1K, "2K": APIMART_2K}, default=("1:1", "1K"))
 # Steps and a budget, as other services have them: multiples of 32, and multiples of 16 within four megapixels.
 STEPS_OF_32 = Canvas(range(256, 2049, 32), range(256, 2049, 32), default=(1024, 1024))
 FOUR_MEGAPIXELS = Canvas(range(64, 8193, 16), range(64, 8193, 16), default=(1024, 768), max_pixels=4_194_304)
+
+NAMES = Ratios(["1:1", "16:9", "9:16", "3:2"], default="1:1")
 
 
 def asking(aspect: str | None = None, resolution: str | None = None) -> Want:
@@ -359,6 +365,57 @@ def test_resolution_is_an_area_where_the_space_has_other_names() -> None:
     assert RESOLUTIONS == {"1K": 1024 * 1024, "2K": 2048 * 2048}
 
 
+# Ratios of unknown pixels
+
+
+def test_ratios_promise_no_pixels() -> None:
+    assert [
+        Point("1:1", 1, 1, "1:1", documented=False, known=False),
+        Point("16:9", 16, 9, "16:9", documented=False, known=False),
+        Point("9:16", 9, 16, "9:16", documented=False, known=False),
+        Point("3:2", 3, 2, "3:2", documented=False, known=False),
+    ] == list(NAMES)
+    assert {()} == {point.expected for point in NAMES}
+
+
+@pytest.mark.parametrize(
+    ("want", "choice"),
+    [
+        (Want(), "16:9"),
+        (Want(resolution="2K"), "16:9"),
+        (Want(Aspect(1, 1), "2K"), "1:1"),
+        (Want(Aspect(32, 18)), "16:9"),
+        (Want(Aspect(4, 3)), "3:2"),
+        (Want(pixels=(64, 3000)), "9:16"),
+        (Want(pixels=(4000, 4000)), "1:1"),
+    ],
+)
+def test_ratios_are_near_by_their_ratio_alone(want: Want, choice: str) -> None:
+    assert choice == nearest(Ratios(NAMES.names, default="16:9"), want).choice
+
+
+@given(
+    st.lists(st.builds("{}:{}".format, st.integers(1, 99), st.integers(1, 99)), min_size=1, max_size=9, unique=True),
+    st.integers(1, 999),
+    st.integers(1, 999),
+)
+def test_no_ratio_is_nearer(names: list[str], width: int, height: int) -> None:
+    def away(point: Point) -> Fraction:
+        other = Fraction(point.width, point.height) / Fraction(width, height)
+        return max(other, 1 / other)
+
+    space = Ratios(names, default=names[0])
+    assert away(nearest(space, Want(pixels=(width, height)))) == min(map(away, space))
+
+
+@pytest.mark.parametrize(
+    ("want", "factor"),
+    [(Want(), 1.0), (Want(Aspect(16, 9)), 1.0), (Want(resolution="1K"), math.nan), (Want(pixels=(1, 1)), math.nan)],
+)
+def test_area_of_unknown_pixels_is_not_known(want: Want, factor: float) -> None:
+    assert factor == pytest.approx(area_factor(want, NAMES.point("16:9")), nan_ok=True)
+
+
 # Spaces as values, and what they refuse
 
 
@@ -374,6 +431,8 @@ def test_resolution_is_an_area_where_the_space_has_other_names() -> None:
         (PRO, (256, 1441)),
         (PRO, (1024.0, 768)),
         (PRO, "1024x768"),
+        (NAMES, "21:9"),
+        (NAMES, ("1:1", "1K")),
         (STEPS_OF_32, (1024, 1040)),
         (FOUR_MEGAPIXELS, (2048, 2064)),
         (FOUR_MEGAPIXELS, (8192, 8192)),
@@ -413,6 +472,7 @@ def test_refusal_of_a_size_says_what_is_allowed_and_survives_pickling() -> None:
             FOUR_MEGAPIXELS,
             "width 64 to 8192 in steps of 16, height 64 to 8192 in steps of 16, at most 4194304 pixels",
         ),
+        (NAMES, "1:1, 16:9, 9:16, 3:2; pixels not documented"),
         (Spaces([APIMART, PRO]), f"{APIMART.allowed()}; or {PRO.allowed()}"),
     ],
     ids=str,
@@ -506,6 +566,20 @@ def test_canvas_that_contradicts_itself_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         Canvas(width, height, default=default, max_pixels=max_pixels)
+
+
+@pytest.mark.parametrize(
+    ("names", "default", "complaint"),
+    [
+        (["1:1", "wide"], "1:1", "'wide' is not an aspect"),
+        (["1:1", "16:9", "1:1"], "1:1", "given twice: 1:1, 16:9, 1:1"),
+        (["1:1"], "16:9", "no size '16:9'"),
+        ([], "1:1", "no size '1:1'"),
+    ],
+)
+def test_ratios_that_contradict_themselves_are_refused(names: list[str], default: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Ratios(names, default=default)
 
 
 def test_no_spaces_are_no_space() -> None:

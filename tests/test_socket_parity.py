@@ -1,6 +1,7 @@
 """The mock in process and the mock on a port: the same calls with the same seed end alike, whatever goes wrong."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.bench import SMALLEST, form_of
 
 from fluxkit._wire.samples import samples_of
 from fluxkit.provider import At, Form, Link, Provider, Real, Text
@@ -28,6 +30,7 @@ FEW = settings(max_examples=settings.default.max_examples // 5)
 
 KLEIN = "/magnific/v1/ai/text-to-image/flux-2-klein"
 PRO = "/magnific/v1/ai/text-to-image/flux-2-pro"
+KONTEXT = "/magnific/v1/ai/text-to-image/flux-kontext-pro"
 APIMART_SUBMIT, APIMART_POLL = "/apimart/v1/images/generations", "/apimart/v1/tasks"
 KEYS = {"x-magnific-api-key": "test", "authorization": "Bearer test"}
 
@@ -48,7 +51,21 @@ SUBMITS = (
     (KLEIN, b"[]"),
     (KLEIN, b""),
 )
+FORM, TICKET = "/apimart/v1/uploads/images", "/magnific/v1/ai/uploads/request-url"
+PNG = SMALLEST["image/png"]
+#: What is brought: where to, with which headers, and with which body.
+LOADS: "Sequence[tuple[str, dict[str, str], bytes]]" = (
+    (FORM, form_of("file", PNG, "image/png")[1], form_of("file", PNG, "image/png")[0]),
+    (FORM, form_of("file", b"%PDF-1.7", "application/pdf")[1], form_of("file", b"%PDF-1.7", "application/pdf")[0]),
+    (FORM, {}, PNG),
+    (TICKET, {}, b'{"files": [{"content_type": "image/png"}]}'),
+    (TICKET, {}, b'{"files": [{"content_type": "image/tiff"}]}'),
+    (TICKET, {"x-magnific-api-key": "wrong"}, b""),
+)
 STRAYS = (
+    ("GET", FORM),
+    ("PUT", "/__mock__/uploads/none/x.png?signature=0"),
+    ("GET", "/__mock__/uploads/%00"),
     ("HEAD", KLEIN),
     ("PUT", KLEIN),
     ("OPTIONS", f"{KLEIN}/x"),
@@ -63,13 +80,23 @@ STRAYS = (
 #: Submit, follow to the end, fetch: every fault has its moment in it.
 LIFE: "Sequence[Step]" = [("submit", 0), ("poll", 0), ("wait", 2), ("poll", 0), ("poll", 0), ("fetch", 0), ("fetch", 0)]
 
+#: A form and a ticket, each to its end, and an image from both.
+CARRIAGE: "Sequence[Step]" = [
+    *[("bring", 0), ("fetch", 0), ("look at", 0), ("draw from", 0), ("bring", 3), ("draw from", 2)],
+    *[("put", 1), ("put", 1), ("fetch", 2), ("draw from", 2), ("wait", 86_500), ("fetch", 2), ("fetch", 0)],
+]
+
 Step = tuple[str, int]
 STEPS = st.one_of(
     st.tuples(st.just("submit"), st.integers(0, len(SUBMITS) - 1)),
     st.tuples(
-        st.sampled_from(["poll", "poll with a wrong key", "poll by another name", "fetch", "look at", "post to"]),
+        st.sampled_from(
+            ["poll", "poll with a wrong key", "poll by another name", "fetch", "look at", "post to", "put"]
+        ),
         st.integers(0, 3),
     ),
+    st.tuples(st.just("bring"), st.integers(0, len(LOADS) - 1)),
+    st.tuples(st.just("draw from"), st.integers(0, 3)),
     st.tuples(st.just("stray"), st.integers(0, len(STRAYS) - 1)),
     st.tuples(st.just("wait"), st.sampled_from([1, 30, 4000])),
 )
@@ -119,11 +146,23 @@ class Story:
             case "stray":
                 method, path = STRAYS[number]
                 return {"method": method, "url": self.url + path, "headers": KEYS}
+            case "bring":
+                path, headers, body = LOADS[number]
+                return {"method": "POST", "url": self.url + path, "headers": {**KEYS, **headers}, "content": body}
+            case "put":
+                link = self._link(number)
+                headers = {"content-type": "image/png", "x-upload-id": link.partition("/uploads/")[2].partition("/")[0]}
+                return {"method": "PUT", "url": link, "headers": headers, "content": PNG}
+            case "draw from":
+                body = json.dumps({"prompt": "five", "input_image": self._link(number).partition("?")[0]}).encode()
+                return {"method": "POST", "url": self.url + KONTEXT, "headers": KEYS, "content": body}
             case "fetch" | "look at" | "post to":
                 method = {"fetch": "GET", "look at": "HEAD", "post to": "POST"}[deed]
-                link = self.links[number % len(self.links)] if self.links else f"{self.url}/__mock__/images/"
-                return {"method": method, "url": link}
+                return {"method": method, "url": self._link(number)}
         return None
+
+    def _link(self, number: int) -> str:
+        return self.links[number % len(self.links)] if self.links else f"{self.url}/__mock__/images/"
 
     def _poll(self, number: int) -> str:
         bought = self.mock.charges
@@ -142,12 +181,13 @@ class Story:
         if isinstance(ended, httpx.TransportError):
             self.endings.append(Ending(error=type(ended).__name__))
             return
-        self.links += re.findall(rf'{re.escape(self.url)}/__mock__/images/[^"\\]+', ended.text)
+        self.links += re.findall(rf'{re.escape(self.url)}/__mock__/[a-z]+/[^"\\]+', ended.text)
         self.endings.append(Ending(ended.status_code, dict(ended.headers), ended.content))
 
     def told(self) -> tuple[Any, ...]:
         """Everything that can be compared."""
-        return self.endings, self.mock.billed, self.mock.charges, list(self.mock.exchanges)
+        uploads = [attrs.astuple(each) for each in self.mock.uploads]
+        return self.endings, self.mock.billed, self.mock.charges, list(self.mock.exchanges), uploads, self.mock.leaks
 
 
 def a_mock(fault: str | None, progression: str, rate: float = 1.0) -> MockService:
@@ -219,6 +259,15 @@ def test_port_and_process_end_alike(
 @pytest.mark.parametrize("fault", [None, *FAULTS])
 def test_each_life_ends_alike(fault: str | None, socket_client: httpx.Client) -> None:
     check_parity(fault, LIFE, socket_client, progression="polls", in_a_hurry=True)
+
+
+def test_each_upload_ends_alike(socket_client: httpx.Client) -> None:
+    check_parity(None, CARRIAGE, socket_client, progression="polls")
+    mock = a_mock(None, "polls")
+    with in_process(mock) as client:
+        endings, billed, *_ = tell(Story(mock, "http://127.0.0.1", hurry=10), CARRIAGE, client)
+    statuses = [200, 200, 200, 200, 200, 400, 200, 403, 200, 200, 403, 200]
+    assert (statuses, 2) == ([ending.status for ending in endings], billed)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -305,7 +354,7 @@ def test_an_async_body_is_read_once_and_kept(backend: str) -> None:
     async def read() -> tuple[bytes, bytes]:
         async with (
             httpx.AsyncClient(transport=a_mock(None, "polls").async_transport()) as client,
-            client.stream("GET", "http://a/nobody") as response,
+            client.stream("GET", "http://127.0.0.1/nobody") as response,
         ):
             first = await response.aread()
             assert (len(first), True) == (response.num_bytes_downloaded, response.is_closed)

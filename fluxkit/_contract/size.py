@@ -126,6 +126,8 @@ class Point:
         resolution: The service's own name for the area.
         documented: Whether the service states these pixels; otherwise they are inferred from what it states.
         also: Other pixels that the same choice may deliver, as far as one can know.
+        known: Whether anything is known of the pixels. If not, width and height are the terms of the ratio that the
+            name states, and nothing is expected.
     """
 
     choice: Hashable
@@ -135,6 +137,7 @@ class Point:
     resolution: str | None = None
     documented: bool = True
     also: tuple[tuple[int, int], ...] = ()
+    known: bool = True
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -143,8 +146,8 @@ class Point:
 
     @property
     def expected(self) -> tuple[tuple[int, int], ...]:
-        """Every width and height that may be delivered for this choice, the most likely first."""
-        return self.pixels, *self.also
+        """Every width and height that may be delivered for this choice, the most likely first; empty if not known."""
+        return (self.pixels, *self.also) if self.known else ()
 
     def names(self, aspect: Aspect) -> bool:
         """Whether the service's own name for this point is that ratio ("16:9" names 32:18 too)."""
@@ -179,7 +182,7 @@ def area_factor(want: Want, point: Point) -> float:
     """The area of a point as a multiple of the area that was asked: 0.25 for 1024x1024 as 2K.
 
     Names do not count here, and what was not asked cannot be missed: without a resolution or pixels in the want, it
-    is 1.
+    is 1. It is NaN, with which no comparison holds, where something was asked and the pixels are not known.
     """
     if want.pixels is not None:
         asked = math.prod(want.pixels)
@@ -187,4 +190,4 @@ def area_factor(want: Want, point: Point) -> float:
         asked = RESOLUTIONS[want.resolution]
     else:
         return 1.0
-    return point.width * point.height / asked
+    return point.width * point.height / asked if point.known else math.nan

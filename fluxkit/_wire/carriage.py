@@ -17,7 +17,7 @@ from .pending import Pending
 from .scalars import Codec
 
 #: So many references that cannot be sent are named in one message.
-MOST_NAMED = 3
+MOST_NAMED = 2
 
 
 def nobody() -> bool:

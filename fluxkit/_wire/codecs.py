@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from .json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, under, unfit
-from .scalars import SIDE, Codec, Scalar, Text, names, sides
+from .scalars import SIDE, Codec, Scalar, Text, between, names, sides, within
 
 # How many ways of saying one value are worth trying: the ways of its parts multiply.
 MOST_SPELLINGS = 64
@@ -216,17 +216,22 @@ class Slots:
 
 @attrs.frozen
 class Each:
-    """A list, item by item; for us a tuple of at most *most* items. Of a list that is too long, the first are found."""
+    """A list, item by item; for us a tuple of *fewest* to *most* items.
+
+    Of a list that is too long, the first are found.
+    """
 
     inner: Codec
     most: int | None = None
+    fewest: int | None = None
 
     @property
     def allowed(self) -> str:
-        return f"a list of {'' if self.most is None else f'at most {self.most}, '}each {self.inner.allowed}"
+        count = between(self.fewest, self.most).removeprefix(" of ").removeprefix(" from ")
+        return f"a list of {f'{count}, ' if count else ''}each {self.inner.allowed}"
 
     def write(self, value: Any, /) -> Json:
-        if not isinstance(value, tuple) or len(value[: self.most]) < len(value):
+        if not isinstance(value, tuple) or not within(len(value), self.fewest, self.most):
             raise unfit(value, self.allowed)
         return list(_gather((f"[{turn}]", self.inner.write, item) for turn, item in enumerate(value)))
 
@@ -234,8 +239,8 @@ class Each:
         if not isinstance(json, list):
             raise unfit(json, self.allowed)
         items = json[: self.most]
-        surplus = [Problem("", json, self.allowed)] if len(items) < len(json) else []
-        return _gather(((f"[{turn}]", self._read_item, item) for turn, item in enumerate(items)), *surplus)
+        miscounted = [] if within(len(json), self.fewest, self.most) else [Problem("", json, self.allowed)]
+        return _gather(((f"[{turn}]", self._read_item, item) for turn, item in enumerate(items)), *miscounted)
 
     def _read_item(self, json: Json) -> Any:
         value = self.inner.read(json)

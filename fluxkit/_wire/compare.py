@@ -52,13 +52,19 @@ def _side(draft: Draft, price: Stated | None) -> Side:
     return Side(
         provider=draft.provider.name,
         model=draft.row.name,
-        pixels=None if draft.point is None or _homeless(draft) else draft.point.pixels,
+        pixels=_side_pixels(draft),
         price=None if _homeless(draft) else draft.price(price),
         refused=tuple(_label(draft.request, field) for field in refused),
         refusal=None if error is None else error.message,
         settings=tuple(dict.fromkeys(settings.values())),
         firm=tuple(_label(draft.request, field) for field in refused if field not in settings),
     )
+
+
+def _side_pixels(draft: Draft) -> tuple[int, int] | None:
+    """The width and height that come, None where none do or nobody knows them."""
+    known = draft.point is not None and draft.point.known and not _homeless(draft)
+    return draft.point.pixels if draft.point is not None and known else None
 
 
 def _homeless(draft: Draft) -> bool:
@@ -171,19 +177,20 @@ def _unasked(draft: Draft, name: str) -> str:
 
 
 def _pixels(draft: Draft) -> str | None:
-    if draft.point is None:
-        return None
-    if _homeless(draft):
+    if draft.point is not None and _homeless(draft):
         return "none"
+    if draft.point is None or not draft.point.known:
+        return None
     text = " or ".join(f"{width}x{height}" for width, height in draft.point.expected)
     return text if draft.point.documented else f"{text}, not documented"
 
 
 def _scaled(a: Draft, b: Draft) -> str:
     """How the size of *b* compares with that of *a*."""
-    if a.point is None or b.point is None or _homeless(a) or _homeless(b) or a.point.pixels == b.point.pixels:
+    before, after = _side_pixels(a), _side_pixels(b)
+    if before is None or after is None or before == after:
         return ""
-    (width, height), (wide, high) = a.point.pixels, b.point.pixels
+    (width, height), (wide, high) = before, after
     ratio = excess(wide * height, high * width)
     area = f"{wide * high / (width * height):.2f} times the area"
     return f"{area}, ratio {ratio:.1%} off" if ratio >= 0.0005 else area

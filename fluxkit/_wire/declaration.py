@@ -133,6 +133,9 @@ class Upload:
     there first, with the ``media_type`` of the image, and *answer* holds ``url`` and ``put``: where the image is then
     sent by PUT, with exactly the ``headers`` that the answer names and without the key. *formats* are taken, of at most
     *most* bytes, and the address lives for *life* seconds; None where nobody says it.
+
+    What else *answer* may hold is for whoever looks: ``id name media_type size created_at``, and for how many seconds
+    the ticket (``put_life``) and the address (``life``) live.
     """
 
     route: Route

@@ -87,15 +87,16 @@ class Draft:
                     self._without(field, asked, "nothing, the service decides on the size")
             return
         deviation, factor = aspect_deviation(want, point), area_factor(want, point)
-        if want.resolution is not None and want.resolution == point.resolution:
-            factor = 1.0  # the service's own name for an area means the area that it has there
+        if not point.known or (want.resolution is not None and want.resolution == point.resolution):
+            factor = 1.0  # nobody knows it, or the service's own name for an area means the area that it has there
         named = want.aspect is not None and point.names(want.aspect)
         exact, far = self.fit == "exact", deviation > TOLERANCE and not named
         other = point.expected != (want.pixels,)  # other pixels than those asked for may come
+        inexact = factor != 1 or not point.known
         for field, same, strays, *missed in (
             ("aspect", named or deviation == 0, deviation > 0 if exact else far, deviation, 1.0),
-            ("resolution", abs(factor - 1) <= TOLERANCE, exact and factor != 1, 0.0, factor),
-            ("size", want.pixels == point.pixels, other if exact else far, deviation, factor),
+            ("resolution", point.known and abs(factor - 1) <= TOLERANCE, exact and inexact, 0.0, factor),
+            ("size", point.known and want.pixels == point.pixels, other if exact else far, deviation, factor),
         ):
             asked = getattr(self.request, field)
             if asked is None:
@@ -273,12 +274,11 @@ def _nearest(space: Space, want: Want, point: Point, note: str) -> str:
 
 def _missed(point: Point, deviation: float, factor: float) -> str:
     """The pixels of *point*, and how far they are from what was asked."""
-    width, height = point.pixels
-    parts = [f"{width}x{height}"]
+    parts = [f"{point.width}x{point.height}" if point.known else f"{point.aspect}, pixels not known"]
     if deviation >= 0.0005:
         parts.append(f"ratio {deviation:.1%} off")
     if abs(factor - 1) > TOLERANCE:
         parts.append(f"{factor:.2f} times the area")
-    if not point.documented:
+    if point.known and not point.documented:
         parts.append("pixels not documented")
     return ", ".join(parts)

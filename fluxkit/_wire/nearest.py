@@ -93,13 +93,15 @@ class Ideal:
     def distance(self, point: Point) -> float:
         """`100 * |ln aspect deviation| + |ln area deviation|`; a term is 0 where the point's own name is the one asked.
 
+        So is the second where the pixels are not known: all that such points state is a ratio.
+
         One sum instead of an order of aspect before area, because the order would buy a deviation of 1 % instead of
         1.2 % with twice the pixels. The weight makes 1 % of ratio as bad as a factor of e in area.
         """
         same_aspect = self.aspect is not None and point.names(self.aspect)
         same_resolution = self.resolution is not None and point.resolution == self.resolution
         shape = 0.0 if same_aspect else self._shape(point.width, point.height)
-        extent = 0.0 if same_resolution else self._extent(point.width, point.height)
+        extent = 0.0 if same_resolution or not point.known else self._extent(point.width, point.height)
         return shape + extent
 
     def distance_in_pixels(self, width: float, height: float) -> float:

@@ -15,6 +15,7 @@ from .carriage import Ways, nobody
 from .declaration import Model, Provider
 from .draft import FITS, ORDER, SIZE_FIELDS, WISHES, Draft, Fit
 from .json import HEADERS, QUERY, Json, Unfit
+from .options import pinpointed, settled
 from .pending import Pending
 from .price import Stated, stated_price
 from .series import spread
@@ -62,7 +63,7 @@ class Plan:
     @property
     def pixels(self) -> tuple[int, int] | tuple[None, None]:
         """The width and height that the image will most probably have; two times None where nobody knows."""
-        return (None, None) if self.point is None else self.point.pixels
+        return self.expected[0] if self.expected else (None, None)
 
     @property
     def output_format(self) -> str | None:
@@ -94,7 +95,9 @@ class Plan:
         return attrs.evolve(self, values=values, documents=spread(self.model, document, values))
 
     def __str__(self) -> str:
-        size = "of the service's size" if self.point is None else f"{self.point.width}x{self.point.height} px"
+        width, height = self.pixels
+        ratio = "" if self.point is None else f"{self.point.aspect} "
+        size = f"{ratio}of the service's size" if width is None else f"{width}x{height} px"
         lines = [f"{self.provider.name}:{self.model.name}, {self.request.n} x {size}"]
         lines += [f"  {verdict}" for verdict in self.report]
         lines.append(f"  price: {'unknown' if self.price is None else self.price}")
@@ -167,8 +170,9 @@ def attempt(
         known = ", ".join(dict.fromkeys(row.name for row in provider.models))
         raise SettingsError(f"{provider.name} has no model {shorten(model)}. Allowed: {known}.", provider=provider.name)
     ways = ways or Ways(upload=provider.upload)
-    drafts = [Draft(provider, row, request, fit=fit, drops=drops, ways=ways) for row in rows]
-    return min(drafts, key=lambda draft: len(draft.refusals))  # the first that refuses nothing, if there is one
+    drafts = [Draft(provider, row, settled(request, row), fit=fit, drops=drops, ways=ways) for row in rows]
+    best = min(drafts, key=lambda draft: len(draft.refusals))  # the first that refuses nothing, if there is one
+    return pinpointed(best) if best.refusals else best
 
 
 def wishes_to_drop(unsupported: Unwanted | None) -> frozenset[str]:

@@ -87,5 +87,5 @@ def price_of(row: Model, point: Point | None, references: int, stated: Stated | 
         return None
     if stated is not None:
         return stated.get(point.resolution or "")
-    number = None if row.price is None else row.price.of(point.pixels, references)
+    number = None if row.price is None or not point.known else row.price.of(point.pixels, references)
     return None if number is None else Amount(number, DOLLARS)

@@ -17,15 +17,16 @@ from ..errors import PluginError
 from .declaration import Provider
 from .json import Json
 
-#: What a sample shows: an address with its key, a request body, an answer of one of four kinds, or a refusal.
-KINDS = ("call", "request", "accepted", "polled", "resulted", "webhook", "refused")
+#: What a sample shows: an address with its key, a request body, an answer of one of four kinds, a refusal; what is
+#: uploaded, and the answer to that.
+KINDS = ("call", "request", "accepted", "polled", "resulted", "webhook", "refused", "upload", "uploaded")
 
 #: How sure a sample is, the surest first: a page that the project started from, the rest of the vendor's documentation,
 #: a recording of the live service, what others claim or handle, what follows from one of these.
 SURE = ("vendor's page", "documented", "observed", "third party", "derived")
 
 #: What the client was doing when the answer came: the same status may mean different things.
-PHASES = ("submit", "poll")
+PHASES = ("submit", "poll", "upload")
 
 _TEXT = validators.and_(validators.instance_of(str), validators.min_len(1))
 _FLAG = validators.instance_of(bool)
@@ -50,6 +51,8 @@ class Sample:
       ``["16:9", "1K"]`` or ``[1024, 768]``, a reference as base64 text or as its address. If the service refuses the
       request (*fits* is false), only what a user of fluxkit would have asked for, nothing if there is no way to ask.
     - of an answer: ``state``, and what else it says in the names of the provider's forms; amounts of money as text.
+    - of an upload: its ``media_type``; the body is that of a ticket, or the form's only field with the file in it as
+      base64 text. Of the answer to it: ``url``, and what else it says in the names of the declared form.
     - of a refusal: ``error``, the class; ``retry`` and ``charged``, as the error carries them; and what the complaint
       says: ``message``, ``type``, and ``fields`` as pairs of name and reason.
 
@@ -85,15 +88,17 @@ class Sample:
     field: str = attrs.field(default="", validator=validators.instance_of(str))
 
     def __attrs_post_init__(self) -> None:
-        sent = self.of in ("call", "request")
-        told = {"call": (), "request": (), "refused": ("error", "retry", "charged")}.get(self.of, ("state",))
+        sent, loading = self.of in ("call", "request", "upload"), self.phase == "upload"
+        told = {"call": (), "request": (), "upload": (), "uploaded": ("url",), "refused": ("error", "retry", "charged")}
+        needed = told.get(self.of, ("state",))
         for holds, rule in (
             (isinstance(self.means, Mapping) and isinstance(self.headers, Mapping), "means and headers are objects"),
             (bool(self.call) is (self.of == "call"), "a call has an address, and nothing else has"),
             ((self.body is None) is (self.of == "call"), "everything but a call has a body"),
-            (self.model is not None or not sent, "a call and a request are those of a model"),
-            (all(name in self.means for name in told), f"what is {self.of} means {', '.join(told)}"),
-            (self.fits or sent or self.of == "refused", "only a call, a request or a refusal can fail to fit"),
+            (loading or self.of not in ("upload", "uploaded"), "what is uploaded has a phase of its own"),
+            (self.model is not None or not sent or loading, "a call and a request are those of a model"),
+            (all(name in self.means for name in needed), f"what is {self.of} means {', '.join(needed)}"),
+            (self.fits or sent or self.of == "refused", "only what is sent or refused can fail to fit"),
             (self.fits is (self.field == "") or self.of == "refused", "field names what is at fault, if something is"),
             (not self.pixels or (self.of == "request" and self.fits), "only a request that fits has pixels"),
         ):

@@ -137,6 +137,16 @@ class Real(Plain):
 
 
 @attrs.frozen
+class Colour(Plain):
+    """A colour as ``#RRGGBB``, in capitals."""
+
+    allowed = "a colour as #RRGGBB, in capitals, such as #FF8800"
+
+    def admits(self, value: Any) -> bool:
+        return isinstance(value, str) and re.fullmatch(r"#[0-9A-F]{6}", value) is not None
+
+
+@attrs.frozen
 class Flag(Plain):
     """True or false."""
 

@@ -1,8 +1,9 @@
 """Size spaces: every size that a model offers.
 
-A space maps *choices* (what the service is told) to *points* (the pixels that come). A `Grid` sells sizes by name, a
-`Canvas` takes any width and height within bounds, `Spaces` is several of them in one. The search picks the point; a
-codec spells its choice; whoever reads the choice back asks the space for the same point.
+A space maps *choices* (what the service is told) to *points* (the pixels that come). A `Grid` sells sizes by name, of
+`Ratios` only the names are known, a `Canvas` takes any width and height within bounds, `Spaces` is several of them in
+one. The search picks the point; a codec spells its choice; whoever reads the choice back asks the space for the same
+point.
 """
 
 import bisect
@@ -142,6 +143,68 @@ class Grid:
             aspects = ", ".join(str(point.aspect) for point in self if point.resolution == resolution)
             resolutions.setdefault(aspects, []).append(resolution)
         return "; ".join(f"{aspects} at {' or '.join(names)}" for aspects, names in resolutions.items())
+
+
+def _freeze_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+@attrs.frozen(cache_hash=True)
+class Ratios:
+    """A space of ratios by name, of whose pixels nobody says anything: a name is a choice.
+
+    No pixels are invented for it: where they would stand in a point, the terms of the ratio do. Nothing is promised,
+    and nothing that comes is wrong.
+
+    Args:
+        names: The ratios, in the service's order.
+        default: The one that the service makes when it is told nothing.
+
+    Raises:
+        ValueError: A name is not a ratio or is given twice, or the default is not among them.
+    """
+
+    names: tuple[str, ...] = attrs.field(converter=_freeze_names)
+    default: str = attrs.field(kw_only=True)
+    _points: Mapping[Hashable, Point] = attrs.field(init=False, eq=False, repr=False)
+
+    @_points.default
+    def _lay_out(self) -> Mapping[Hashable, Point]:
+        ratios = {name: Aspect.parse(name).ratio for name in self.names}
+        return {name: Point(name, *ratio, name, documented=False, known=False) for name, ratio in ratios.items()}
+
+    def __attrs_post_init__(self) -> None:
+        if len(self._points) < len(self.names):
+            raise ValueError(f"a ratio is given twice: {', '.join(self.names)}")
+        self.point(self.default)
+
+    @property
+    def aspects(self) -> tuple[str, ...]:
+        """The names, in the service's order."""
+        return self.names
+
+    @property
+    def resolutions(self) -> tuple[str, ...]:
+        """Empty, because nobody says how large an image is."""
+        return ()
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self._points.values())
+
+    def point(self, choice: Hashable) -> Point:
+        """The point of a ratio. Raises `NoSuchSize`."""
+        try:
+            return self._points[choice]
+        except KeyError:
+            raise NoSuchSize(choice, self.allowed()) from None
+
+    def near(self, ideal: Ideal) -> Iterator[Point]:
+        """Every point: ratios are few."""
+        return iter(self)
+
+    def allowed(self) -> str:
+        """For example "1:1, 4:3; pixels not documented"."""
+        return f"{', '.join(self.names)}; pixels not documented"
 
 
 @attrs.frozen(cache_hash=True)

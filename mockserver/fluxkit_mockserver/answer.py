@@ -4,6 +4,12 @@ from collections.abc import Mapping
 
 import attrs
 
+#: How large the body of a call may be, in bytes: four references of the largest kind as base64, and then some.
+MOST_BODY = 100_000_000
+
+#: The headers of whatever the mock says in its own words.
+PLAIN: Mapping[str, str] = {"content-type": "text/plain; charset=utf-8"}
+
 
 @attrs.frozen(eq=False)
 class Incoming:

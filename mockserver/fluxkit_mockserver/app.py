@@ -10,9 +10,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from .answer import Answer, Drop, Incoming
+from .answer import MOST_BODY, Answer, Drop, Incoming
 from .dialect import read_query
-from .service import MOST_BODY, MockService
+from .service import MockService
 
 #: The name in ``scope["state"]`` under which the server gives its way to close a connection without a reply.
 HANG_UP = "fluxkit.hang_up"

@@ -43,13 +43,20 @@ class Refused(Exception):
     """The mock refuses a call: what it means, and what the service says of it."""
 
     def __init__(
-        self, kind: type[FluxError], message: str = "", *, problems: tuple[Problem, ...] = (), status: int | None = None
+        self,
+        kind: type[FluxError],
+        message: str = "",
+        *,
+        problems: tuple[Problem, ...] = (),
+        status: int | None = None,
+        phase: str = "submit",
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.problems = problems
         self.status = status
+        self.phase = phase
 
 
 @attrs.frozen(eq=False)
@@ -111,7 +118,7 @@ class Dialect:
     def read_request(self, rows: tuple[Model, ...], call: Incoming) -> tuple[Model, Mapping[str, Any]]:
         """The model and the values of a submit; ``Refused`` with everything that does not fit."""
         try:
-            return self._read(rows, call, _body(call))
+            return self._read(rows, call, read_body(call))
         except RecursionError:
             raise Refused(Rejected, "The body is nested too deep.") from None
 
@@ -200,6 +207,18 @@ class Dialect:
         body, stamp = cast
         return Answer(self._status(of, self.words[stage]), body.replace(stamp, id.encode()), JSON_HEADERS)
 
+    @property
+    def uploaded(self) -> Mapping[str, Any]:
+        """What the recorded answer to an upload says; nothing if none is recorded."""
+        return next((each.means for each in self.samples if each.of == "uploaded"), {})
+
+    def say_uploaded(self, facts: Mapping[str, Any]) -> Answer:
+        """The answer to an upload with those of the *facts* that the service has a place for, in its sample's mould."""
+        assert self.provider.upload is not None  # noqa: S101 - whoever uploads has found the route
+        codec = self.provider.upload.answer
+        mould: Json = next((each.body for each in self.samples if each.of == "uploaded"), {})
+        return _answer(200, merge(mould, self._write(codec, trim(codec, facts))))
+
     def facts(self, of: str, stage: int, *, id: str, base_url: str, model: str) -> dict[str, Any]:
         """What can be said of a task at a *stage* of its life, but for its images."""
         names, last = self._forms[of], len(self.words) - 1
@@ -227,6 +246,7 @@ class Dialect:
         # The sample that means the same comes first, and of several the one that names fields as often as this does.
         shown.sort(key=lambda each: bool(each.means.get("fields")) != bool(fields))
         shown.sort(key=lambda each: each.means.get("error") != refused.kind.__name__)
+        shown.sort(key=lambda each: (each.phase == "upload") is not (refused.phase == "upload"))
         facts: dict[str, Any] = {}
         if refused.message or fields or not shown:
             facts["message"] = refused.message or _usual_message(refused)
@@ -295,7 +315,8 @@ def read_query(query: str) -> dict[str, str]:
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
 
-def _body(call: Incoming) -> dict[str, Json]:
+def read_body(call: Incoming) -> dict[str, Json]:
+    """The JSON object of a call; ``Refused`` for whatever is none."""
     try:
         body = _JSON.decode(call.body.decode()) if call.body else {}
         if rb"\u" in call.body:

@@ -7,21 +7,21 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import attrs
 
-from fluxkit._contract.media import SUFFIXES, TYPES
-from fluxkit._contract.size import Point, Want
 from fluxkit._wire.declaration import Model, Provider
-from fluxkit._wire.nearest import nearest
+from fluxkit._wire.json import Problem
 from fluxkit.errors import Broken, Rejected, Unauthorized, Vanished
 
-from .answer import Answer, Drop, Incoming
+from .abroad import Leak, Watch, visit
+from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .clock import VirtualClock, WallClock
 from .dialect import Dialect, Refused, dialect_of
 from .faults import Faults
-from .tasks import MockTask, Progression
+from .gallery import IMAGES, Gallery
+from .tasks import MockTask, Progression, point_of
+from .uploads import UPLOADS, MockUpload, Uploads, path_of
 
 if TYPE_CHECKING:
     from .transport import AsyncMockTransport, MockTransport
@@ -31,13 +31,6 @@ KEY = "test"
 
 #: How many exchanges are remembered.
 MOST_EXCHANGES = 10_000
-
-#: How large the body of a call may be, in bytes: four references of the largest kind as base64, and then some.
-MOST_BODY = 100_000_000
-
-IMAGES = "/__mock__/images/"
-
-PLAIN = {"content-type": "text/plain; charset=utf-8"}
 
 
 @attrs.frozen
@@ -94,6 +87,9 @@ class MockService:
         self._keys = tuple(keys)
         self._clock = VirtualClock() if clock is None else clock
         self._faults = Faults(random.Random(seed))
+        self._gallery = Gallery(seed)
+        self._uploads = Uploads(seed)
+        self._watch = Watch(self._keys, [provider.key for provider in providers])
         self._tasks: dict[str, MockTask] = {}
         self._lock = threading.Lock()
         self.charges: list[Charge] = []
@@ -103,6 +99,16 @@ class MockService:
     def billed(self) -> int:
         """How many images were bought."""
         return len(self.charges)
+
+    @property
+    def uploads(self) -> tuple[MockUpload, ...]:
+        """The images that were brought and are kept, the oldest first; nobody is billed for them."""
+        return tuple(self._uploads)
+
+    @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """The keys that were sent to where none belongs, such as to an address of an upload or to another origin."""
+        return tuple(self._watch.leaks)
 
     @property
     def key(self) -> str:
@@ -133,9 +139,11 @@ class MockService:
         self._faults.arm(name, times=times, rate=rate)
 
     def reset(self) -> None:
-        """Forgets tasks, bills, exchanges and faults; time goes on."""
+        """Forgets tasks, uploads, bills, exchanges, leaks and faults; time goes on."""
         with self._lock:
             self._tasks.clear()
+            self._uploads.clear()
+            self._watch.leaks.clear()
             self._faults.clear()
             self.charges.clear()
             self.exchanges.clear()
@@ -161,9 +169,19 @@ class MockService:
             self.exchanges.append(Exchange(call.method, call.path, status, now))
             return answer
 
+    def visit(self, call: Incoming) -> Answer:
+        """What another origin does with a call of a client in process, so that it finds pictures without a network."""
+        with self._lock:
+            now = self._clock.now()
+            answer = self._watch.refuse(call, now) or visit(call)
+            self.exchanges.append(Exchange(call.method, f"{call.origin}{call.path}", answer.status, now))
+            return answer
+
     def _answer(self, call: Incoming, now: float) -> Answer | Drop:
         if call.path.startswith(IMAGES):
-            return self._image(call, now)
+            return self._gallery.answer(call, self._tasks, now)
+        if call.path.startswith(UPLOADS):
+            return self._watch.refuse(call, now) or self._uploads.answer(call, now)
         name, slash, rest = call.path.lstrip("/").partition("/")
         dialect = self._dialects.get(name)
         if dialect is None:
@@ -181,6 +199,8 @@ class MockService:
         self._check_key(provider, call)
         if rows := dialect.submitted(call, path):
             return self._submit(dialect, rows, call, now)
+        if (upload := provider.upload) is not None and upload.route.match(call.method, path, call.query) is not None:
+            return self._uploads.accept(dialect, upload, call, now)
         for route, tell in ((provider.result, self._tell_result), (provider.poll, self._tell)):
             if route is not None and (said := route.match(call.method, path, call.query)) is not None:
                 task = self._asked_for(provider, said)
@@ -196,6 +216,7 @@ class MockService:
 
     def _submit(self, dialect: Dialect, rows: tuple[Model, ...], call: Incoming, now: float) -> Answer | Drop:
         row, values = dialect.read_request(rows, call)
+        brought = self._brought(row, values, now)
         fault = self._faults.strike("submit")
         if fault == "503":
             raise Refused(Broken, status=503)
@@ -206,10 +227,11 @@ class MockService:
             provider=dialect.provider,
             model=row,
             values=values,
-            point=_point(row, values),
+            point=point_of(row, values),
             seed=values["seed"] if "seed" in values else _drawn(self._seed, number),
             format=values.get("output_format", row.delivers or "png"),
             created_at=now,
+            references=brought,
             stuck=self._faults.strike("task") == "stuck",
         )
         self._tasks[task.id] = task
@@ -218,6 +240,26 @@ class MockService:
             return Drop()
         # A service that cannot be polled has the image ready when it accepts, and no other has.
         return self._say("accepted", dialect, task, call, now, done=dialect.provider.poll is None)
+
+    def _brought(self, row: Model, values: Mapping[str, Any], now: float) -> tuple[bytes, ...]:
+        """What the references show: their content, that of an upload, or of an address elsewhere its text.
+
+        An upload that is not there is refused, as a service refuses an address that it cannot fetch.
+        """
+        brought, problems = [], []
+        for reference in values.get("references", ()):
+            content = reference.content
+            if content is None:
+                own = path_of(reference.url).startswith(UPLOADS)
+                content = self._uploads.content(reference.url, now) if own else reference.url.encode()
+            if content is None:
+                place = next(iter(dict(row.form.fields)["references"].places()))
+                problems.append(Problem(".".join(place), reference.url, "an address at which an image lies"))
+            else:
+                brought.append(content)
+        if problems:
+            raise Refused(Rejected, problems=tuple(problems))
+        return tuple(brought)
 
     def _asked_for(self, provider: Provider, said: Mapping[str, str]) -> MockTask | None:
         """The task that a call names; None if the service does not know it."""
@@ -255,48 +297,10 @@ class MockService:
         if done:
             facts["seed"] = task.seed
             if "images" in dialect.names(of):
-                facts["images"] = (self._picture(task, call, now),)
+                task.links += 1
+                dead = task.links == 1 and self._faults.strike("link") == "expired-link"
+                facts["images"] = (self._gallery.picture(task, call.origin, now, dead=dead),)
         return dialect.say(of, facts)
-
-    def _picture(self, task: MockTask, call: Incoming, now: float) -> Mapping[str, Any]:
-        life = task.provider.link_life or 3600.0
-        task.links += 1
-        dead = task.links == 1 and self._faults.strike("link") == "expired-link"
-        expires_at = int(now - 1 if dead else now + life)
-        name = f"{task.id}.{SUFFIXES[task.format][0].lstrip('.')}"
-        token = f"exp={expires_at}~hmac={self._sign(task.id, str(expires_at))}"
-        return {
-            "url": f"{call.origin}{IMAGES}{name}?token={token}&size=stable",
-            "expires_at": expires_at,
-            "width": task.point.width,
-            "height": task.point.height,
-            "media_type": TYPES[task.format],
-            **({"content": _draw(task)} if task.provider.poll is None else {}),
-        }
-
-    def _sign(self, id: str, expires: str) -> str:
-        return hashlib.sha256(f"{self._seed}:{id}:{expires}".encode()).hexdigest()[:24]
-
-    def _image(self, call: Incoming, now: float) -> Answer:
-        """The image behind a link: no key is wanted, and a link that was changed by a byte is refused."""
-        task = self._tasks.get(unquote(call.path.removeprefix(IMAGES).rpartition(".")[0]))
-        expires, _, sign = call.query.get("token", "").removeprefix("exp=").partition("~hmac=")
-        if task is None:
-            return Answer(404, b"No such image.\n", PLAIN)
-        if call.method not in ("GET", "HEAD"):
-            return Answer(405, b"An image can only be fetched.\n", {**PLAIN, "allow": "GET, HEAD"})
-        if sign != self._sign(task.id, expires) or call.query.get("size") != "stable":
-            return Answer(403, b"The signature does not fit.\n", PLAIN)
-        if int(expires) < now:
-            return Answer(403, b"The link has expired.\n", PLAIN)
-        return Answer(200, _draw(task), {"content-type": TYPES[task.format]})
-
-
-def _point(row: Model, values: Mapping[str, Any]) -> Point:
-    """The size that is asked for; where nothing is, and nobody knows what the service takes then, it is a square."""
-    if "size" in values:
-        return row.sizes.point(values["size"])
-    return nearest(row.sizes, Want())
 
 
 def _cost(task: MockTask) -> Decimal | None:
@@ -306,23 +310,3 @@ def _cost(task: MockTask) -> Decimal | None:
 
 def _drawn(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:seed:{number}".encode()).digest()[:4])
-
-
-def _draw(task: MockTask) -> bytes:
-    """The picture of a task, drawn when it is asked for: the same task, the same bytes."""
-    from .pictures import draw
-
-    references = [reference.content or reference.url.encode() for reference in task.values.get("references", ())]
-    return draw(
-        task.point.width,
-        task.point.height,
-        media_type=TYPES[task.format],
-        prompt=task.values.get("prompt", ""),
-        seed=task.seed,
-        label=(
-            f"{task.provider.name} {task.model.name}",
-            f"{task.point.width}x{task.point.height} seed {task.seed}",
-            "MOCK",
-        ),
-        references=references,
-    )

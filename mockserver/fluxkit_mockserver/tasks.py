@@ -1,14 +1,19 @@
 """The mock's tasks, and how they move on."""
 
 import enum
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from fluxkit._contract.size import Point
+from fluxkit._contract.size import Point, Want
 from fluxkit._wire.declaration import Model, Provider
+from fluxkit._wire.nearest import nearest
 from fluxkit.provider import State
+
+#: About how many pixels an image has where no page says it.
+USUAL_AREA = 1024 * 1024
 
 #: How many seconds a task takes where no page says it.
 USUAL_DURATION = 5.0
@@ -35,6 +40,7 @@ class MockTask:
     seed: int
     format: str
     created_at: float
+    references: tuple[bytes, ...] = attrs.field(default=(), repr=False)
     stuck: bool = False
     polls: int = 0
     links: int = 0
@@ -51,6 +57,18 @@ class MockTask:
                 done = (now - self.created_at) / (self.model.duration or USUAL_DURATION)
                 reached = last if done >= 1 else int(done * last)
         return min(reached, last - 1) if self.stuck and last else reached
+
+
+def point_of(model: Model, values: Mapping[str, Any]) -> Point:
+    """The size that is asked for; where nothing is, and nobody knows what the service takes then, it is a square.
+
+    Where only the ratio is known, an image must have some pixels all the same.
+    """
+    point = model.sizes.point(values["size"]) if "size" in values else nearest(model.sizes, Want())
+    if point.known:
+        return point
+    times = max(1, round(math.sqrt(USUAL_AREA / (point.width * point.height))))
+    return attrs.evolve(point, width=point.width * times, height=point.height * times)
 
 
 def life(provider: Provider) -> tuple[str, ...]:

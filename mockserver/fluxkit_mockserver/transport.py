@@ -1,5 +1,7 @@
 """The mock in process: httpx transports that lead to a ``MockService``, and fail as a socket would."""
 
+import functools
+import ipaddress
 import math
 from collections.abc import AsyncIterator, Iterator
 
@@ -49,8 +51,20 @@ def incoming(request: httpx.Request, body: bytes) -> Incoming:
     )
 
 
+@functools.lru_cache(maxsize=64)
+def is_own(host: str) -> bool:
+    """Whether a host is the mock's own: it is this machine, as that of every address which the mock gives."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _response(service: MockService, request: httpx.Request, body: bytes) -> httpx.Response:
-    answer = service.handle(incoming(request, body))
+    call = incoming(request, body)
+    answer = service.handle(call) if is_own(request.url.host) else service.visit(call)
     if isinstance(answer, Drop):
         raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
     stream: _Body | _Drip = _Body(b"" if request.method == "HEAD" else answer.body)

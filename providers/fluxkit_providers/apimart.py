@@ -1,6 +1,6 @@
 """APIMart's Flux 2.0 by URL; other hosts resell it unchanged, so the base URL is configuration.
 
-Facts from https://docs.apimart.ai (mid 2026): the page of flux-2-flex and flux-2-pro, and the page of tasks.
+Facts from https://docs.apimart.ai (mid 2026): the page of flux-2-flex and flux-2-pro, and those of tasks and uploads.
 """
 
 from fluxkit.errors import Broken, Vanished
@@ -24,6 +24,7 @@ from fluxkit.provider import (
     Route,
     State,
     Text,
+    Upload,
     Whole,
     With,
     Words,
@@ -85,6 +86,23 @@ TASK = Form(
     }
 )
 
+UPLOAD = Upload(
+    Route("POST", "/v1/uploads/images"),
+    Form(
+        {
+            "url": At("url", Link()),
+            "name": At("filename", Text()),
+            "media_type": At("content_type", Text()),
+            "size": At("bytes", Whole()),
+            "created_at": At("created_at", Whole()),
+        }
+    ),
+    ["jpeg", "png", "webp", "gif"],
+    field="file",
+    most=20_971_520,
+    life=259_200.0,  # 72 h
+)
+
 APIMART = Provider(
     name="apimart",
     base_url="https://api.apimart.ai",
@@ -109,6 +127,7 @@ APIMART = Provider(
     refusals=[Refusal(503, Broken, type="service_unavailable")],
     not_found=[Refusal(400, Vanished, text="Invalid task ID"), Refusal(404, Vanished)],
     link_life=86400.0,
+    upload=UPLOAD,
     request_id="x-oneapi-request-id",
     samples="fluxkit_providers:samples/apimart.json",
     source="https://docs.apimart.ai",

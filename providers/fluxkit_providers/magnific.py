@@ -7,26 +7,35 @@ import attrs
 
 from fluxkit.errors import Broken, OutOfCredit, Vanished
 from fluxkit.provider import (
+    Anything,
     At,
     Base64,
     Canvas,
+    Colour,
     Each,
     Either,
+    First,
     Flag,
     Form,
     Grid,
+    Hosted,
     Key,
     Link,
     Model,
+    Only,
     Pair,
     Provider,
+    Ratios,
+    Real,
     Reason,
     Refusal,
     Route,
     Scale,
+    Sides,
     Slots,
     State,
     Text,
+    Upload,
     Whole,
     Words,
 )
@@ -68,6 +77,13 @@ COMMON = Form(
     need=["prompt"],
 )
 
+# The names of the ratios are documented for these models, and no page says how many pixels they stand for.
+RATIOS = Ratios(ASPECTS, default="1:1")
+RATIO = Form({"size": At("aspect_ratio", Words(ASPECTS), default="1:1")})
+
+FORMAT = Form({"output_format": At("output_format", Words(["png", "jpeg"]))})
+TOLERANCE = Form({"safety_tolerance": At("safety_tolerance", Whole(0, 6), default=2)})
+
 KLEIN = Model(
     name="flux-2-klein",
     sizes=Grid(
@@ -85,9 +101,9 @@ KLEIN = Model(
             ),
             "references": Slots(SLOTS, Base64(["jpeg", "png"])),
             "safety_tolerance": At("safety_tolerance", Whole(0, 5), default=2),
-            "output_format": At("output_format", Words(["png", "jpeg"])),
         }
-    ),
+    )
+    | FORMAT,
     duration=1.0,  # "sub-second"
     delivers="jpeg",  # seen on the live service; no page states a default
 )
@@ -108,6 +124,73 @@ PRO = Model(
     ),
 )
 
+LARGE = range(512, 2049)
+
+TURBO = Model(
+    name="flux-2-turbo",
+    sizes=Canvas(width=LARGE, height=LARGE, default=(1024, 1024)),
+    request=COMMON
+    | Form(
+        {
+            "size": At("image_size", Sides(), default=(1024, 1024)),
+            "output_format": At("output_format", Words(["png", "jpeg"]), default="png"),
+            "guidance_scale": At("guidance_scale", Real(1, 20), default=2.5),
+            "enable_safety_checker": At("enable_safety_checker", Flag(), default=True),
+        }
+    ),
+)
+
+KONTEXT = Model(
+    name="flux-kontext-pro",
+    sizes=RATIOS,
+    request=COMMON
+    | RATIO
+    | TOLERANCE
+    | FORMAT
+    | Form(
+        {
+            "references": At("input_image", Only(Hosted())),
+            "enhance_prompt": At("prompt_upsampling", Flag(), default=False),
+            "guidance": At("guidance", Real(1, 10), default=3),
+            "steps": At("steps", Whole(1, 100), default=50),
+        }
+    ),
+)
+
+PRO_1_1 = Model(
+    name="flux-pro-v1-1",
+    sizes=RATIOS,
+    request=COMMON | RATIO | TOLERANCE | FORMAT | Form({"enhance_prompt": At("prompt_upsampling", Flag())}),
+)
+
+EFFECTS = Form(
+    {
+        "color": At("color", Words(["softhue", "b&w", "goldglow", "vibrant", "coldneon"])),
+        "framing": At("framing", Words(["portrait", "lowangle", "midshot", "wideshot", "tiltshot", "aerial"])),
+        "lightning": At(
+            "lightning",
+            Words(["iridescent", "dramatic", "goldenhour", "longexposure", "indorlight", "flash", "neon"]),
+        ),
+    }
+)
+COLOR = Form({"color": At("color", Colour()), "weight": At("weight", Real(0.05, 1))}, need=["color", "weight"])
+
+# Nothing is required by these two, not even a prompt.
+STYLED = RATIO | Form(
+    {
+        "prompt": At("prompt", Text()),
+        "seed": At("seed", Whole(1, 4294967295)),
+        "webhook_url": At("webhook_url", Link()),
+        "styling": At(
+            "styling",
+            Form({"effects": At("effects", EFFECTS), "colors": At("colors", Each(COLOR, most=5, fewest=1))}),
+        ),
+    }
+)
+
+DEV = Model(name="flux-dev", sizes=RATIOS, request=STYLED)
+HYPER = Model(name="hyperflux", sizes=RATIOS, request=STYLED)
+
 TASK = Form(
     {
         "id": At("task_id", Text()),
@@ -120,11 +203,33 @@ TASK = Form(
 PROBLEM = Form({"name": At("name", Text()), "reason": At("reason", Text())})
 ERROR = Form({"message": At("message", Text()), "fields": At("invalid_params", Each(PROBLEM))}, need=["message"])
 
+UPLOAD = Upload(
+    Route("POST", "/v1/ai/uploads/request-url"),
+    At(
+        "files",
+        First(
+            Form(
+                {
+                    "put": At("upload_url", Link()),
+                    "headers": At("headers", Anything()),
+                    "url": At("asset_url", Link()),
+                    "id": At("file_id", Text()),
+                    "put_life": At("expires_in", Whole()),
+                    "life": At("asset_url_expires_in", Whole()),
+                }
+            )
+        ),
+    ),
+    ["jpeg", "png", "webp"],  # no page says which types are taken; these are the types that the models read
+    ticket=At("files", First(Form({"media_type": At("content_type", Text())}, need=["media_type"]))),
+    life=86400.0,
+)
+
 MAGNIFIC = Provider(
     name="magnific",
     base_url="https://api.magnific.com",
     key=Key(header="x-magnific-api-key", form="{key}"),
-    models=[KLEIN, PRO],
+    models=[KLEIN, PRO, TURBO, KONTEXT, PRO_1_1, DEV, HYPER],
     submit=Route("POST", "/v1/ai/text-to-image/{model}"),
     poll=Route("GET", "/v1/ai/text-to-image/{model}/{id}"),
     accepted=Either(At("data", TASK), TASK),  # the guides print the inner object, the reference and the service wrap it
@@ -143,6 +248,7 @@ MAGNIFIC = Provider(
     ],
     not_found=[Refusal(404, Vanished)],
     link_life=3600.0,  # not documented; about an hour in one log
+    upload=UPLOAD,
     samples="fluxkit_providers:samples/magnific.json",
     source="https://docs.magnific.com/api-reference",
 )

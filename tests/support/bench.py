@@ -26,6 +26,7 @@ from fluxkit._engine.effects import Reply
 from fluxkit._engine.flows import Manner, generate, place_order, resume
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
+from fluxkit._engine.settle import settle
 from fluxkit._engine.transport import Transport
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.exchange import read_poll, read_submit
@@ -39,6 +40,20 @@ from fluxkit_mockserver.dialect import read_query
 from fluxkit_mockserver.tasks import MockTask
 
 FIELDS = {field.name for field in attrs.fields(Request) if field.init}
+
+#: The smallest image of each type, by its media type.
+SMALLEST = {
+    media_type: base64.b64decode(text)
+    for media_type, text in {
+        "image/png": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==",
+        "image/jpeg": (
+            "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRT"
+            "c4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AP//Z"
+        ),
+        "image/webp": "UklGRhoAAABXRUJQVlA4TA4AAAAvAAAAAAcQEf0PRET/Aw==",
+        "image/gif": "R0lGODdhAQABAIAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw==",
+    }.items()
+}
 
 #: How a client goes about it: it gives up after a minute of the mock's time, so a task that never ends costs few polls.
 MANNER = Manner(timeout=60.0, patience=60.0, place=Place(Path()), fetch=False, local=True)
@@ -67,10 +82,26 @@ def reply_of(sample: Sample) -> Reply:
 def values_of(sample: Sample) -> Mapping[str, Any]:
     """What a sample means, in the values that the form of a request holds."""
     values = dict(sample.means)
-    values["size"] = tuple(values["size"])
+    values["size"] = values["size"] if isinstance(values["size"], str) else tuple(values["size"])
     if references := references_of(values):
         values["references"] = tuple(map(Reference.of, references))
-    return MappingProxyType(values)
+    return MappingProxyType({name: _settled(value) for name, value in values.items()})
+
+
+def _settled(value: Any) -> Any:
+    """A value of a sample with tuples where it has lists, as codecs give it."""
+    match value:
+        case dict():
+            return {name: _settled(item) for name, item in value.items()}
+        case list():
+            return tuple(map(_settled, value))
+        case _:
+            return value
+
+
+def asked(samples: Iterable[Sample], *, fits: bool) -> Iterator[Sample]:
+    """The requests that a user of fluxkit can make: none without a prompt, even where the service can do without."""
+    return (each for each in of_kind(samples, "request", fits=fits) if "prompt" in each.means)
 
 
 def references_of(means: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -87,6 +118,8 @@ def request_of(sample: Sample) -> Request:
             wanted |= {"aspect": aspect, "resolution": resolution}
         case [_, _] as sides:
             wanted["size"] = tuple(sides)
+        case str() as aspect:
+            wanted["aspect"] = aspect
     if "references" in wanted:
         wanted["references"] = references_of(wanted)
     options = {name: wanted.pop(name) for name in wanted.keys() - FIELDS}
@@ -95,7 +128,7 @@ def request_of(sample: Sample) -> Request:
 
 def plainest(samples: Iterable[Sample], model: str | None = None) -> Sample:
     """The request that says least, of one model or of all."""
-    requests = [each for each in of_kind(samples, "request", fits=True) if model in (None, each.model)]
+    requests = [each for each in asked(samples, fits=True) if model in (None, each.model)]
     return min(requests, key=lambda sample: len(sample.body))
 
 
@@ -125,6 +158,15 @@ def shape(document: Json) -> Any:
             return "number"
         case _:
             return "text"
+
+
+def alike(recorded: Json, said: Json) -> bool:
+    """Whether a document has the shape of a recorded one; an object that is recorded empty may hold anything."""
+    if isinstance(recorded, dict) and isinstance(said, dict):
+        return not recorded or (recorded.keys() == said.keys() and all(alike(recorded[key], said[key]) for key in said))
+    if isinstance(recorded, list) and isinstance(said, list):
+        return len(recorded) == len(said) and all(map(alike, recorded, said))
+    return bool(shape(recorded) == shape(said))
 
 
 def shapes(samples: Iterable[Sample], kind: str, **facts: Any) -> list[Any]:
@@ -189,6 +231,11 @@ def driver(client: Provider, mock: MockService, *, key: str | None = None) -> Dr
     return Driver(transport, mock.clock, Notes())
 
 
+def ready(at: Driver, plan: Plan) -> Plan:
+    """The plan, once its references are uploaded or fetched where they have to be."""
+    return at.run(settle(plan, at.clock.now() + MANNER.timeout, patience=MANNER.patience))
+
+
 def order(at: Driver, plan: Plan) -> Task:
     """The task of a plan, not waited for."""
     return at.run(place_order(plan, MANNER))
@@ -204,6 +251,22 @@ def wait(at: Driver, provider: Provider, task: Task) -> Result:
     return at.run(resume(provider, task, MANNER))
 
 
+def sending(provider: Provider, content: bytes, media_type: str) -> tuple[bytes, dict[str, str]]:
+    """The body of the call to the upload route as *provider* declares it, and its headers beside the key."""
+    assert provider.upload is not None
+    if provider.upload.ticket is not None:
+        body = json.dumps(provider.upload.ticket.write({"media_type": media_type})).encode()
+        return body, {"content-type": "application/json"}
+    return form_of(str(provider.upload.field), content, media_type)
+
+
+def form_of(field: str, content: bytes, media_type: str, name: str = "photo.bin") -> tuple[bytes, dict[str, str]]:
+    """A multipart form with one file in it, and its header."""
+    head = f'--edge\r\ncontent-disposition: form-data; name="{field}"; filename="{name}"\r\n'
+    body = head.encode() + f"content-type: {media_type}\r\n\r\n".encode() + content + b"\r\n--edge--\r\n"
+    return body, {"content-type": "multipart/form-data; boundary=edge"}
+
+
 # The mock's side.
 
 
@@ -213,6 +276,11 @@ def send(
     """What the mock answers to one call."""
     answer = _answer(mock, method, url, headers or {}, b"" if body is None else json.dumps(body).encode())
     return Reply(answer.status, answer.headers, json.loads(answer.body), answer.body.decode(), mock.clock.now())
+
+
+def exchange(mock: MockService, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    """What the mock answers to one call, as it is."""
+    return _answer(mock, method, url, headers, body)
 
 
 def load(mock: MockService, link: str) -> Media:
@@ -255,6 +323,17 @@ class Stranger:
         url = self.mock.base_url(self.name) + urlsplit(url).path.replace("{id}", id)
         headers = {name: form.replace("{key}", key or self.mock.key) for name, form in call.headers.items()}
         return send(self.mock, method, url, headers=headers, body=body)
+
+    def bring(self, body: bytes, headers: Mapping[str, str], *, key: str | None = None) -> Reply:
+        """What a call to the upload route is answered, with a body, its headers, and a key; none if that is empty."""
+        call = self.call("upload", None)
+        key = self.mock.key if key is None else key
+        keys = {name: form.replace("{key}", key) for name, form in call.headers.items() if key}
+        url = self.mock.base_url(self.name) + urlsplit(call.call.partition(" ")[2]).path
+        answer = _answer(self.mock, call.call.partition(" ")[0], url, {**headers, **keys}, body)
+        return Reply(
+            answer.status, answer.headers, json.loads(answer.body), answer.body.decode(), self.mock.clock.now()
+        )
 
     def submit(self, sample: Sample) -> Reply:
         """What a recorded request is answered."""

@@ -9,9 +9,10 @@ are made from one declaration, but a check must notice when they are not, and wh
   what is right: so it notices what the two disagree in, and only that.
 """
 
+import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,22 +23,39 @@ from fluxkit._contract.media import TYPES, format_named
 from fluxkit._contract.request import Request
 from fluxkit._contract.task import State
 from fluxkit._engine.secret import Secret
-from fluxkit._wire.declaration import Provider
-from fluxkit._wire.exchange import Outgoing, polling, read_complaint, read_poll, read_snapshot, read_submit, submission
-from fluxkit._wire.json import Problem
+from fluxkit._wire.declaration import USUAL, Provider
+from fluxkit._wire.exchange import (
+    Outgoing,
+    origin,
+    polling,
+    read_complaint,
+    read_poll,
+    read_snapshot,
+    read_submit,
+    submission,
+)
+from fluxkit._wire.json import Json, Problem
 from fluxkit._wire.link import read_link
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample
+from fluxkit._wire.scalars import Hosted
 from fluxkit.errors import Broken, FluxError, ReferenceUnusable, Rejected, SubmissionUnknown, Unsupported
 from fluxkit_mockserver import MockService
+from fluxkit_mockserver.clock import EPOCH
 from fluxkit_mockserver.dialect import Refused, dialect_of
 from fluxkit_mockserver.tasks import life
 
 from .bench import (
+    SMALLEST,
+    Stranger,
+    alike,
     any_plan,
+    asked,
     buy,
     driver,
     error_in,
+    exchange,
+    form_of,
     load,
     made,
     model_of,
@@ -46,10 +64,12 @@ from .bench import (
     of_kind,
     order,
     plainest,
+    ready,
     reply_of,
     request_of,
     said_of,
     same,
+    sending,
     shape,
     shapes,
     stranger,
@@ -73,9 +93,14 @@ LONGEST = 600.0
 def check_client_calls_where_the_service_listens(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
     """Method, address and the header with the key are those of each recorded call."""
     for sample in of_kind(samples, "call", fits=True):
-        call: Outgoing | None = polling(client, task_of(client, "{id}", sample.model))
-        if sample.phase == "submit":
+        call: Outgoing | None = None
+        if sample.phase == "upload" and client.upload is not None:
+            url = client.upload.route.url(client.base_url)
+            call = Outgoing(client.upload.route.method, url, {}, b"", (origin(url),))
+        elif sample.phase == "submit":
             call = submission(make_plan(client, str(sample.model), Request("a cat")), 0)
+        elif sample.phase == "poll":
+            call = polling(client, task_of(client, "{id}", sample.model))
         if call is None:
             raise AssertionError(f"{sample.name}: there is no such call")
         same(sample.call, f"{call.method} {call.url}".replace("%7Bid%7D", "{id}"), sample.name)
@@ -104,6 +129,9 @@ def check_client_reads_what_a_refusal_means(client: Provider, mock: Provider, sa
     """Every refusal becomes its error, with whether to try again, whether it cost, and what is wrong."""
     plan = any_plan(client)
     for sample in of_kind(samples, "refused"):
+        if sample.phase == "upload":  # nothing can be bought by it, so a refusal is what its status means
+            same(sample.means["error"], USUAL[sample.status].__name__, sample.name)
+            continue
         error = error_in(plan, sample.phase, reply_of(sample))
         same(sample.means["error"], name_of(error), sample.name)
         if error is not None:
@@ -125,7 +153,7 @@ def check_client_reads_what_a_refusal_says(client: Provider, mock: Provider, sam
 
 def check_client_asks_for_what_a_request_means(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
     """What is written means what the recorded request means, read by the declaration."""
-    for sample in of_kind(samples, "request", fits=True):
+    for sample in asked(samples, fits=True):
         plan, read = _plan(client, sample), model_of(client, sample).request.read
         means = dict(values_of(sample))
         same(means, read(sample.body), sample.name)
@@ -134,7 +162,7 @@ def check_client_asks_for_what_a_request_means(client: Provider, mock: Provider,
 
 def check_client_writes_a_request_as_documented(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
     """What is written says all that the recorded request says, in the same words."""
-    for sample in of_kind(samples, "request", fits=True):
+    for sample in asked(samples, fits=True):
         written = _plan(client, sample).body
         # The client says more: what the service takes where nothing is said. That this changes nothing is shown above.
         said = {name: value for name, value in sample.body.items() if value is not None}
@@ -143,7 +171,7 @@ def check_client_writes_a_request_as_documented(client: Provider, mock: Provider
 
 def check_client_expects_the_pixels_of_the_service(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
     """A plan expects the pixels that the service delivers, and knows whether that is certain."""
-    for sample in of_kind(samples, "request", fits=True):
+    for sample in asked(samples, fits=True):
         plan = _plan(client, sample)
         same(sample.pixels, plan.expected, sample.name)
         same(len(sample.pixels) == 1, plan.point is not None and plan.point.documented, sample.name)
@@ -153,7 +181,7 @@ def check_client_takes_the_usual_size_where_none_is_wanted(
     client: Provider, mock: Provider, samples: Sequence[Sample]
 ) -> None:
     """A request that says no size gets the one that the service makes where it is told none."""
-    for sample in of_kind(samples, "request", fits=True):
+    for sample in asked(samples, fits=True):
         codec = model_of(client, sample).form.get("size")
         if codec is not None and {place[0] for place in codec.places()}.isdisjoint(sample.body):
             silent = attrs.evolve(request_of(sample), aspect=None, resolution=None, size=None)
@@ -185,6 +213,46 @@ def _can_be_wanted(sample: Sample) -> bool:
     except Unsupported:
         return False
     return True
+
+
+def check_client_uploads_what_the_service_takes(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """The types that are taken are declared, and no other; a ticket is asked for, or a form filled, as recorded."""
+    for sample in of_kind(samples, "upload"):
+        upload, media_type = client.upload, sample.means.get("media_type")
+        if upload is None:
+            raise AssertionError(f"{sample.name}: nothing can be uploaded")
+        if media_type is not None:
+            same(sample.fits, format_named(media_type) in upload.formats, sample.name)
+        if sample.fits and upload.ticket is not None:
+            same(sample.body, upload.ticket.write({"media_type": media_type}), sample.name)
+            same(sample.means, upload.ticket.read(sample.body), sample.name)
+        elif sample.fits:
+            same([*sample.body], [upload.field], sample.name)
+
+
+def check_client_reads_where_an_upload_lies(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """The answer to an upload is read whole, and the life of its address is the one that it says, if it says one."""
+    for sample in of_kind(samples, "uploaded"):
+        if client.upload is None:
+            raise AssertionError(f"{sample.name}: nothing can be uploaded")
+        same(sample.means, client.upload.answer.read(sample.body), sample.name)
+        same(sample.means.get("life", client.upload.life), client.upload.life, sample.name)
+
+
+def check_client_knows_how_large_an_upload_may_be(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """The bound is the one that the recorded refusal of a larger file names."""
+    for message in _too_large(samples):
+        same(True, client.upload is not None and client.upload.most in _bounds(message), message)
+
+
+def _too_large(samples: Sequence[Sample]) -> list[str]:
+    return [
+        each.means["message"] for each in of_kind(samples, "refused") if (each.phase, each.status) == ("upload", 413)
+    ]
+
+
+def _bounds(message: str) -> list[int]:
+    return [int(number) for number in re.findall(r"[0-9]+", message)]
 
 
 def _plan(provider: Provider, sample: Sample) -> Plan:
@@ -281,6 +349,8 @@ def check_mock_has_the_words_for_each_refusal(client: Provider, mock: Provider, 
     """For each refusal that is recorded, the mock has an answer of that status, form and meaning."""
     plan = any_plan(mock)
     for sample in of_kind(samples, "refused", fits=True):  # the others are the words of gateways
+        if sample.phase == "upload":
+            continue
         error: type[FluxError] = getattr(fluxkit.errors, sample.means["error"])
         problems = tuple(Problem(name, 0, reason) for name, reason in sample.means.get("fields", ()))
         if error is SubmissionUnknown:  # what the client cannot know, the service does
@@ -292,7 +362,8 @@ def check_mock_has_the_words_for_each_refusal(client: Provider, mock: Provider, 
         known = [shape(each.body) for each in of_kind(samples, "refused") if each.status == sample.status]
         same(True, shape(reply.document) in known, f"{sample.name}: {reply.text} is recorded")
         if error is not Broken:  # with which of its statuses the service fails is chance
-            first = next(each for each in of_kind(samples, "refused") if each.means["error"] == sample.means["error"])
+            shown = (each for each in of_kind(samples, "refused") if each.phase != "upload")
+            first = next(each for each in shown if each.means["error"] == sample.means["error"])
             same(first.status, dialect_of(mock).refuse(Refused(error)).status, f"the usual status of {error.__name__}")
 
 
@@ -328,6 +399,128 @@ def check_mock_links_live_as_long_as_shown(client: Provider, mock: Provider, sam
         same(True, life in lives, f"a life of {life} seconds is shown")
 
 
+def check_mock_keeps_what_is_uploaded(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What the service takes is answered as recorded, lies at the address that is given, and costs nothing."""
+    service = stranger(mock, samples)
+    for number, sample in enumerate(of_kind(samples, "upload", fits=True), 1):
+        content, said = _image(sample), _told(service, sample)
+        facts = {"media_type": sample.means["media_type"], "size": len(content), "created_at": EPOCH}
+        known = {name: value for name, value in _recorded(samples).means.items() if name in ("life", "put_life")}
+        facts = {name: fact for name, fact in {**facts, **known}.items() if name in said}
+        same(facts, {name: said[name] for name in facts}, sample.name)
+        same(200, _put(service, said, content), sample.name)
+        found = exchange(service.mock, "GET", said["url"], {})
+        same((200, content), (found.status, found.body), sample.name)
+        same(sample.means["media_type"], found.headers["content-type"], sample.name)
+        same(number, len(service.mock.uploads), f"what is kept after {sample.name}")
+    same(0, service.mock.billed, "what was bought by uploads")
+
+
+def check_mock_uploads_live_as_long_as_shown(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """An image can be put in time only, and is forgotten when its address has lived, as a recorded answer says."""
+    service, sample = stranger(mock, samples), next(of_kind(samples, "upload", fits=True), None)
+    means = {} if sample is None else _recorded(samples).means
+    for name in means.keys() & {"life", "put_life"}:
+        for late in (0, 1):
+            said = _told(service, sample)
+            service.mock.clock.advance(means["put_life"] + late if name == "put_life" else 0)
+            same(
+                (name == "put_life" and late) == 1, _put(service, said, _image(sample)) == 403, f"{name}, {late} s late"
+            )
+            if name == "life":
+                service.mock.clock.advance(means["life"] + late)
+                same(403 if late else 200, exchange(service.mock, "GET", said["url"], {}).status, f"{late} s late")
+
+
+def check_mock_refuses_what_cannot_be_uploaded(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What is not taken is refused as recorded, and so is a wrong key; nothing is kept."""
+    service = stranger(mock, samples)
+    for sample in of_kind(samples, "upload"):
+        for key, statuses in ((None, (400, 413)), ("wrong", (401,)), ("", (401,))):
+            if key is None and sample.fits:
+                continue
+            reply = service.bring(*_load(sample), key=key)
+            same(True, reply.status in statuses, f"{sample.name}: {reply.status} {reply.text}")
+            shown = [each for each in of_kind(samples, "refused") if each.status == reply.status]
+            same(True, shape(reply.document) in [shape(each.body) for each in shown], f"{reply.text} is recorded")
+            own = [each.means["message"] for each in shown if each.phase == "upload" and sample.means]
+            same(True, not own or complaint_of(reply) in own or key is not None, f"{sample.name}: {reply.text}")
+    same((), service.mock.uploads, "what was kept of what was refused")
+
+
+def complaint_of(reply: Any) -> str:
+    """The longest text of an answer, which is its message."""
+    return max(_texts(reply.document), key=len, default="")
+
+
+def check_mock_refuses_what_is_too_large(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """The largest file that is taken is taken, and one byte more is refused in the recorded words."""
+    for message in _too_large(samples):
+        service, sample = stranger(mock, samples), next(of_kind(samples, "upload", fits=True))
+        most = min(_bounds(message))
+        ((field, _),) = sample.body.items()
+        for size, status in ((most, 200), (most + 1, 413)):
+            content = _image(sample).ljust(size, b"\0")
+            reply = service.bring(*form_of(field, content, sample.means["media_type"]))
+            same(status, reply.status, f"{size} bytes: {reply.text}")
+        same([most + 1, most], _bounds(complaint_of(reply)), message)
+        same(re.sub(r"\d+", "", message), re.sub(r"\d+", "", complaint_of(reply)), message)
+
+
+def _recorded(samples: Sequence[Sample]) -> Sample:
+    return next(of_kind(samples, "uploaded"))
+
+
+def _is_form(sample: Sample) -> bool:
+    """Whether an upload is recorded as the field of a form, and not as the body of a ticket."""
+    return all(isinstance(value, str) for value in sample.body.values())
+
+
+def _image(sample: Sample) -> bytes:
+    """The file that an upload is about."""
+    if _is_form(sample):
+        return base64.b64decode(next(iter(sample.body.values())))
+    return SMALLEST[sample.means["media_type"]]
+
+
+def _load(sample: Sample) -> tuple[bytes, dict[str, str]]:
+    """What somebody sends who knows of an upload what its sample says."""
+    if not _is_form(sample):
+        return json.dumps(sample.body).encode(), {"content-type": "application/json"}
+    return form_of(next(iter(sample.body)), _image(sample), sample.means.get("media_type", "image/png"))
+
+
+def _told(service: Stranger, sample: Sample) -> dict[str, Any]:
+    """What the answer to an upload says where the recorded one says it, once its shape was compared."""
+    reply, recorded = service.bring(*_load(sample)), _recorded(service.samples)
+    same(200, reply.status, f"{sample.name}: {reply.text}")
+    same(True, alike(recorded.body, reply.document), f"{reply.text} is like {recorded.body}")
+    return {name: _beside(recorded.body, value, reply.document) for name, value in recorded.means.items()}
+
+
+def _put(service: Stranger, said: Mapping[str, Any], content: bytes) -> int:
+    """The status of the second step of an upload, where there is one."""
+    return exchange(service.mock, "PUT", said["put"], said["headers"], content).status if "put" in said else 200
+
+
+def _beside(document: Json, value: Json, other: Json) -> Json:
+    """What stands in *other* where *value* stands in *document*; None if it stands nowhere."""
+    if document == value and type(document) is type(value):
+        return other
+    pairs = zip(document, other, strict=False) if isinstance(document, list) else ()
+    pairs = ((document[key], other[key]) for key in document) if isinstance(document, dict) else pairs
+    return next((found for one, two in pairs if (found := _beside(one, value, two)) is not None), None)
+
+
+def _texts(document: Json) -> Iterator[str]:
+    match document:
+        case dict() | list():
+            for item in document.values() if isinstance(document, dict) else document:
+                yield from _texts(item)
+        case str():
+            yield document
+
+
 def check_mock_images_have_the_format_that_is_shown(
     client: Provider, mock: Provider, samples: Sequence[Sample]
 ) -> None:
@@ -358,14 +551,14 @@ def check_both_make_once_what_is_asked(client: Provider, mock: Provider, samples
     service = MockService([mock])
     at, base_url = driver(client, service), service.base_url(mock.name)
     for sample in of_kind(samples, "request"):
-        plan = _plan_if_any(client, sample, base_url=base_url) if sample.means else None
-        if plan is None or plan.pending:
+        plan = _plan_if_any(client, sample, base_url=base_url) if "prompt" in sample.means else None
+        if plan is None:
             continue
-        bought = service.billed
+        bought, plan = service.billed, ready(at, plan)
         task = made(service, order(at, plan).id)
         same(1, service.billed - bought, f"what was bought by {sample.name}")
         same({**task.values, **plan.values[0]}, dict(task.values), f"what is understood of {sample.name}")
-        same(True, task.point.pixels in plan.expected, f"{sample.name}: {task.point.pixels} in {plan.expected}")
+        same(plan.expected[:1], task.point.expected[:1], f"the pixels of {sample.name}")
 
 
 def check_both_understand_every_spelling(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
@@ -401,11 +594,47 @@ def check_both_follow_links_to_the_image(client: Provider, mock: Provider, sampl
         plan = _plan_at(service, client, mock, model.name)
         (image,) = buy(driver(client, service), plan).images
         media = load(service, str(image.url))
-        same(True, (media.width, media.height) in plan.expected, f"{media} in {plan.expected}")
+        pixels = plan.expected or (made(service, service.charges[-1].task).point.pixels,)
+        same(True, (media.width, media.height) in pixels, f"{media} in {pixels}")
         same(TYPES.get(model.delivers or "", media.media_type), media.media_type, f"the format of {model.name}")
         if image.expires_at is not None and client.link_life is not None:
             life = image.expires_at - service.clock.now()  # whole seconds are told
             same(True, abs(life - client.link_life) < 1, f"a life of {life} seconds instead of {client.link_life}")
+
+
+def check_both_agree_on_uploads(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """What is uploaded as the client declares it lies where it reads, as long as it is said to, and is drawn from."""
+    if client.upload is None:
+        return
+    for name in client.upload.formats:
+        service, content = stranger(mock, ()), SMALLEST[TYPES[name]]
+        secret = Secret(service.mock.key, client.key.header, client.key.form)
+        url = client.upload.route.url(service.mock.base_url(mock.name))
+        keyed, line = secret.header_for(read_link(url), (origin(url),), buys=False)
+        body, headers = sending(client, content, TYPES[name])
+        headers = {**headers, keyed.decode(): line.decode()}
+        answer = exchange(service.mock, client.upload.route.method, url, headers, body)
+        said = client.upload.answer.read(json.loads(answer.body))
+        same(200, _put(service, said, content), f"the upload of {name}")
+        same(content, exchange(service.mock, "GET", said["url"], {}).body, f"the content of {name}")
+        for model in client.models:
+            if any(isinstance(codec, Hosted) for codec in _within(model.form.get("references"))):
+                request = Request("a cat", references=[said["url"]])
+                plan = make_plan(client, model.name, request, base_url=service.mock.base_url(mock.name))
+                same(
+                    (content,), made(service.mock, order(driver(client, service.mock), plan).id).references, model.name
+                )
+        if client.upload.life is not None:
+            service.mock.clock.advance(client.upload.life)
+            same(200, exchange(service.mock, "GET", said["url"], {}).status, f"{name} within its life")
+            service.mock.clock.advance(1)
+            same(403, exchange(service.mock, "GET", said["url"], {}).status, f"{name} after its life")
+
+
+def _within(codec: Any) -> Iterator[Any]:
+    while codec is not None:
+        yield codec
+        codec = getattr(codec, "inner", None)
 
 
 def _plan_at(service: MockService, client: Provider, mock: Provider, model: str) -> Plan:
@@ -431,6 +660,9 @@ CLIENT: tuple[Check, ...] = (
     check_client_takes_the_usual_size_where_none_is_wanted,
     check_client_refuses_what_the_service_refuses,
     check_client_takes_the_nearest_where_any_size_will_do,
+    check_client_uploads_what_the_service_takes,
+    check_client_reads_where_an_upload_lies,
+    check_client_knows_how_large_an_upload_may_be,
 )
 MOCK: tuple[Check, ...] = (
     check_mock_answers_in_the_shape_of_the_service,
@@ -442,12 +674,17 @@ MOCK: tuple[Check, ...] = (
     check_mock_tasks_take_as_long_as_shown,
     check_mock_links_live_as_long_as_shown,
     check_mock_images_have_the_format_that_is_shown,
+    check_mock_keeps_what_is_uploaded,
+    check_mock_uploads_live_as_long_as_shown,
+    check_mock_refuses_what_cannot_be_uploaded,
+    check_mock_refuses_what_is_too_large,
 )
 BOTH: tuple[Check, ...] = (
     check_both_agree_on_refusals,
     check_both_understand_every_spelling,
     check_both_follow_links_to_the_image,
     check_both_make_once_what_is_asked,
+    check_both_agree_on_uploads,
 )
 
 
