@@ -39,14 +39,13 @@ def make_app(profile: str | None = None, *, pictures: str | Path = "pictures", *
     folder.mkdir(exist_ok=True)
 
     async def make(request: Request) -> Response:
-        wanted = await request.json()
-        plan = client.plan(fluxkit.Request(**{name: wanted[name] for name in FIELDS if name in wanted}))
+        wanted = await wishes(request)
+        plan = client.plan(wanted.pop("prompt", ""), **wanted)
         result = await client.generate(plan.request, to=f"{folder}/")
-        [image] = result.images
-        assert image.path is not None
+        image = result.images[0]
         return JSONResponse(
             {
-                "picture": f"/pictures/{image.path.name}",
+                "picture": f"/pictures/{Path(image.path or '').name}",
                 "size": image.pixels,
                 "report": [str(verdict) for verdict in result.report],
                 "price": plan.price and str(plan.price),
@@ -64,6 +63,15 @@ def make_app(profile: str | None = None, *, pictures: str | Path = "pictures", *
         exception_handlers={fluxkit.FluxError: tell},
         lifespan=lifespan,
     )
+
+
+async def wishes(request: Request) -> dict[str, Any]:
+    """What a visitor asks for; of what is no JSON object, nothing."""
+    try:
+        wanted = await request.json()
+    except ValueError:
+        wanted = None
+    return {name: wanted[name] for name in FIELDS if name in wanted} if isinstance(wanted, dict) else {}
 
 
 def tell(_: Request, error: Exception) -> Response:

@@ -63,6 +63,14 @@ async def test_a_ratio_that_no_service_has_is_refused_with_those_that_there_are(
     assert "16:9" in refused.json()["message"]
 
 
+@pytest.mark.parametrize("body", ["no JSON", "[]", '{"aspect": "16:9"}', '{"prompt": "  "}', '{"prompt": 7}'])
+async def test_a_request_without_a_prompt_is_refused(profile: str, body: str) -> None:
+    async with visiting(profile) as visitor:
+        refused = await visitor.post("/pictures", content=body)
+    assert (422, "Unsupported") == (refused.status_code, refused.json()["error"])
+    assert "prompt" in refused.json()["message"]
+
+
 async def test_a_seed_is_served_by_magnific() -> None:
     assert 201 == (await ask("magnific", prompt="a lighthouse", seed=7)).status_code
 
