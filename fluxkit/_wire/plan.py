@@ -86,9 +86,10 @@ class Plan:
             document = self.model.request.write(values[0])
         except Unfit as error:
             name = f"{self.provider.name}:{self.model.name}"
-            wrong = "; ".join(f"{shorten(each.given)}. Allowed: {each.allowed}" for each in error.problems)
+            wrong = "; ".join(dict.fromkeys(shorten(each.given) for each in error.problems))
+            allowed = "; ".join(dict.fromkeys(each.allowed for each in error.problems))
             raise ReferenceUnusable(
-                f"{name} cannot take a reference as it was fetched: {wrong}. Nothing was bought.",
+                f"{name} cannot take a reference as it was fetched: {wrong}. Nothing was bought. Allowed: {allowed}.",
                 provider=self.provider.name,
                 model=self.model.name,
             ) from None
