@@ -142,7 +142,7 @@ def test_what_was_fetched_and_is_of_a_wrong_kind_is_named_before_anything_is_bou
     assert "magnific:flux-2-klein cannot take a reference as it was fetched: Reference(webp, 32 bytes" in str(
         caught.value
     )
-    assert str(caught.value).endswith("Allowed: an image (jpeg, png). Nothing was bought.")
+    assert str(caught.value).endswith(". Nothing was bought. Allowed: an image (jpeg, png).")
     assert ("magnific", "flux-2-klein", False) == (
         caught.value.provider,
         caught.value.model,
