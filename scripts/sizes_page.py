@@ -87,6 +87,6 @@ def sizes_of(providers: Sequence[Provider]) -> str:
         parts.append(f"### {', '.join(f'`{first}:{name}`' for name in names)}")
         for other, rows in others:
             same = "The same" if rows == names else ", ".join(f"`{name}`" for name in rows)
-            parts.append(f"{same} at {other}.")
+            parts.append(f"{same} at `{other}`.")
         parts += described(space)
     return "\n\n".join(parts)
