@@ -33,7 +33,12 @@ exclude_patterns = [".*", "build", "dist", "benchmarks", "fluxkit", "mockserver"
 # host would show a table of contents of Sphinx as its source.
 MENU = {
     "Start": ["Tutorial </docs/tutorial>"],
-    "How to": ["/docs/how-to/offline-tests", "/docs/how-to/add-a-provider"],
+    "How to": [
+        "/docs/how-to/switch-provider",
+        "/docs/how-to/references",
+        "/docs/how-to/offline-tests",
+        "/docs/how-to/add-a-provider",
+    ],
     "Reference": [
         "/docs/reference/settings",
         "/docs/reference/commands",

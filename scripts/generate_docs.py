@@ -141,7 +141,7 @@ def mark(codec: Codec | None) -> str:
         case At(inner=Words(table=rows)):
             return ", ".join(ours for ours, _ in rows)
         case Slots(keys=keys, inner=Base64(formats=formats)):
-            return f"{len(keys)}, as bytes ({', '.join(formats)})"
+            return f"{len(keys)}, as base64 ({', '.join(formats)})"
         case At(inner=Each(most=most, inner=Hosted())):
             return f"{most}, by address"
         case At(inner=Only(inner=Hosted())):
@@ -168,7 +168,7 @@ def uploads(upload: Upload | None) -> str:
     """How an image becomes an address."""
     if upload is None:
         return "Images cannot be uploaded."
-    what = f"{', '.join(upload.formats)}{f', at most {upload.most} bytes' if upload.most else ''}"
+    what = f"{', '.join(upload.formats)}{f', at most {upload.most:,} bytes' if upload.most else ''}"
     how = "by a ticket from" if upload.ticket else f"as the field `{upload.field}` of a form to"
     life = f"; the address lives {upload.life / 3600:g} h" if upload.life else ""
     return f"Images ({what}) can be uploaded, {how} `{upload.route.method} {upload.route.path}`{life}."
@@ -179,7 +179,7 @@ def sizes(model: Model) -> Iterator[str]:
     space = model.sizes
     if isinstance(space, Canvas):
         width, height = space.point(space.default).pixels
-        yield f"Any width and height: {space.allowed()}. Default: {width}x{height}."
+        yield f"Any pixels within bounds: {space.allowed()}. Default: {width}x{height}."
     elif isinstance(space, Ratios):
         yield f"Ratios by name: {', '.join(f'`{name}`' for name in space.names)}. Default: `{space.default}`."
         yield "How many pixels they have is not documented: a plan promises none, and whatever comes is no mismatch."
@@ -209,9 +209,35 @@ def each_field(name: str, codec: Codec, place: str = "") -> Iterator[list[str]]:
             yield [name, where.replace("`", f"`{place}", 1) if place else where, words(codec), default(codec)]
 
 
+def ways(codec: Codec) -> str:
+    """What becomes of a reference that a model does not take as it is."""
+    inner: Codec | None = codec
+    while inner is not None and not isinstance(inner, Base64 | Hosted):
+        inner = getattr(inner, "inner", None)
+    match inner:
+        case Base64():
+            return "; an address is fetched first"
+        case Hosted():
+            return "; an image is uploaded first"
+    return ""
+
+
+def row(model: Model, name: str, codec: Codec) -> Iterator[list[str]]:
+    """The row of one field of a model, and the rows of what is within it."""
+    (first, where, allowed, usual), *within = each_field(name, codec)
+    if name == "size" and isinstance(model.sizes, Canvas):  # in pixels, in whatever form they are sent
+        width, height = model.sizes.point(model.sizes.default).pixels
+        allowed, usual = model.sizes.allowed(), f"{width}x{height}"
+    yield [first, where, f"{allowed}{ways(codec) if name == 'references' else ''}", usual]
+    yield from within
+
+
 def fields(model: Model) -> str:
-    """The fields of one model: ours, theirs, bounds, defaults."""
-    rows = [row for name, codec in model.form.fields for row in each_field(name, codec)]
+    """The fields of one model: ours, theirs, bounds, defaults; in the order of a request, then its options."""
+    order = ("prompt", "size", *FIELDS[1:])
+    known = sorted((name for name, _ in model.form.fields if name in order), key=order.index)
+    codecs = dict(model.form.fields)
+    rows = [line for name in (*known, *options(model)) for line in row(model, name, codecs[name])]
     return table(["field", "on the wire", "allowed", "default"], rows)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pages import table
 
-from fluxkit.provider import Canvas, Grid, Provider, Scale, Space
+from fluxkit.provider import Canvas, Grid, Provider, Ratios, Scale, Space
 
 STATED = "stated by the service"
 
@@ -52,24 +52,41 @@ def canvas(space: Canvas) -> Iterator[str]:
         yield f"{text} Where no size is asked for, {width}x{height}."
 
 
+def ratios(space: Ratios) -> Iterator[str]:
+    """Ratios: their names, and that nobody says more."""
+    names = ", ".join(f"`{name}`" for name in space.names)
+    yield (
+        f"Ratios by name: {names}. Where none is asked for, `{space.default}`. "
+        "The names are stated by the service, the pixels are not: a plan promises none, and whatever comes is no "
+        "mismatch."
+    )
+
+
 def described(space: Space) -> Iterator[str]:
     """A space of any kind; of several in one, each of them."""
     if isinstance(space, Grid):
         yield from grid(space)
     elif isinstance(space, Canvas):
         yield from canvas(space)
+    elif isinstance(space, Ratios):
+        yield from ratios(space)
     else:
         for each in getattr(space, "spaces", ()):
             yield from described(each)
 
 
 def sizes_of(providers: Sequence[Provider]) -> str:
-    """Every size space with the models that share it."""
-    models: dict[Space, list[str]] = {}
+    """Every size space with the models that share it, under the names of the first provider that has them."""
+    models: dict[Space, dict[str, list[str]]] = {}
     for provider in providers:
         for model in provider.models:
-            models.setdefault(model.sizes, []).append(f"`{provider.name}:{model.name}`")
+            models.setdefault(model.sizes, {}).setdefault(provider.name, []).append(model.name)
     parts = []
-    for space, names in models.items():
-        parts += [f"### {', '.join(dict.fromkeys(names))}", *described(space)]
+    for space, named in models.items():
+        (first, names), *others = ((provider, list(dict.fromkeys(rows))) for provider, rows in named.items())
+        parts.append(f"### {', '.join(f'`{first}:{name}`' for name in names)}")
+        for other, rows in others:
+            same = "The same" if rows == names else ", ".join(f"`{name}`" for name in rows)
+            parts.append(f"{same} at `{other}`.")
+        parts += described(space)
     return "\n\n".join(parts)
