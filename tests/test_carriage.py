@@ -72,10 +72,10 @@ def test_each_reference_goes_in_the_first_way_that_is_open(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("provider", "references", "note"),
     [
-        (BY_FORM, [PNG], "uploaded first, its address lives 72 h"),
-        (BY_TICKET, [PNG, JPEG], "uploaded first, its address lives 24 h"),
+        (BY_FORM, [PNG], "uploaded first, the address lives 72 h"),
+        (BY_TICKET, [PNG, JPEG], "uploaded first, the address lives 24 h"),
         (BY_FORM, [URL], "sent as an address"),
-        (BY_FORM, [URL, GIF, URL], "1, 3 sent as an address; 2 uploaded first, its address lives 72 h"),
+        (BY_FORM, [URL, GIF, URL], "1, 3 sent as an address; 2 uploaded first, the address lives 72 h"),
         (MAGNIFIC, [PNG, WEBP], "sent as base64"),
     ],
 )

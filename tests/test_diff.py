@@ -282,7 +282,7 @@ UPLOAD = Upload(route=MAGNIFIC.submit, answer=Text(), formats=["png"], field="fi
         (Slots(["one", "two"], Base64(["png"])), [PNG], "sent as base64; at most 2"),
         (At("here", Only(Hosted())), [URL], "sent as an address; at most 1"),
         (Each(Base64(["png"])), [URL, PNG], "1 fetched first, then sent as base64; 2 sent as base64"),
-        (Each(Hosted()), [PNG], "uploaded first, its address lives 72 h"),
+        (Each(Hosted()), [PNG], "uploaded first, the address lives 72 h"),
     ],
 )
 def test_references_are_told_with_how_they_travel_and_how_many_may(

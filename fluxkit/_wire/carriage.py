@@ -151,7 +151,7 @@ def _way(carried: Reference | Pending, upload: Upload | None) -> str:
     if carried.fetched:
         return "fetched first, then sent as base64"
     life = upload and upload.life
-    lives = f"its address lives {life / 3600:g} h" if life else "how long its address lives is not known"
+    lives = f"the address lives {life / 3600:g} h" if life else "how long the address lives is not known"
     return f"uploaded first, {lives}"
 
 
