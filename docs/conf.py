@@ -26,7 +26,7 @@ release = version = fluxkit.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+include_patterns = ["docs/**.md", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "examples/**/README.md"]
 exclude_patterns = [".*", "build", "dist", "benchmarks", "fluxkit", "mockserver", "providers", "scripts", "tests"]
 
 # What stands beside the pages, in the order of the menu. It is added to the front page when the site is built: a code
@@ -48,7 +48,7 @@ MENU = {
         "/docs/reference/api",
     ],
     "Why": ["Explanation </docs/explanation>", "/ARCHITECTURE"],
-    "Project": ["Read me </README>", "/CHANGELOG"],
+    "Project": ["Read me </README>", "An app </examples/gallery/README>", "/CHANGELOG"],
 }
 
 myst_heading_anchors = 3
