@@ -14,7 +14,7 @@ from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
-from ._service import address_of, check, hosts_of, mock_for, named, place_of, seconds_of, secret_for
+from ._service import address_of, check, hosting_of, hosts_of, mock_for, named, place_of, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
@@ -128,8 +128,6 @@ class Binding:
         return self._planned(requested(request, fields, self._defaults))
 
     def _planned(self, request: Request) -> "Plan":
-        from ._plugins import installed
-        from ._wire.carriage import nobody
         from ._wire.plan import make_plan
 
         return make_plan(
@@ -141,7 +139,7 @@ class Binding:
             unsupported=self._unsupported,
             price=self._price,
             mocked=self.mocked,
-            hosting=nobody if self.mocked else installed().hosts_images,
+            hosting=hosting_of(self._mock),
             allow_hosts=self._allow_hosts,
         )
 
@@ -232,6 +230,7 @@ def plan_of(
     *,
     to: str | Path | None = None,
     base_url: str | None = None,
+    mock: "bool | Mock" = False,
     fit: "Fit" = "close",
     unsupported: "Unwanted | None" = None,
     defaults: Mapping[str, Any] | None = None,
@@ -240,21 +239,21 @@ def plan_of(
     allow_hosts: Iterable[str] = (),
 ) -> "Plan":
     """What ``Client(provider).generate(request, to=to)`` would send. Nothing is sent, so it needs no key."""
-    from ._plugins import installed
     from ._wire.plan import make_plan
 
     found, row = named(provider)
-    if base_url is not None:
-        base_url, _ = address_of(base_url, insecure_http=insecure_http)
+    service = mock_for(found, mock)
+    place, _ = address_of(place_of(found, base_url, None, service), insecure_http=insecure_http)
     return make_plan(
         found,
         row.name,
         asked(request, {}, defaults_of(defaults), row, to),
-        base_url=base_url,
+        base_url=place,
         fit=fit,
         unsupported=unsupported,
         price=price,
-        hosting=installed().hosts_images,
+        mocked=service is not None,
+        hosting=hosting_of(service),
         allow_hosts=hosts_of(allow_hosts),
     )
 
