@@ -362,6 +362,13 @@ def test_a_time_is_said_in_the_unit_in_which_one_says_it(seconds: float | None, 
     assert expected == row(differing(Request("a"), (provider, "flux-2-pro"), MODELS[0]), "link life").a
 
 
+def test_the_format_that_comes_unasked_is_the_one_that_the_service_says_it_takes_then() -> None:
+    diff = fluxkit.diff("a fox", "magnific:flux-2-turbo", FLEX)
+    assert ("png", "png", Change.SAME) == attrs.astuple(row(diff, "format"))[1:4]
+    asked = fluxkit.diff(Request("a fox", output_format="jpeg"), "magnific:flux-2-turbo", FLEX)
+    assert ("jpeg", "png") == attrs.astuple(row(asked, "format"))[1:3]
+
+
 def test_profiles_are_compared_with_what_they_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
