@@ -79,6 +79,7 @@ class Binding:
             SettingsError: The provider, the model, the key or another setting is missing or wrong.
             PluginError: The provider's plugin cannot be used.
         """
+        from ._wire.draft import FITS
         from ._wire.plan import wishes_to_drop
         from ._wire.price import stated_price
 
@@ -92,6 +93,7 @@ class Binding:
         self._secret = secret_for(self.provider, key, self._mock)
         self._price = stated_price(price, self.provider.named(self.model))
         wishes_to_drop(unsupported)
+        check("fit", fit, fit in FITS, ", ".join(FITS))
         self._fit, self._unsupported = fit, dict(unsupported) if isinstance(unsupported, Mapping) else unsupported
         self._defaults = defaults_of(defaults)
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
