@@ -14,7 +14,7 @@ from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
-from ._service import address_of, check, hosts_of, mock_for, named, place_of, seconds_of, secret_for
+from ._service import address_of, check, hosting_of, hosts_of, mock_for, named, place_of, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Binding:
             SettingsError: The provider, the model, the key or another setting is missing or wrong.
             PluginError: The provider's plugin cannot be used.
         """
+        from ._wire.draft import FITS
         from ._wire.plan import wishes_to_drop
         from ._wire.price import stated_price
 
@@ -92,6 +93,7 @@ class Binding:
         self._secret = secret_for(self.provider, key, self._mock)
         self._price = stated_price(price, self.provider.named(self.model))
         wishes_to_drop(unsupported)
+        check("fit", fit, fit in FITS, ", ".join(FITS))
         self._fit, self._unsupported = fit, dict(unsupported) if isinstance(unsupported, Mapping) else unsupported
         self._defaults = defaults_of(defaults)
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
@@ -128,8 +130,6 @@ class Binding:
         return self._planned(requested(request, fields, self._defaults))
 
     def _planned(self, request: Request) -> "Plan":
-        from ._plugins import installed
-        from ._wire.carriage import nobody
         from ._wire.plan import make_plan
 
         return make_plan(
@@ -141,7 +141,7 @@ class Binding:
             unsupported=self._unsupported,
             price=self._price,
             mocked=self.mocked,
-            hosting=nobody if self.mocked else installed().hosts_images,
+            hosting=hosting_of(self._mock),
             allow_hosts=self._allow_hosts,
         )
 
@@ -232,6 +232,7 @@ def plan_of(
     *,
     to: str | Path | None = None,
     base_url: str | None = None,
+    mock: "bool | Mock" = False,
     fit: "Fit" = "close",
     unsupported: "Unwanted | None" = None,
     defaults: Mapping[str, Any] | None = None,
@@ -240,21 +241,21 @@ def plan_of(
     allow_hosts: Iterable[str] = (),
 ) -> "Plan":
     """What ``Client(provider).generate(request, to=to)`` would send. Nothing is sent, so it needs no key."""
-    from ._plugins import installed
     from ._wire.plan import make_plan
 
     found, row = named(provider)
-    if base_url is not None:
-        base_url, _ = address_of(base_url, insecure_http=insecure_http)
+    service = mock_for(found, mock)
+    place, _ = address_of(place_of(found, base_url, None, service), insecure_http=insecure_http)
     return make_plan(
         found,
         row.name,
         asked(request, {}, defaults_of(defaults), row, to),
-        base_url=base_url,
+        base_url=place,
         fit=fit,
         unsupported=unsupported,
         price=price,
-        hosting=installed().hosts_images,
+        mocked=service is not None,
+        hosting=hosting_of(service),
         allow_hosts=hosts_of(allow_hosts),
     )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._asked import requested
 from ._contract.request import Request
-from ._service import hosts_of, named
+from ._service import hosting_of, hosts_of, mock_for, named, place_of
 from .errors import SettingsError
 
 if TYPE_CHECKING:
@@ -39,25 +39,28 @@ def diff(
     """
     from ._wire.compare import compare
 
-    given = {"fit": fit, "unsupported": unsupported, "allow_hosts": allow_hosts}
-    said = {name: value for name, value in given.items() if value is not None}
+    said: dict[str, Any] = {"fit": fit, "unsupported": unsupported}
+    if allow_hosts is not None:
+        said["allow_hosts"] = hosts_of(allow_hosts)  # both sides look at it, and it may be used up by the first
     (before, price), (after, other) = (_side(name, request, said) for name in (a, b))
     return compare(before, after, (price, other))
 
 
 def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[Draft, Stated | None]":
     """What becomes of the request on the model or profile that *name* stands for, and the price that is stated."""
-    from ._plugins import installed
     from ._wire.carriage import Ways
     from ._wire.plan import attempt
     from ._wire.price import stated_price
 
-    facts: dict[str, Any] = {"provider": name} if not isinstance(name, str) or ":" in name else _profile(name)
-    facts |= said
+    said = {setting: value for setting, value in said.items() if value is not None}
+    is_profile = isinstance(name, str) and ":" not in name
+    facts: dict[str, Any] = _profile(name, said) if is_profile else {"provider": name, **said}
     provider, row = named(facts["provider"])
     wanted = requested(request, {}, facts.get("defaults"))
+    mock = mock_for(provider, facts.get("mock", False))
+    place = place_of(provider, facts.get("base_url"), None, mock)
     hosts = hosts_of(facts.get("allow_hosts", ()))
-    ways = Ways.of(provider.base_url, provider.upload, hosting=installed().hosts_images, allow_hosts=hosts)
+    ways = Ways.of(place, provider.upload, hosting=hosting_of(mock), allow_hosts=hosts)
     draft = attempt(
         provider,
         row.name,
@@ -69,12 +72,15 @@ def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[
     return draft, stated_price(facts.get("price"), provider.named(row.name))
 
 
-def _profile(name: str) -> dict[str, Any]:
-    """What a profile says, by the arguments of a client; no key is read. A provider's name alone is no model's."""
+def _profile(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a profile says, below what is *said* here, by the arguments of a client; no key is read.
+
+    A provider's name alone is no model's.
+    """
     import os
 
     from ._plugins import installed
-    from ._settings.arguments import client_arguments, refuse, working_directory
+    from ._settings.arguments import client_arguments, refuse, spoken, working_directory
     from ._settings.found import find_settings, unknown
     from ._settings.profile import choose
     from ._settings.source import Level, Setting, Source
@@ -83,11 +89,12 @@ def _profile(name: str) -> dict[str, Any]:
     refuse(tuple(map(SettingsError, settings.problems)))
     if name not in settings.profiles:
         if name in installed().names:
-            return {"provider": name}
+            return {"provider": name, **said}
         raise SettingsError(
             f'What is compared {unknown("profile", name, settings.profiles)} A model is named "provider:model".'
         )
     chosen = Setting(name, Source(Level.ARGUMENT, "the name to compare"))
-    found = choose(settings, os.environ, profile=chosen)
+    stack, _ = spoken(said, lambda argument: Source(Level.ARGUMENT, f"the argument {argument}"))
+    found = choose(settings, os.environ, profile=chosen, given=[stack])
     refuse(found.problems)
     return client_arguments(found, os.environ, keyless=True)

@@ -1,7 +1,7 @@
 """Which service a client speaks to: its declaration, its address, its key, its mock. Everything is checked here."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ._contract.report import shorten
@@ -63,6 +63,14 @@ def mock_for(provider: "Provider", mock: "bool | Mock") -> "Mock | None":
     from ._mock import mock_of
 
     return mock_of([provider])
+
+
+def hosting_of(mock: "Mock | None") -> "Callable[[], bool]":
+    """What tells whether plugins host images. None does while a mock answers: nothing leaves the machine then."""
+    from ._plugins import installed
+    from ._wire.carriage import nobody
+
+    return installed().hosts_images if mock is None else nobody
 
 
 def secret_for(provider: "Provider", key: str | None, mock: "Mock | None") -> "Secret":

@@ -996,6 +996,11 @@ def test_diff_says_what_no_setting_can_mend() -> None:
     assert "try: " not in done.stdout
 
 
+def test_diff_says_in_whose_file_a_private_host_is_allowed() -> None:
+    *_, last = run("diff", FLEX, KLEIN, "a fox", "--reference", "http://10.0.0.5/a.png").stdout.splitlines()
+    assert 'or in a profile of your own file: allow_hosts = ["10.0.0.5"]' == last
+
+
 def test_diff_in_json_is_one_document_with_the_options_that_help() -> None:
     done = run("diff", KLEIN, FLEX, "a fox", "--seed", "7", "--json")
     document = json.loads(done.stdout)

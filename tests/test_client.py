@@ -136,6 +136,11 @@ def test_a_wrong_request_is_named_and_nothing_is_sent(wrong: str, method: str, m
     assert (kind, field, Charged.NO, 0) == (type(error), error.field, error.charged, len(mock.exchanges))
 
 
+def test_a_fit_is_checked_before_anything_is_asked_for() -> None:
+    with pytest.raises(SettingsError, match=r"fit is 'loose'. Allowed: close, exact, nearest"):
+        Client(KLEIN, mock=True, fit="loose")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("how", "named"),
     [

@@ -362,6 +362,13 @@ def test_a_time_is_said_in_the_unit_in_which_one_says_it(seconds: float | None, 
     assert expected == row(differing(Request("a"), (provider, "flux-2-pro"), MODELS[0]), "link life").a
 
 
+def test_the_format_that_comes_unasked_is_the_one_that_the_service_says_it_takes_then() -> None:
+    diff = fluxkit.diff("a fox", "magnific:flux-2-turbo", FLEX)
+    assert ("png", "png", Change.SAME) == attrs.astuple(row(diff, "format"))[1:4]
+    asked = fluxkit.diff(Request("a fox", output_format="jpeg"), "magnific:flux-2-turbo", FLEX)
+    assert ("jpeg", "png") == attrs.astuple(row(asked, "format"))[1:3]
+
+
 def test_profiles_are_compared_with_what_they_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
@@ -384,6 +391,52 @@ def test_profiles_are_compared_with_what_they_set(tmp_path: Path, monkeypatch: p
     assert not fluxkit.diff(Request("a fox", seed=7), KLEIN, "draft", unsupported="refuse").switchable
     with pytest.raises(SettingsError, match=r"'heroo'.* perhaps meant as 'hero'"):
         fluxkit.diff("a fox", "heroo", FLEX)
+
+
+def test_an_argument_is_said_beside_a_profile_and_takes_nothing_else_of_it_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    (tmp_path / "fluxkit.toml").write_text(f"""
+        [profiles.draft]
+        provider = "{FLEX}"
+        unsupported = {{ enhance_prompt = "drop" }}
+    """)
+    request = Request("a fox", seed=7, enhance_prompt=True)
+    diff = fluxkit.diff(request, KLEIN, "draft", unsupported={"seed": "drop"})
+    assert [Change.DROPPED, True] == [row(diff, "seed").change, diff.switchable]
+    assert () == diff.b.refused
+
+
+def test_hosts_that_are_given_once_hold_for_both_sides() -> None:
+    request = Request("a fox", references=["http://10.0.0.5/a.png"])
+    diff = fluxkit.diff(request, KLEIN, KLEIN, allow_hosts=iter(["10.0.0.5"]))
+    assert ((), ()) == (diff.a.refused, diff.b.refused)
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        ("mock = true", "http://127.0.0.1/a.png"),
+        ('base_url = "http://127.0.0.1:4010/magnific"', "http://127.0.0.1:4010/a.png"),
+    ],
+)
+def test_a_profile_is_compared_where_it_is(
+    line: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    (tmp_path / "fluxkit.toml").write_text(f'[profiles.near]\nprovider = "{KLEIN}"\n{line}\n')
+    request = Request("a fox", references=[url])
+    assert () == fluxkit.diff(request, KLEIN, "near").b.refused
+    assert ("references",) == fluxkit.diff(request, "near", KLEIN).b.refused
+
+
+def test_a_model_is_compared_where_the_environment_says_that_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLUXKIT_MAGNIFIC_BASE_URL", "http://127.0.0.1:4010/magnific")
+    diff = fluxkit.diff(Request("a fox", references=["http://127.0.0.1:4010/a.png"]), FLEX, KLEIN)
+    assert () == diff.b.refused
 
 
 @pytest.mark.parametrize("names", [(KLEIN, "apimart"), ("nobody:x", KLEIN), (KLEIN, "magnific:x"), (None, KLEIN)])

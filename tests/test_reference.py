@@ -142,6 +142,21 @@ def test_what_is_wrong_with_a_file_is_said() -> None:
     assert refused("a" * 300).endswith("which cannot be read: File name too long")
 
 
+@pytest.mark.parametrize(
+    "mistyped",
+    [
+        "https://user:s3cret@images.example/a b",
+        "https://images.example/a b.png?signature=s3cret",
+        "HTTPS://user:s3cret@images.example/x.png",
+        "http://user:s3cret@images.example:99999/x.png",
+    ],
+)
+def test_an_address_that_is_taken_for_a_file_does_not_show_its_secrets(mistyped: str) -> None:
+    with pytest.raises(ReferenceUnusable, match=r"there is no such file; an address begins with") as caught:
+        Request("a", references=[mistyped])
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: Any, **__: Any) -> Any:
         raise PermissionError(13, "Permission denied")

@@ -435,6 +435,18 @@ def test_hosts_are_a_list_of_the_user_alone(place: Path) -> None:
     assert {"allow_hosts": ("images.internal",)}.items() <= arguments_of("hero").items()
     (place / "user.toml").write_text(f'{HERO}allow_hosts = "images.internal"')
     assert "profiles.hero.allow_hosts is 'images.internal'" in refusal("hero")
+    (place / "user.toml").write_text(f'{HERO}allow_hosts = ["images.internal:8080"]')
+    assert "profiles.hero.allow_hosts holds 'images.internal:8080'" in refusal("hero")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/a.png", "http://[fd00::1]:8080/a.png", "https://images.local/a"])
+def test_the_line_that_would_let_a_private_host_pass_is_one_of_the_users_file(url: str, place: Path) -> None:
+    request = fluxkit.Request("a fox", references=[url])
+    with pytest.raises(fluxkit.Unsupported, match="in the user's own file: allow_hosts") as caught:
+        fluxkit.Client("magnific:flux-2-klein", key="k").plan(request)
+    (place / "user.toml").write_text(HERO + str(caught.value.setting))
+    client = fluxkit.Client.from_settings("hero", provider="magnific:flux-2-klein", key="k")
+    assert (request,) == (client.plan(request).request,)
 
 
 def test_all_that_is_wrong_is_counted() -> None:

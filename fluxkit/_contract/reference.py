@@ -161,7 +161,7 @@ def _checked(content: bytes) -> bytes:
 
 def _look(path: str) -> tuple[tuple[int, ...], str]:
     """The stamp and the format of the image in a file."""
-    shown = shorten(path)
+    shown = shown_address(path) if ":/" in path else shorten(path)  # a mistyped address may hold a password, too
     try:
         file, found = open_file(path)
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from typing import Any
 from .._asked import DEFAULTABLE, RIVALS, defaults_of
 from .._contract.report import shorten
 from .._contract.size import RESOLUTIONS
-from .._service import address_of, seconds_of
+from .._service import address_of, hosts_of, seconds_of
 from .._wire.draft import FITS, WISHES
 from .._wire.link import read_link
 from ..errors import SettingsError
@@ -24,7 +24,6 @@ IN_DEFAULTS = tuple(field for field in DEFAULTABLE if field != "webhook_url")
 EVERY = "*"
 
 _MONEY = re.compile(r"[0-9]+(?:\.[0-9]+)? [A-Z]{3}")
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 
 #: What the entries of ``timeouts`` are called as arguments of a client.
 TIMES: Mapping[str, str] = {"total": "timeout", "call": "patience"}
@@ -73,8 +72,9 @@ def money() -> Form:
 
 def hosts(name: str, value: Any) -> Entries:
     """A list of host names, which is one value: the strongest list replaces the others."""
-    if not isinstance(value, list) or not all(isinstance(each, str) and _HOST.fullmatch(each) for each in value):
+    if not isinstance(value, list):
         raise wrong(name, value, 'a list of host names, ["images.example"]')
+    hosts_of(value)
     return {(name,): tuple(value)}
 
 

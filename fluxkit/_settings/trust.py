@@ -17,22 +17,25 @@ if TYPE_CHECKING:
 _CALLER = (Level.OPTION, Level.ARGUMENT)
 
 
-def hindrances(profile: "Profile", environ: Mapping[str, str]) -> Iterator[FluxError]:
-    """Why no client can be made of a profile that is in order: an address, a key that is missing or would go astray."""
+def hindrances(profile: "Profile", environ: Mapping[str, str], *, keyless: bool = False) -> Iterator[FluxError]:
+    """Why no client can be made of a profile that is in order: an address, a key that is missing or would go astray.
+
+    If *keyless*, that a key is missing is no reason.
+    """
     if profile.declared is None:
         return
-    for text in _hindrances(profile, environ):
+    for text in _hindrances(profile, environ, keyless=keyless):
         yield SettingsError(text, provider=profile.provider, model=profile.model)
 
 
-def _hindrances(profile: "Profile", environ: Mapping[str, str]) -> Iterator[str]:
+def _hindrances(profile: "Profile", environ: Mapping[str, str], *, keyless: bool) -> Iterator[str]:
     if not profile.mocked:
-        reasons = list(_misplaced(profile)) or list(refusals(profile)) or list(_missing(profile, environ))
-        yield from reasons
+        reasons = list(_misplaced(profile)) or list(refusals(profile))
+        yield from reasons or (() if keyless else _missing(profile, environ))
     secret = profile.setting("webhook_secret")
     if secret is not None:
         yield from _borrowed(profile, secret, "webhook_secret")
-        yield from _unset(secret, "webhook_secret", environ)
+        yield from () if keyless else _unset(secret, "webhook_secret", environ)
 
 
 def _misplaced(profile: "Profile") -> Iterator[str]:

@@ -199,7 +199,9 @@ def _scaled(a: Draft, b: Draft) -> str:
 def _format(draft: Draft) -> str | None:
     """The format of the image: the one asked for, or the one that the service delivers of itself."""
     verdict = draft.verdicts.get("output_format")
-    return verdict.sent if verdict is not None and verdict.outcome is Outcome.AS_ASKED else draft.row.delivers
+    if verdict is not None and verdict.outcome is Outcome.AS_ASKED:
+        return str(verdict.sent)
+    return draft.row.delivers or _default(draft, "output_format")
 
 
 def _text(price: Amount | None) -> str | None:

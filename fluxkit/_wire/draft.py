@@ -254,7 +254,7 @@ def _shown(field: str, value: Any) -> str:
 def _effect(setting: str, it: str) -> str:
     """What a setting does, for the sentence that offers it."""
     if setting.startswith("allow_hosts"):
-        return "let that host pass"
+        return "let that host pass, in the user's own file"
     return "take the nearest" if setting.startswith("fit") else f"send the request without {it}"
 
 

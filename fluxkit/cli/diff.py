@@ -69,6 +69,8 @@ def diff(*, a: str, b: str, as_json: bool, **given: Any) -> Code:
 def _ways_out(found: "Diff", options: str) -> list[str]:
     """What would let the request through: options, the same as lines of a profile, and what no setting can mend."""
     lines = [f"try: {options}"] if options else []
-    lines += [f"or in a profile: {setting}" for setting in found.b.settings]
+    for setting in found.b.settings:  # which private hosts are met, no project's file says
+        where = "a profile of your own file" if setting.startswith("allow_hosts") else "a profile"
+        lines.append(f"or in {where}: {setting}")
     reasons = [printable(f"{row.field} is {row.b}") for row in found.rows if row.field in found.b.firm]
     return [*lines, *(f"no setting helps: {reason}" for reason in reasons)]

@@ -13,7 +13,7 @@ import click
 from .._contract.report import Outcome
 from ..errors import DeliveryWarning, SettingsError
 from .help import Command
-from .options import SECTIONS, delivery_options, request_of, request_options
+from .options import SECTIONS, check_together, delivery_options, request_of, request_options
 from .output import Code, code_of, lines_of, put, put_document, say
 from .profile import profile_of
 from .watch import Watch, accounted, telling
@@ -43,10 +43,7 @@ def generate(**given: Any) -> int:
     from .._client import Client
     from .._settings.arguments import usable
 
-    if given["offline"] and given["base_url"]:
-        raise click.UsageError("--offline and --base-url exclude each other: a mock in this process has no address")
-    if given["output"] and not given["fetch"]:
-        raise click.UsageError("--output and --no-fetch exclude each other: nothing would be written")
+    check_together(**given)
     request = request_of(given)
     to = writable(given["output"] or ".") if given["fetch"] else None
     watch = Watch(request.n, fetch=given["fetch"])

@@ -154,7 +154,10 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 help="A file or a directory; without it the current one. A name without suffix gets the true one.",
             ),
             click.option(
-                "--fetch/--no-fetch", default=True, help="Fetch the images, or print their links only.", **hide
+                "--fetch/--no-fetch",
+                default=True,
+                help="Fetch the images, or print their links only.",
+                hidden=idle,
             ),
             click.option(
                 "--timeout",
@@ -168,7 +171,6 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 "--offline/--no-offline",
                 default=None,
                 help="Ask a mock in this process (no key, no network, no bill), or the service.",
-                **hide,
             ),
             click.option(
                 "--key-file",
@@ -180,6 +182,14 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
             click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
         )
     )
+
+
+def check_together(*, output: str | None, fetch: bool, offline: bool | None, base_url: str | None, **_: Any) -> None:
+    """Refuses options of delivery that exclude each other."""
+    if offline and base_url:
+        raise click.UsageError("--offline and --base-url exclude each other: a mock in this process has no address")
+    if output and not fetch:
+        raise click.UsageError("--output and --no-fetch exclude each other: nothing would be written")
 
 
 def request_of(given: Mapping[str, Any]) -> "Request":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help import Command
-from .options import SECTIONS, delivery_options, request_of, request_options
+from .options import SECTIONS, check_together, delivery_options, request_of, request_options
 from .output import put, put_document
 from .profile import profile_of
 
@@ -41,15 +41,16 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     from .._binding import plan_of
     from .._client import Client
     from .._settings.arguments import client_arguments, not_kept, refuse
+    from .._settings.trust import hindrances
     from .._wire.exchange import addressing
 
+    check_together(output=output, **given)
+    request = request_of(given)
     profile = profile_of(given)
-    refuse((*profile.problems, *not_kept(profile, Client)))
+    refuse((*profile.problems, *hindrances(profile, {}, keyless=True), *not_kept(profile, Client)))
     taken = inspect.signature(plan_of).parameters
     settings = client_arguments(profile, {}, keyless=True)
-    made = plan_of(
-        request=request_of(given), to=output, **{name: each for name, each in settings.items() if name in taken}
-    )
+    made = plan_of(request=request, to=output, **{name: each for name, each in settings.items() if name in taken})
     method, (url, headers) = made.provider.submit.method, addressing(made, 0)
     if as_json:
         put_document(_document(made, {"method": method, "url": url, "headers": headers}))
