@@ -43,6 +43,7 @@ from .errors import (
     Unreachable,
     Unsupported,
     Vanished,
+    WebhookUnusable,
 )
 
 if TYPE_CHECKING:
@@ -83,15 +84,20 @@ __all__ = [
     "Unsupported",
     "Vanished",
     "Verdict",
+    "WebhookUnusable",
     "__version__",
     "hookimpl",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """``hookimpl`` marks a plugin's hook; only plugins need it, so it is loaded when it is asked for."""
+    """What few programs need is loaded when it is asked for: ``hookimpl``, for plugins, and the door ``webhooks``."""
     if name == "hookimpl":
         from ._plugins import hookimpl
 
         return hookimpl
+    if name == "webhooks":
+        import importlib
+
+        return importlib.import_module(".webhooks", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

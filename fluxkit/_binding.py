@@ -18,8 +18,9 @@ from ._service import address_of, check, mock_for, named, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
-    from ._engine.drive import Listener
+    from ._engine.drive import Listener, Notes
     from ._engine.flows import Manner
+    from ._engine.mailbox import Mailbox
     from ._engine.place import Place
     from ._mock import Mock
     from ._wire.declaration import Model
@@ -46,6 +47,7 @@ class Binding:
         patience: float = 60.0,
         spool: str | Path | None = None,
         proxy: str | None = None,
+        webhook_secret: str | None = None,
         listener: "Listener | None" = None,
     ) -> None:
         """Binds the client to one model of one provider.
@@ -64,6 +66,8 @@ class Binding:
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
                 mocked images one that is gone when the process ends.
             proxy: The address of a proxy; without it, what the environment says.
+            webhook_secret: What the service signs its webhooks with, for ``fluxkit.webhooks.receiver``; a mock brings
+                its own.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
         Raises:
@@ -85,6 +89,8 @@ class Binding:
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
+        check("webhook_secret", webhook_secret and "<not shown>", isinstance(webhook_secret, str), "text")
+        self._webhook_secret = getattr(self._mock, "webhook_secret", webhook_secret)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.provider.name}:{self.model}, {self.base_url}, mocked={self.mocked})"
@@ -152,6 +158,19 @@ class Binding:
                 task=task,
             )
         return attrs.evolve(task, mocked=self.mocked)  # this client knows, and a stranger's task may say anything
+
+    @functools.cached_property
+    def _notes(self) -> "Notes":
+        from ._engine.drive import Notes
+
+        return Notes(self._listener)
+
+    @functools.cached_property
+    def _mailbox(self) -> "Mailbox":
+        """Where a receiver leaves what it is sent, for those who wait."""
+        from ._engine.mailbox import Mailbox
+
+        return Mailbox()
 
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):

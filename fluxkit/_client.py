@@ -24,13 +24,13 @@ class Client(Binding):
 
     @functools.cached_property
     def _driver(self) -> "Driver":
-        from ._engine.drive import Driver, Notes, SystemClock
+        from ._engine.drive import Driver, SystemClock
         from ._engine.transport import Transport
 
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.transport()
         transport = Transport(secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local)
-        return Driver(transport, clock, Notes(self._listener))
+        return Driver(transport, clock, self._notes, self._mailbox)
 
     def generate(
         self,
@@ -94,7 +94,7 @@ class AsyncClient(Binding):
 
     @functools.cached_property
     def _driver(self) -> "AsyncDriver":
-        from ._engine.drive import AsyncDriver, Notes, SystemClock
+        from ._engine.drive import AsyncDriver, SystemClock
         from ._engine.transport import AsyncTransport
 
         clock = SystemClock() if self._mock is None else self._mock.clock
@@ -102,7 +102,7 @@ class AsyncClient(Binding):
         transport = AsyncTransport(
             secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local
         )
-        return AsyncDriver(transport, clock, Notes(self._listener))
+        return AsyncDriver(transport, clock, self._notes, self._mailbox)
 
     async def generate(
         self,

@@ -369,6 +369,7 @@ EXPECTED = {
     "Vanished": 5,
     "Overdue": 6,
     "DownloadError": 7,
+    "WebhookUnusable": 1,
     "ContractError": 7,
 }
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -13,7 +13,10 @@ import anyio.lowlevel
 import attrs
 
 from ..errors import Unreachable
-from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
+from .claims import Claims
+from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait, Woken
+from .event import Event
+from .mailbox import Bell, Mailbox
 
 R = TypeVar("R")
 
@@ -38,6 +41,14 @@ class Clock(Protocol):
         """Sleeps for so long, on asyncio or trio."""
         ...
 
+    def hear(self, bell: Bell, seconds: float, /) -> None:
+        """Blocks for so long, or until the bell rings."""
+        ...
+
+    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
+        """Sleeps for so long, or until the bell rings."""
+        ...
+
 
 class SystemClock:
     """The clock on the wall as it was at first, going on evenly: nobody who sets the wall clock moves a deadline."""
@@ -53,6 +64,12 @@ class SystemClock:
 
     async def sleep_async(self, seconds: float, /) -> None:
         await anyio.sleep(max(0.0, seconds))
+
+    def hear(self, bell: Bell, seconds: float, /) -> None:
+        bell.wait(seconds)
+
+    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
+        await bell.wait_async(seconds)
 
 
 class Transport(Protocol):
@@ -84,6 +101,7 @@ class Notes:
     listener: Listener | None = None
     kept: deque[Note] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES))
     _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
+    _claims: Claims = attrs.field(factory=Claims, init=False)
 
     def take(self, note: Note) -> str:
         """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
@@ -94,7 +112,14 @@ class Notes:
                 self.listener(note)
             except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
                 _log.exception("A listener of fluxkit failed")
+        if (settled := self._claims.noted(row, note)) is not None:
+            self.take(settled)
         return row
+
+    def settle(self, event: Event) -> None:
+        """Notes which submit of unknown fate an event belongs to, if its address held the token of one."""
+        if (settled := self._claims.claimed(event)) is not None:
+            self.take(settled)
 
 
 def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
@@ -109,6 +134,11 @@ def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
                 path.unlink()
             return None
     raise TypeError(f"no driver knows the effect {effect!r}")
+
+
+def _woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
+    """How a wait for *tasks* has ended: what of them has come is handed out only to those who are still there."""
+    return Woken(now, *(mailbox.take(tasks, now) or ()))
 
 
 def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes) -> None:
@@ -130,6 +160,7 @@ class Driver:
     transport: Transport
     clock: Clock
     notes: Notes
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
 
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
@@ -163,9 +194,13 @@ class Driver:
                 return self.transport.fetch(effect)
             case Keep():
                 return self.transport.keep(effect)
+            case Wait(seconds, tasks) if tasks and self.mailbox.attended:
+                with self.mailbox.listening(tasks, self.clock.now()) as bell:
+                    self.clock.hear(bell, seconds)
+                    return _woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 self.clock.sleep(seconds)
-                return self.clock.now()
+                return Woken(self.clock.now())
         return _at_once(effect, self.clock, self.notes)
 
 
@@ -176,6 +211,7 @@ class AsyncDriver:
     transport: AsyncTransport
     clock: Clock
     notes: Notes
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
 
     async def run(self, flow: Flow[R]) -> R:
         """What the flow returns; a cancellation closes the flow and passes on.
@@ -207,9 +243,13 @@ class AsyncDriver:
                 return await self.transport.fetch(effect)
             case Keep():
                 return await self.transport.keep(effect)
+            case Wait(seconds, tasks) if tasks and self.mailbox.attended:
+                with self.mailbox.listening(tasks, self.clock.now()) as bell:
+                    await self.clock.hear_async(bell, seconds)
+                    return _woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
-                return self.clock.now()
+                return Woken(self.clock.now())
         return _at_once(effect, self.clock, self.notes)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:

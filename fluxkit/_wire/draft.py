@@ -140,6 +140,10 @@ class Draft:
             return
         for field, value in asked.items():
             self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value)
+        webhook = self.provider.webhook
+        if "webhook_url" in asked and webhook is not None and webhook.suffix:
+            address, note = self.request.webhook_url, f"the service adds {webhook.suffix} to it"
+            self.verdicts["webhook_url"] = Verdict("webhook_url", Outcome.AS_ASKED, address, address, note)
         if "seed" in asked and self.request.n > 1:
             seeds = tuple(values["seed"] for values in self.values)
             note = f"{seeds[0]} to {seeds[-1]}, one for each image"
@@ -152,12 +156,8 @@ class Draft:
         self.values, self.documents = (values,) * count, (document,) * count
         if "seed" in values and count > 1:
             codec = self.codecs["seed"]
-            alone = Form({"seed": codec})
             self.values = tuple({**values, "seed": seed} for seed in _seeds(codec, values["seed"], count))
-            steps = _steps(self.row.request)
-            self.documents = tuple(
-                merge(document, plant(steps, alone.write({"seed": each["seed"]}))) for each in self.values
-            )
+            self.documents = tuple(restated(self.row, document, "seed", each["seed"]) for each in self.values)
 
     def _judge_unfit(self, problem: Problem) -> None:
         field, allowed = problem.field, self.codecs[problem.field].allowed
@@ -224,6 +224,12 @@ def _seeds(codec: Codec, first: int, count: int) -> Iterator[int]:
             yield seed
         else:
             yield inner.first + (seed - inner.first) % (inner.last - inner.first + 1)
+
+
+def restated(row: Model, document: Json, field: str, value: Any) -> Json:
+    """The document of a request to the model *row* in which one field has another value."""
+    alone = Form({field: row.form.get(field)})
+    return merge(document, plant(_steps(row.request), alone.write({field: value})))
 
 
 def _steps(codec: Any) -> Path:

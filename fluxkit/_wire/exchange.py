@@ -24,9 +24,11 @@ from ..errors import (
     Unauthorized,
 )
 from .declaration import USUAL, Provider, Refusal, Route
+from .draft import restated
 from .json import HEADERS, QUERY, Json, Unfit
 from .plan import Plan
 from .scalars import Codec
+from .token import with_token
 
 #: What is read of an image that an answer names. What else it says of the image, the file itself says better.
 PICTURE = tuple(field.name for field in attrs.fields(Picture))
@@ -92,9 +94,12 @@ def _is_declared(provider: Provider, place: str) -> bool:
     )
 
 
-def submission(plan: Plan, turn: int) -> Outgoing:
-    """The call that buys image number *turn* of the plan."""
+def submission(plan: Plan, turn: int, *, token: str | None = None) -> Outgoing:
+    """The call that buys image number *turn* of the plan, with *token* in the address of its webhook."""
     document = plan.documents[turn]
+    if token is not None:
+        address = with_token(plan.values[turn]["webhook_url"], token)
+        document = restated(plan.model, document, "webhook_url", address)
     url = plan.provider.submit.url(plan.base_url, model=plan.model.path)
     if QUERY in document:
         url = f"{url}?{urlencode(document[QUERY])}"

@@ -22,6 +22,7 @@ from .clock import VirtualClock, WallClock
 from .dialect import Dialect, Refused, dialect_of
 from .faults import Faults
 from .tasks import MockTask, Progression
+from .webhooks import Postman, Report
 
 if TYPE_CHECKING:
     from .transport import AsyncMockTransport, MockTransport
@@ -77,6 +78,7 @@ class MockService:
         clock: VirtualClock | WallClock | None = None,
         spelling: int = 0,
         keys: Sequence[str] = (KEY,),
+        webhook_hosts: Sequence[str] = (),
     ) -> None:
         """A mock of *providers*.
 
@@ -87,6 +89,7 @@ class MockService:
             clock: The mock's time; a virtual clock of its own if none is given.
             spelling: Which of the ways in which a service may say one thing is used, where there are several.
             keys: The keys that are taken; the first is the one for clients.
+            webhook_hosts: Hosts to which a mock on a port posts webhooks, beside this machine.
         """
         self._dialects = {provider.name: dialect_of(provider, spelling) for provider in providers}
         self._seed = seed
@@ -94,6 +97,7 @@ class MockService:
         self._keys = tuple(keys)
         self._clock = VirtualClock() if clock is None else clock
         self._faults = Faults(random.Random(seed))
+        self.webhooks = Postman(self._clock, seed=seed, allow=webhook_hosts)
         self._tasks: dict[str, MockTask] = {}
         self._lock = threading.Lock()
         self.charges: list[Charge] = []
@@ -113,6 +117,11 @@ class MockService:
     def keys(self) -> tuple[str, ...]:
         """The keys that the mock takes."""
         return self._keys
+
+    @property
+    def webhook_secret(self) -> str:
+        """What the mock signs its webhooks with."""
+        return self.webhooks.secret
 
     @property
     def clock(self) -> Any:
@@ -139,6 +148,7 @@ class MockService:
             self._faults.clear()
             self.charges.clear()
             self.exchanges.clear()
+            self.webhooks.clear()
 
     def transport(self) -> "MockTransport":
         """An ``httpx.BaseTransport`` into this mock, without a socket."""
@@ -214,6 +224,8 @@ class MockService:
         )
         self._tasks[task.id] = task
         self.charges.append(Charge(dialect.provider.name, row.name, task.id, now, _cost(task)))
+        if "webhook_url" in values:
+            self.webhooks.accepted(task, dialect.words, self._progression, self._reporting(dialect, task, call))
         if fault == "accepted-then-dropped":
             return Drop()
         # A service that cannot be polled has the image ready when it accepts, and no other has.
@@ -228,6 +240,9 @@ class MockService:
 
     def _tell(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
         task.polls += 1
+        if "webhook_url" in task.values and self._progression is Progression.POLLS:
+            stage, report = self._stage(dialect, task, now), self._reporting(dialect, task, call)
+            self.webhooks.polled(task, dialect.words, stage, now, report)
         answer = self._say("polled", dialect, task, call, now, done=self._is_done(dialect, task, now))
         return attrs.evolve(answer, drip=1.0) if self._faults.strike("poll") == "dripping" else answer
 
@@ -242,10 +257,31 @@ class MockService:
     def _is_done(self, dialect: Dialect, task: MockTask, now: float) -> bool:
         return self._stage(dialect, task, now) == len(dialect.words) - 1
 
-    def _say(self, of: str, dialect: Dialect, task: MockTask, call: Incoming, now: float, *, done: bool) -> Answer:
+    def _reporting(self, dialect: Dialect, task: MockTask, call: Incoming) -> Report:
+        """What writes the webhook of a task at a stage of its life, with links as the call would get them."""
+        call, last = attrs.evolve(call, body=b""), len(dialect.words) - 1
+
+        def report(stage: int, now: float) -> bytes:
+            with self._lock:
+                return self._say("webhook", dialect, task, call, now, done=stage == last, stage=stage).body
+
+        return report
+
+    def _say(
+        self,
+        of: str,
+        dialect: Dialect,
+        task: MockTask,
+        call: Incoming,
+        now: float,
+        *,
+        done: bool,
+        stage: int | None = None,
+    ) -> Answer:
         """What is said of a task now; a link is minted, and may be dead, only where one is said."""
         base_url = self.base_url(dialect.provider.name, call.origin)
-        stage = len(dialect.words) - 1 if done else self._stage(dialect, task, now)
+        if stage is None:
+            stage = len(dialect.words) - 1 if done else self._stage(dialect, task, now)
         cost = _cost(task) if done or of == "accepted" else None
         if not done and (cost is None or "cost" not in dialect.names(of)):
             return dialect.say_briefly(of, stage, id=task.id, base_url=base_url, model=task.model.path)

@@ -25,8 +25,10 @@ from fluxkit.provider import (
     Route,
     Scale,
     Slots,
+    StandardWebhook,
     State,
     Text,
+    Webhook,
     Whole,
     Words,
 )
@@ -143,6 +145,8 @@ MAGNIFIC = Provider(
     ],
     not_found=[Refusal(404, Vanished)],
     link_life=3600.0,  # not documented; about an hour in one log
+    # Three of the vendor's four examples take the secret as it is, the fourth decodes it first.
+    webhook=Webhook(TASK, StandardWebhook(keys=["text", "base64"]), every=True),
     samples="fluxkit_providers:samples/magnific.json",
     source="https://docs.magnific.com/api-reference",
 )

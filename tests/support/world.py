@@ -13,7 +13,7 @@ import attrs
 
 from fluxkit._contract.media import SUFFIXES, format_named
 from fluxkit._contract.request import Request
-from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
+from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait, Woken
 from fluxkit._wire.declaration import Provider
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import FluxError
@@ -133,7 +133,7 @@ class World:
                 return self.time
             case Wait(seconds):
                 self.time += max(0.0, seconds) + self.oversleeps
-                return self.time
+                return Woken(self.time)
             case Note():
                 return str(len(self.of(Note)))
             case Call():
