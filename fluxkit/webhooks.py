@@ -105,6 +105,8 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
     """
     provider, secret = client.provider, client._webhook_secret  # noqa: SLF001 - the door to the client's own parts
     check_secret(webhook_of(provider).signature, secret)
+    from ._engine.drive import keep_note
+
     try:
         from starlette.applications import Starlette
         from starlette.requests import ClientDisconnect
@@ -147,7 +149,8 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
             return Response(status_code=400)
         if not event.replayed:
             try:
-                notes.settle(event)
+                if (settled := mailbox.tokens.settled_by(event)) is not None:
+                    keep_note(settled, notes, mailbox)
             except BaseException:
                 replays.forget(event.delivery, at=now)  # the service sends it again, and then it counts
                 raise

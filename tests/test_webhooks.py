@@ -5,7 +5,7 @@ import logging
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import anyio
@@ -25,10 +25,11 @@ import fluxkit
 import fluxkit.webhooks
 from fluxkit import AsyncClient, Client, State, strategies
 from fluxkit._contract.task import Task
-from fluxkit._engine.claims import MOST_CLAIMS
-from fluxkit._engine.drive import Notes
+from fluxkit._engine.drive import Notes, keep_note
 from fluxkit._engine.effects import Note
 from fluxkit._engine.event import MOST_BODY, MOST_DELIVERIES
+from fluxkit._engine.mailbox import Mailbox
+from fluxkit._engine.tokens import MOST_OPEN
 from fluxkit._wire.exchange import submission
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.token import new_token, read_token, with_token
@@ -269,22 +270,37 @@ def test_a_plan_says_what_the_service_adds_to_the_address() -> None:
 
 # Submits that wait for their id
 
-OUTLINE = Task("magnific", "flux-2-pro", "", MAGNIFIC.base_url, seed=7)
+DRAFT = Task("magnific", "flux-2-pro", "", MAGNIFIC.base_url, seed=7)
 TOKEN = "t" * 22
 
 
-def noted(*steps: Any) -> list[tuple[str, Any]]:
-    """The kinds of notes that come of notes and events, with the task of those that settle something."""
-    notes = Notes()
-    rows: dict[str, str] = {}
+@attrs.frozen(eq=False)
+class Desk:
+    """Where notes are kept and events come in, as in a client."""
+
+    notes: Notes = attrs.field(factory=Notes)
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
+
+    def note(self, kind: str, **entry: Any) -> str:
+        return keep_note(Note(kind, entry), self.notes, self.mailbox)
+
+    def come(self, event: Event) -> None:
+        if (settled := self.mailbox.tokens.settled_by(event)) is not None:
+            keep_note(settled, self.notes, self.mailbox)
+
+
+def settled_ids(*steps: Any) -> list[str]:
+    """The ids of the tasks that notes and events settle."""
+    desk, rows = Desk(), dict[str, str]()
     for step in steps:
-        if isinstance(step, Event):
-            notes.settle(step)
-        elif step[0] == "intent":
-            rows[step[1]] = notes.take(Note("intent", {"token": step[1], "task": OUTLINE}))
-        else:
-            notes.take(Note(step[0], {"row": rows[step[1]]}))
-    return [(note.kind, note.entry["task"].id) for note in notes.kept if note.kind == "settled"]
+        match step:
+            case Event():
+                desk.come(step)
+            case ("intent", token):
+                rows[token] = desk.note("intent", token=token, draft=DRAFT)
+            case (kind, token):
+                desk.note(kind, row=rows[token])
+    return [note.entry["task"].id for note in desk.notes.kept if note.kind == "settled" and "task" in note.entry]
 
 
 def event_with(token: str | None, id: str = ID, **facts: Any) -> Event:
@@ -301,6 +317,7 @@ def event_with(token: str | None, id: str = ID, **facts: Any) -> Event:
         ([("intent", TOKEN), ("unknown", TOKEN), event_with(TOKEN), event_with(TOKEN, "b")], [ID]),
         ([("intent", TOKEN), event_with(TOKEN), ("accepted", TOKEN)], []),
         ([("intent", TOKEN), ("accepted", TOKEN), event_with(TOKEN)], []),
+        ([("intent", TOKEN), ("unknown", TOKEN), ("settled", TOKEN), event_with(TOKEN)], []),  # by hand
         ([("intent", TOKEN), ("refused", TOKEN), event_with(TOKEN)], []),
         ([("intent", TOKEN), ("unknown", TOKEN), event_with("u" * 22), event_with(None)], []),
         ([("intent", TOKEN), ("intent", "u" * 22), ("unknown", "u" * 22), event_with(TOKEN)], []),
@@ -308,34 +325,42 @@ def event_with(token: str | None, id: str = ID, **facts: Any) -> Event:
     ],
 )
 def test_a_token_settles_the_submit_that_it_was_made_for(steps: Any, settled: list[str]) -> None:
-    assert [("settled", each) for each in settled] == noted(*steps)
+    assert settled == settled_ids(*steps)
 
 
 def test_what_is_settled_is_the_whole_task() -> None:
     for event, state in ((event_with(TOKEN), "completed"), (event_with(TOKEN, signed=False), "created")):
-        notes = Notes()
-        row = notes.take(Note("intent", {"token": TOKEN, "task": OUTLINE}))
-        notes.take(Note("unknown", {"row": row}))
-        notes.settle(event)
-        note = notes.kept[-1]
-        assert ("settled", row) == (note.kind, note.entry["row"])
+        desk = Desk()
+        row = desk.note("intent", token=TOKEN, draft=DRAFT)
+        desk.note("unknown", row=row)
+        desk.come(event)
+        note = desk.notes.kept[-1]
+        assert ("settled", row, "adopted") == (note.kind, note.entry["row"], note.entry["how"])
         task = note.entry["task"]
         assert (ID, 7, MAGNIFIC.base_url, state) == (task.id, task.seed, task.base_url, task.state)
 
 
+def test_what_could_not_be_kept_settles_again() -> None:
+    desk = Desk()
+    desk.note("unknown", row=desk.note("intent", token=TOKEN, draft=DRAFT))
+    assert desk.mailbox.tokens.settled_by(event_with(TOKEN)) is not None  # and then the journal broke
+    desk.come(event_with(TOKEN))
+    assert "settled" == desk.notes.kept[-1].kind
+    assert desk.mailbox.tokens.settled_by(event_with(TOKEN)) is None
+
+
 def test_a_submit_without_a_webhook_is_settled_by_nothing() -> None:
-    notes = Notes()
-    row = notes.take(Note("intent", {"provider": "magnific"}))
-    notes.take(Note("unknown", {"row": row}))
-    notes.settle(event_with(None))
-    assert ["intent", "unknown"] == [note.kind for note in notes.kept]
+    desk = Desk()
+    desk.note("unknown", row=desk.note("intent", provider="magnific"))
+    desk.come(event_with(None))
+    assert ["intent", "unknown"] == [note.kind for note in desk.notes.kept]
 
 
-def test_claims_are_bounded() -> None:
-    notes = Notes()
-    for number in range(2 * MOST_CLAIMS):
-        notes.take(Note("intent", {"token": str(number), "task": OUTLINE}))
-    assert MOST_CLAIMS == len(notes._claims._claims) == len(notes._claims._tokens)
+def test_submits_without_an_id_are_bounded() -> None:
+    desk = Desk()
+    for number in range(2 * MOST_OPEN):
+        desk.note("intent", token=str(number), draft=DRAFT)
+    assert MOST_OPEN == len(desk.mailbox.tokens._open) == len(desk.mailbox.tokens._tokens)
 
 
 # The receiver
@@ -501,17 +526,20 @@ def test_a_real_client_compares_with_the_clock_on_the_wall() -> None:
         assert status == answered(app, raw, headers)
 
 
-def test_a_note_that_fails_is_not_a_delivery_that_was_seen() -> None:
+def test_a_note_that_fails_is_not_a_delivery_that_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service is answered 500, sends it again, and then it counts."""
-    client, mock, _ = mocked()
-    settle: Callable[[Event], None] = client._notes.settle
-    client._notes = broken = type("Broken", (), {"settle": staticmethod(lambda event: 1 / 0)})()
-    app = receiver(client)
-    with pytest.raises(ZeroDivisionError):
-        answered(app, *of_mock(mock), path="/")
-    broken.settle = settle
-    assert 200 == answered(app, *of_mock(mock), path="/")
-    assert client._mailbox.take([ID], mock.clock.now()) is not None
+    client, mock, notes = mocked()
+    app, mailbox = receiver(client), client._mailbox
+    desk = Desk(client._notes, mailbox)
+    desk.note("unknown", row=desk.note("intent", token=TOKEN, draft=DRAFT))
+    path = f"/?fluxkit={TOKEN}"
+    with monkeypatch.context() as broken:
+        broken.setattr(Notes, "take", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            answered(app, *of_mock(mock), path=path)
+    assert 200 == answered(app, *of_mock(mock), path=path)
+    assert ["intent", "unknown", "settled"] == [note.kind for note in notes]
+    assert mailbox.take([ID], mock.clock.now()) is not None
 
 
 # A client, its mock and the app between them

@@ -13,9 +13,7 @@ import anyio.lowlevel
 import attrs
 
 from ..errors import Unreachable
-from .claims import Claims
 from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait, Woken
-from .event import Event
 from .mailbox import Bell, Mailbox
 
 R = TypeVar("R")
@@ -101,7 +99,6 @@ class Notes:
     listener: Listener | None = None
     kept: deque[Note] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES))
     _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
-    _claims: Claims = attrs.field(factory=Claims, init=False)
 
     def take(self, note: Note) -> str:
         """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
@@ -112,23 +109,24 @@ class Notes:
                 self.listener(note)
             except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
                 _log.exception("A listener of fluxkit failed")
-        if (settled := self._claims.noted(row, note)) is not None:
-            self.take(settled)
         return row
 
-    def settle(self, event: Event) -> None:
-        """Notes which submit of unknown fate an event belongs to, if its address held the token of one."""
-        if (settled := self._claims.claimed(event)) is not None:
-            self.take(settled)
+
+def keep_note(note: Note, notes: Notes, mailbox: Mailbox) -> str:
+    """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
+    row = notes.take(note)
+    if (settled := mailbox.tokens.noted(row, note)) is not None:
+        keep_note(settled, notes, mailbox)
+    return row
 
 
-def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
+def _at_once(effect: Any, clock: Clock, notes: Notes, mailbox: Mailbox) -> Any:
     """The effects that neither driver has to wait for."""
     match effect:
         case Now():
             return clock.now()
         case Note():
-            return notes.take(effect)
+            return keep_note(effect, notes, mailbox)
         case Discard(path):
             with suppress(OSError):  # a file too many must not cost the images beside it
                 path.unlink()
@@ -141,7 +139,7 @@ def _woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
     return Woken(now, *(mailbox.take(tasks, now) or ()))
 
 
-def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes) -> None:
+def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes, mailbox: Mailbox) -> None:
     """Tells a flow that is about to be closed what came of its submit, for the note that it makes of that."""
     with suppress(Exception):
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
@@ -150,7 +148,7 @@ def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes
         if isinstance(effect, Wait):  # it was refused, and would be tried again
             effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
         if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
-            notes.take(effect)
+            keep_note(effect, notes, mailbox)
 
 
 @attrs.frozen(eq=False)
@@ -178,7 +176,7 @@ class Driver:
                     answer, resume = error, flow.throw
                 except BaseException:
                     if isinstance(effect, Call) and effect.buys:
-                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes)
+                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes, self.mailbox)
                     raise
         except StopIteration as stop:
             result: R = stop.value
@@ -201,7 +199,7 @@ class Driver:
             case Wait(seconds):
                 self.clock.sleep(seconds)
                 return Woken(self.clock.now())
-        return _at_once(effect, self.clock, self.notes)
+        return _at_once(effect, self.clock, self.notes, self.mailbox)
 
 
 @attrs.frozen(eq=False)
@@ -250,14 +248,20 @@ class AsyncDriver:
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
                 return Woken(self.clock.now())
-        return _at_once(effect, self.clock, self.notes)
+        return _at_once(effect, self.clock, self.notes, self.mailbox)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
         """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
         try:
             await anyio.lowlevel.checkpoint()  # whoever is cancelled already buys nothing
         except BaseException:
-            _tell(flow, Unreachable("It was cancelled before it was sent.", retry=False), self.clock, self.notes)
+            _tell(
+                flow,
+                Unreachable("It was cancelled before it was sent.", retry=False),
+                self.clock,
+                self.notes,
+                self.mailbox,
+            )
             raise
         answers: list[Reply | Exception] = []
         interruption: BaseException | None = None
@@ -288,7 +292,7 @@ class AsyncDriver:
             if interruption is not None:
                 raise interruption
         except BaseException:
-            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes)
+            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes, self.mailbox)
             raise
         if isinstance(answers[0], Exception):
             raise answers[0]

@@ -87,8 +87,8 @@ class Note:
     ``refused`` (known not to be bought), ``unknown`` (fate of a submit not known), ``settled`` (a webhook brought the
     id of such a submit), ``state`` (a task moved on) or ``fetched`` (an image is on disk).
 
-    The entry of an intent that asks for a webhook holds the one-time ``token`` in its address, and the ``task`` as far
-    as it is known without its id. When the token comes back with an id, that is the id of this submit.
+    The entry of an intent that asks for a webhook holds the one-time ``token`` in its address, and the ``draft`` of its
+    task, which has no id yet. When the token comes back with an id, that is the id of this submit.
     """
 
     kind: str

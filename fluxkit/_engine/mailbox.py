@@ -17,6 +17,7 @@ import attrs
 from .._contract.task import Snapshot, State
 from .event import Event
 from .recent import Recent
+from .tokens import Tokens
 
 #: Of how many tasks news is held at a time, and for how many seconds.
 MOST_HELD, HELD_FOR = 1_000, 600.0
@@ -84,9 +85,13 @@ class _News:
 
 @attrs.define(eq=False)
 class Mailbox:
-    """One client's webhooks. Safe for threads. *attended* says whether anybody delivers to it at all."""
+    """One client's webhooks. Safe for threads. *attended* says whether anybody delivers to it at all.
+
+    *tokens* are those of submits that have no id yet.
+    """
 
     attended: bool = False
+    tokens: Tokens = attrs.field(factory=Tokens, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
     _bells: dict[str, list[Bell]] = attrs.field(factory=dict, init=False)
     _held: Recent[_News] = attrs.field(factory=lambda: Recent(MOST_HELD, HELD_FOR), init=False)

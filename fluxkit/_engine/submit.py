@@ -26,7 +26,7 @@ def submit(plan: Plan, turn: int, deadline: float, *, patience: float) -> Flow[t
         outgoing = submission(plan, turn, token=token)
         entry = {"provider": plan.provider.name, "model": plan.model.name, "turn": turn}
         if token is not None:
-            entry |= {"token": token, "task": _outline(plan, turn)}
+            entry |= {"token": token, "draft": _draft(plan, turn)}
         row = yield Note("intent", entry)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := _unsent(plan, error)) from ours.__cause__
@@ -119,7 +119,7 @@ def attached(task: Task, error: Exception) -> FluxError:
 
 def _accepted(plan: Plan, turn: int, reply: Reply, snapshot: Snapshot) -> Task:
     return attrs.evolve(
-        _outline(plan, turn),
+        _draft(plan, turn),
         id=snapshot.id or "",
         state=snapshot.state,
         status=snapshot.status,
@@ -129,7 +129,7 @@ def _accepted(plan: Plan, turn: int, reply: Reply, snapshot: Snapshot) -> Task:
     )
 
 
-def _outline(plan: Plan, turn: int) -> Task:
+def _draft(plan: Plan, turn: int) -> Task:
     """The task as far as it is known before the service has accepted it, without an id."""
     values = plan.values[turn]
     return Task(
