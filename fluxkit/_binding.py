@@ -20,6 +20,7 @@ from .errors import DeliveryWarning, SettingsError, Unsupported
 if TYPE_CHECKING:
     from ._engine.drive import Hosting, Listener
     from ._engine.flows import Manner
+    from ._engine.mailbox import Mailbox
     from ._engine.place import Place
     from ._mock import Mock
     from ._wire.draft import Fit
@@ -47,6 +48,7 @@ class Binding:
         proxy: str | None = None,
         insecure_http: bool = False,
         allow_hosts: Iterable[str] = (),
+        webhook_secret: str | None = None,
         listener: "Listener | None" = None,
     ) -> None:
         """Binds the client to one model of one provider.
@@ -73,6 +75,8 @@ class Binding:
                 between can read the key.
             allow_hosts: Names of hosts that need not be public for references and images to be there, such as one of
                 your own network. Redirects to them pass, too.
+            webhook_secret: What the service signs its webhooks with, for ``fluxkit.webhooks.receiver``; a mock brings
+                its own.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
         Raises:
@@ -101,6 +105,8 @@ class Binding:
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
         self._allow_hosts = hosts_of(allow_hosts)
+        check("webhook_secret", webhook_secret and "<not shown>", isinstance(webhook_secret, str), "text")
+        self._webhook_secret = getattr(self._mock, "webhook_secret", webhook_secret)
 
     @classmethod
     def from_settings(cls, profile: str | None = None, **arguments: Any) -> Self:
@@ -200,6 +206,13 @@ class Binding:
         from ._plugins import installed
 
         return nowhere if self.mocked else installed().host_image
+
+    @functools.cached_property
+    def _mailbox(self) -> "Mailbox":
+        """Where a receiver leaves what it is sent, for those who wait."""
+        from ._engine.mailbox import Mailbox
+
+        return Mailbox()
 
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):

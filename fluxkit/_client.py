@@ -37,7 +37,7 @@ class Client(Binding):
             local=self._local,
             allow_hosts=self._allow_hosts,
         )
-        return Driver(transport, clock, Notes(self._listener), self._hosting)
+        return Driver(transport, clock, Notes(self._listener), hosting=self._hosting, mailbox=self._mailbox)
 
     def generate(
         self,
@@ -115,7 +115,7 @@ class AsyncClient(Binding):
             local=self._local,
             allow_hosts=self._allow_hosts,
         )
-        return AsyncDriver(transport, clock, Notes(self._listener), self._hosting)
+        return AsyncDriver(transport, clock, Notes(self._listener), hosting=self._hosting, mailbox=self._mailbox)
 
     async def generate(
         self,

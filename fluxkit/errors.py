@@ -23,6 +23,7 @@
       Overdue                still running when the wait ended; wait for the same task again
       DownloadError          the image exists and is paid; wait for the same task again
       ContractError          the service said what its declaration does not know, or sent us where we do not go
+      WebhookUnusable        what came as a webhook is forged, stale or unreadable (``reason`` says which)
     DeliveryWarning          a warning: what came is not what was asked
 """
 
@@ -220,6 +221,18 @@ class ContractError(FluxError):
     """The service said something that its declaration does not know, or sent us where we do not go."""
 
     charged = Charged.UNKNOWN
+
+
+class WebhookUnusable(FluxError):
+    """What came as a webhook is not believed. Answer it with a 4xx, without saying why; polls go on.
+
+    ``reason`` is ``forged`` (no signature that fits the secret), ``stale`` (signed too long ago, so perhaps sent again
+    by somebody else) or ``unreadable`` (too large, or no news of a task).
+    """
+
+    def __init__(self, message: str, *, reason: str = "unreadable", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.reason = reason
 
 
 class DeliveryWarning(UserWarning):

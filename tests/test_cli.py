@@ -402,6 +402,7 @@ EXPECTED = {
     "Vanished": 5,
     "Overdue": 6,
     "DownloadError": 7,
+    "WebhookUnusable": 1,
     "ContractError": 7,
 }
 
@@ -1099,7 +1100,7 @@ def test_the_options_that_an_error_prints_let_the_request_through(arguments: lis
 
 
 def test_an_error_about_substance_prints_no_options() -> None:
-    done = run("plan", "a fox", "-p", FLEX, "--webhook-url", "https://x.example/hook")
+    done = run("plan", "a fox", "-p", "magnific:flux-dev", "--reference", "https://x.example/a.png")
     assert (Code.NOT_SENT, False) == (done.exit_code, "try: " in done.stderr)
 
 

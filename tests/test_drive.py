@@ -93,7 +93,8 @@ def test_every_effect_is_carried_out_and_answered(way: str, tmp_path: Path) -> N
 
     notes = Notes()
     assert "the end" == drive_it(way, flow(), World([Said(204)]), notes)
-    assert [EPOCH, EPOCH + 2.0, "1", "2"] == answers[:4]
+    assert [EPOCH, "1", "2"] == [answers[0], *answers[2:4]]
+    assert (EPOCH + 2.0, None, None) == (answers[1].at, answers[1].task, answers[1].seen)
     assert [Reply, Fetched, Fetched, type(None), type(None), type(None)] == [type(answer) for answer in answers[4:]]
     assert ["intent", "accepted"] == [note.kind for note in notes.kept]
     assert [] == list(tmp_path.iterdir())

@@ -39,6 +39,7 @@ from fluxkit.errors import (
     Unreachable,
     Unsupported,
     Vanished,
+    WebhookUnusable,
 )
 
 TASK = Task(provider="magnific", model="flux-2-klein", id="046b6c7f", base_url="https://api.example")
@@ -66,6 +67,7 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     Overdue: (Charged.UNKNOWN, False),
     DownloadError: (Charged.YES, False),
     ContractError: (Charged.UNKNOWN, False),
+    WebhookUnusable: (Charged.NO, False),
 }
 
 COMMON: dict[str, Any] = {
@@ -88,6 +90,7 @@ OWN: dict[type[FluxError], dict[str, Any]] = {
         "verdicts": (Verdict("seed", Outcome.REFUSED, -1),),
     },
     ServiceError: {"status": 418},
+    WebhookUnusable: {"reason": "forged"},
     Rejected: {"fields": (("prompt", "too long"),)},
     RateLimited: {"retry_after": 1.5},
     Broken: {"retry_after": 0.0},

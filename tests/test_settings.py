@@ -533,6 +533,21 @@ def test_what_a_client_has_an_argument_for_is_passed_on(place: Path, monkeypatch
     assert expected == Full.from_settings("hero").taken
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_the_secret_of_webhooks_is_read_from_its_variable_and_a_mock_brings_its_own(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    monkeypatch.setenv("FLUXKIT_WEBHOOK_SECRET", secret)
+    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
+    Path("fluxkit.toml").write_text(f'{HERO}webhook_secret = "env:FLUXKIT_WEBHOOK_SECRET"\n')
+    client = kind.from_settings("hero")
+    assert secret == client._webhook_secret
+    assert secret not in repr(client)
+    mocked = kind.from_settings("hero", mock=True)
+    assert mocked._mock.webhook_secret == mocked._webhook_secret != secret
+
+
 def test_what_is_bound_to_a_provider_or_a_model_says_nothing_of_another() -> None:
     Path("fluxkit.toml").write_text(f'{HERO}base_url = "https://a.example"\nprice = "1 USD"\nfit = "exact"')
     alone = arguments_of("hero")

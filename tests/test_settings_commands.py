@@ -159,6 +159,7 @@ def commented() -> list[str]:
 def test_every_commented_setting_of_init_is_valid_taken_in(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("fluxkit.toml").write_text(template(Client).replace(f"\n{line}\n", f"\n{line[1:]}\n"))
     monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
+    monkeypatch.setenv("FLUXKIT_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     name = line[1:].partition(" ")[0]
     found = choose(find_settings(Path.cwd(), os.environ), os.environ)
     assert () == found.problems
@@ -173,6 +174,7 @@ def test_all_commented_settings_of_init_are_valid_together(monkeypatch: pytest.M
         text = text.replace(f"\n{line}\n", f"\n{line[1:]}\n")
     Path("fluxkit.toml").write_text(text)
     monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
+    monkeypatch.setenv("FLUXKIT_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     assert "https://api.magnific.com" == Client.from_settings("hero").base_url
     assert "offline" == read_toml(Path("x"), text)["default"]
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -15,7 +15,8 @@ import attrs
 
 from .._contract.reference import Reference
 from ..errors import Unreachable
-from .effects import Bring, Call, Discard, Fetch, Fetched, Flow, Host, Hosted, Keep, Lost, Note, Now, Reply, Wait
+from .effects import Bring, Call, Discard, Fetch, Fetched, Flow, Host, Hosted, Keep, Lost, Note, Now, Reply, Wait, Woken
+from .mailbox import Bell, Mailbox
 
 R = TypeVar("R")
 
@@ -40,6 +41,14 @@ class Clock(Protocol):
         """Sleeps for so long, on asyncio or trio."""
         ...
 
+    def hear(self, bell: Bell, seconds: float, /) -> None:
+        """Blocks for so long, or until the bell rings."""
+        ...
+
+    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
+        """Sleeps for so long, or until the bell rings."""
+        ...
+
 
 class SystemClock:
     """The clock on the wall as it was at first, going on evenly: nobody who sets the wall clock moves a deadline."""
@@ -55,6 +64,12 @@ class SystemClock:
 
     async def sleep_async(self, seconds: float, /) -> None:
         await anyio.sleep(max(0.0, seconds))
+
+    def hear(self, bell: Bell, seconds: float, /) -> None:
+        bell.wait(seconds)
+
+    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
+        await bell.wait_async(seconds)
 
 
 class Transport(Protocol):
@@ -109,13 +124,21 @@ class Notes:
         return row
 
 
-def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
+def keep_note(note: Note, notes: Notes, mailbox: Mailbox) -> str:
+    """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
+    row = notes.take(note)
+    if (settled := mailbox.tokens.noted(row, note)) is not None:
+        keep_note(settled, notes, mailbox)
+    return row
+
+
+def _at_once(effect: Any, clock: Clock, notes: Notes, mailbox: Mailbox) -> Any:
     """The effects that neither driver has to wait for."""
     match effect:
         case Now():
             return clock.now()
         case Note():
-            return notes.take(effect)
+            return keep_note(effect, notes, mailbox)
         case Discard(path):
             with suppress(OSError):  # a file too many must not cost the images beside it
                 path.unlink()
@@ -123,7 +146,12 @@ def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
     raise TypeError(f"no driver knows the effect {effect!r}")
 
 
-def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes) -> None:
+def _woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
+    """How a wait for *tasks* has ended: what of them has come is handed out only to those who are still there."""
+    return Woken(now, *(mailbox.take(tasks, now) or ()))
+
+
+def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes, mailbox: Mailbox) -> None:
     """Tells a flow that is about to be closed what came of its submit, for the note that it makes of that."""
     with suppress(Exception):
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
@@ -132,7 +160,7 @@ def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes
         if isinstance(effect, Wait):  # it was refused, and would be tried again
             effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
         if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
-            notes.take(effect)
+            keep_note(effect, notes, mailbox)
 
 
 @attrs.frozen(eq=False)
@@ -143,6 +171,7 @@ class Driver:
     clock: Clock
     notes: Notes
     hosting: Hosting = nowhere
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
 
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
@@ -160,7 +189,7 @@ class Driver:
                     answer, resume = error, flow.throw
                 except BaseException:
                     if isinstance(effect, Call) and effect.buys:
-                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes)
+                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes, self.mailbox)
                     raise
         except StopIteration as stop:
             result: R = stop.value
@@ -180,10 +209,14 @@ class Driver:
                 return self.transport.bring(effect)
             case Host(image):
                 return self.hosting(image)
+            case Wait(seconds, tasks) if tasks and self.mailbox.attended:
+                with self.mailbox.listening(tasks, self.clock.now()) as bell:
+                    self.clock.hear(bell, seconds)
+                    return _woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 self.clock.sleep(seconds)
-                return self.clock.now()
-        return _at_once(effect, self.clock, self.notes)
+                return Woken(self.clock.now())
+        return _at_once(effect, self.clock, self.notes, self.mailbox)
 
 
 @attrs.frozen(eq=False)
@@ -194,6 +227,7 @@ class AsyncDriver:
     clock: Clock
     notes: Notes
     hosting: Hosting = nowhere
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
 
     async def run(self, flow: Flow[R]) -> R:
         """What the flow returns; a cancellation closes the flow and passes on.
@@ -229,17 +263,27 @@ class AsyncDriver:
                 return await self.transport.bring(effect)
             case Host(image):  # a plugin may block, and no flow waits for its end once it is cancelled
                 return await anyio.to_thread.run_sync(self.hosting, image, abandon_on_cancel=True)
+            case Wait(seconds, tasks) if tasks and self.mailbox.attended:
+                with self.mailbox.listening(tasks, self.clock.now()) as bell:
+                    await self.clock.hear_async(bell, seconds)
+                    return _woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
-                return self.clock.now()
-        return _at_once(effect, self.clock, self.notes)
+                return Woken(self.clock.now())
+        return _at_once(effect, self.clock, self.notes, self.mailbox)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
         """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
         try:
             await anyio.lowlevel.checkpoint()  # whoever is cancelled already buys nothing
         except BaseException:
-            _tell(flow, Unreachable("It was cancelled before it was sent.", retry=False), self.clock, self.notes)
+            _tell(
+                flow,
+                Unreachable("It was cancelled before it was sent.", retry=False),
+                self.clock,
+                self.notes,
+                self.mailbox,
+            )
             raise
         answers: list[Reply | Exception] = []
         interruption: BaseException | None = None
@@ -270,7 +314,7 @@ class AsyncDriver:
             if interruption is not None:
                 raise interruption
         except BaseException:
-            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes)
+            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes, self.mailbox)
             raise
         if isinstance(answers[0], Exception):
             raise answers[0]

@@ -13,6 +13,7 @@ import attrs
 
 from .._contract.reference import Reference
 from .._contract.source import MOST_BYTES
+from .._contract.task import Snapshot
 from .._wire.body import Body
 from .._wire.exchange import Outgoing
 from ..errors import FluxError
@@ -57,9 +58,23 @@ class Reply:
 
 @attrs.frozen(eq=False)
 class Wait:
-    """Sleep for *seconds*; the answer is the time in seconds since the epoch."""
+    """Sleep for *seconds*, or until there is news of one of the *tasks*, by their ids; answered with ``Woken``."""
 
     seconds: float
+    tasks: tuple[str, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class Woken:
+    """How a wait has ended: *at* is the time in seconds since the epoch.
+
+    *task* is the id of which a webhook brought news, None if the time is simply over. *seen* is what it said, None if
+    it is not to be believed by itself: then the service is to be asked.
+    """
+
+    at: float
+    task: str | None = None
+    seen: Snapshot | None = None
 
 
 @attrs.frozen(eq=False)
@@ -72,9 +87,12 @@ class Note:
     """Something that must not be forgotten; answered once it is durable.
 
     *kind* is ``uploaded`` (a reference has an address: ``url``, and until when it lives: ``expires_at``), ``intent``
-    (before a submit; answered with the name of its row), ``accepted`` (an id came back),
-    ``refused`` (known not to be bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on) or
-    ``fetched`` (an image is on disk).
+    (before a submit; answered with the name of its row), ``accepted`` (an id came back), ``refused`` (known not to be
+    bought), ``unknown`` (fate of a submit not known), ``settled`` (a webhook brought the id of such a submit),
+    ``state`` (a task moved on) or ``fetched`` (an image is on disk).
+
+    The entry of an intent that asks for a webhook holds the one-time ``token`` in its address, and the ``draft`` of its
+    task, which has no id yet. When the token comes back with an id, that is the id of this submit.
     """
 
     kind: str

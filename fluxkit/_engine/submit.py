@@ -1,8 +1,11 @@
 """The flow that buys: one submit, never repeated on a guess."""
 
+import attrs
+
 from .._contract.task import Snapshot, Task
 from .._wire.exchange import Outgoing, read_submit, submission
 from .._wire.plan import Plan
+from .._wire.token import new_token
 from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable
 from .effects import Flow, Lost, Note, Now, Reply, Wait, calling
 from .pacing import backoff, call_time
@@ -19,8 +22,12 @@ def submit(plan: Plan, turn: int, deadline: float, *, patience: float) -> Flow[t
     Every error says whether something may have been bought, and carries the task if there is one.
     """
     try:
-        outgoing = submission(plan, turn)
-        row = yield Note("intent", {"provider": plan.provider.name, "model": plan.model.name, "turn": turn})
+        token = new_token() if plan.provider.webhook is not None and "webhook_url" in plan.values[turn] else None
+        outgoing = submission(plan, turn, token=token)
+        entry = {"provider": plan.provider.name, "model": plan.model.name, "turn": turn}
+        if token is not None:
+            entry |= {"token": token, "draft": _draft(plan, turn)}
+        row = yield Note("intent", entry)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := unsent(plan, error)) from ours.__cause__
     try:
@@ -63,7 +70,7 @@ def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Fl
         if not refusal.retry or attempt == SUBMIT_TRIES:
             raise refusal
         delay = backoff(attempt - 1, getattr(refusal, "retry_after", None))
-        if (yield Now()) + delay >= deadline or (yield Wait(delay)) >= deadline:
+        if (yield Now()) + delay >= deadline or (yield Wait(delay)).at >= deadline:
             raise refusal
 
 
@@ -111,17 +118,25 @@ def attached(task: Task, error: Exception) -> FluxError:
 
 
 def _accepted(plan: Plan, turn: int, reply: Reply, snapshot: Snapshot) -> Task:
-    values = plan.values[turn]
-    return Task(
-        provider=plan.provider.name,
-        model=plan.model.name,
+    return attrs.evolve(
+        _draft(plan, turn),
         id=snapshot.id or "",
-        base_url=plan.base_url,
         state=snapshot.state,
         status=snapshot.status,
         submitted_at=reply.at,
         poll_url=snapshot.poll_url,
         result_url=snapshot.result_url,
+    )
+
+
+def _draft(plan: Plan, turn: int) -> Task:
+    """The task as far as it is known before the service has accepted it, without an id."""
+    values = plan.values[turn]
+    return Task(
+        provider=plan.provider.name,
+        model=plan.model.name,
+        id="",
+        base_url=plan.base_url,
         expected=plan.expected,
         output_format=values.get("output_format"),
         seed=values.get("seed"),
