@@ -1,5 +1,6 @@
 """What both clients know, and what they make of a request before a flow is begun. Nothing here is sent."""
 
+import contextlib
 import functools
 import os
 import warnings
@@ -18,7 +19,8 @@ from ._service import address_of, check, mock_for, named, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
-    from ._engine.drive import Listener
+    from ._contract.journal import Row
+    from ._engine.drive import Listener, Notebook
     from ._engine.flows import Manner
     from ._engine.place import Place
     from ._mock import Mock
@@ -45,6 +47,7 @@ class Binding:
         timeout: float = 300.0,
         patience: float = 60.0,
         spool: str | Path | None = None,
+        journal: str | Path | None = None,
         proxy: str | None = None,
         listener: "Listener | None" = None,
     ) -> None:
@@ -63,6 +66,8 @@ class Binding:
             patience: Total seconds for one call to the service.
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
                 mocked images one that is gone when the process ends.
+            journal: The file in which it is noted what is bought, so that nothing paid is lost when the process dies;
+                without it, one in the user's state directory. ``"off"`` keeps it in memory, as mocked clients do.
             proxy: The address of a proxy; without it, what the environment says.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
@@ -82,6 +87,8 @@ class Binding:
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
         check("spool", spool, isinstance(spool, str | os.PathLike), "a path")
         self._spool = None if spool is None else Path(spool)
+        check("journal", journal, isinstance(journal, str | os.PathLike) and str(journal) != "", 'a path, or "off"')
+        self._journal = journal
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
@@ -106,6 +113,15 @@ class Binding:
             mocked=self.mocked,
         )
 
+    def _notebook(self) -> "Notebook":
+        from ._engine.drive import Notes
+
+        if self.mocked or self._journal == "off":
+            return Notes(self._listener)
+        from ._engine.journal.journal import open_journal
+
+        return open_journal(self._journal, self._listener)
+
     def _manner(self, *, timeout: float | None = None, to: str | Path | None = None, fetch: bool = True) -> "Manner":
         from ._engine.flows import Manner
 
@@ -124,6 +140,16 @@ class Binding:
         if to is not None:
             return Place.at(to)
         return Place(self._own_spool if self._spool is None else self._spool)
+
+    def _place_of(self, row: "Row") -> "Place":
+        """Where the images of a row were to go, or the spool, if that cannot be written any more."""
+        from ._engine.books import place_of
+
+        place = place_of(row)
+        if place is not None:
+            with contextlib.suppress(SettingsError):
+                return place.prepared()
+        return self._place(None).prepared()
 
     @functools.cached_property
     def _own_spool(self) -> Path:

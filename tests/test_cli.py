@@ -353,6 +353,7 @@ EXPECTED = {
     "Unsupported": 2,
     "SettingsError": 2,
     "PluginError": 2,
+    "JournalUnavailable": 2,
     "ReferenceUnusable": 2,
     "Unreachable": 4,
     "SubmissionUnknown": 6,

@@ -169,8 +169,8 @@ def test_a_listener_that_fails_is_logged_and_stops_no_purchase(way: str, caplog:
     with caplog.at_level(logging.ERROR, "fluxkit"):
         result = drive_it(way, errand(), world, Notes(listener))
     assert 1 == len(result.images)
-    assert ["intent", "accepted", "state", "fetched"] == heard
-    assert ["A listener of fluxkit failed"] * 4 == [record.message for record in caplog.records]
+    assert ["intent", "accepted", "state", "fetched", "delivered"] == heard
+    assert ["A listener of fluxkit failed"] * 5 == [record.message for record in caplog.records]
 
 
 def test_a_note_is_kept_before_its_listener_hears_of_it() -> None:

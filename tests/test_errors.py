@@ -24,6 +24,7 @@ from fluxkit.errors import (
     DownloadError,
     Failed,
     FluxError,
+    JournalUnavailable,
     OutOfCredit,
     Overdue,
     PluginError,
@@ -49,6 +50,7 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     Unsupported: (Charged.NO, False),
     SettingsError: (Charged.NO, False),
     PluginError: (Charged.NO, False),
+    JournalUnavailable: (Charged.NO, False),
     ReferenceUnusable: (Charged.NO, False),
     Unreachable: (Charged.NO, True),
     SubmissionUnknown: (Charged.UNKNOWN, False),
@@ -139,7 +141,7 @@ def test_every_error_is_drawn_with_what_it_means_and_documented() -> None:
 
 def test_errors_that_sent_nothing_say_so_in_the_tree() -> None:
     silent = {name for name, (_, meaning) in drawn().items() if "nothing was sent" in meaning}
-    assert {"Unsupported", "SettingsError", "PluginError", "ReferenceUnusable"} == silent
+    assert {"Unsupported", "SettingsError", "PluginError", "JournalUnavailable", "ReferenceUnusable"} == silent
     assert {Charged.NO} == {SAID[getattr(errors, name)][0] for name in silent}
 
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -12,8 +12,10 @@ import anyio
 import anyio.lowlevel
 import attrs
 
+from .._contract.journal import Fate, Row
 from ..errors import Unreachable
-from .effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
+from .books import fits, folded, lightened
+from .effects import Call, Claim, Claimed, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
 
 R = TypeVar("R")
 
@@ -73,37 +75,111 @@ class AsyncTransport(Protocol):
 
 Listener = Callable[[Note], None]
 
-#: How many notes are kept for whoever looks back: a client may live for months.
+
+def tell(listener: Listener | None, note: Note) -> None:
+    """Lets a listener hear of a note that is kept."""
+    if listener is not None:
+        try:
+            listener(note)
+        except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
+            _log.exception("A listener of fluxkit failed")
+
+
+class Notebook(Protocol):
+    """Where the notes of flows go, and what becomes of the rows there; each driver uses its own half of the methods."""
+
+    def take(self, note: Note) -> str:
+        """Keeps the note; gives the name of its row."""
+        ...
+
+    async def take_async(self, note: Note) -> str:
+        """Keeps the note without holding up the event loop; gives the name of its row."""
+        ...
+
+    def leave(self, rows: Collection[str]) -> None:
+        """Takes rows out of this process's hand, without waiting for that: their flow has ended."""
+        ...
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        ...
+
+    async def claim_async(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        ...
+
+    def rows(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, such as a state, the oldest first."""
+        ...
+
+    async def rows_async(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        ...
+
+
+#: How many notes are kept in memory for whoever looks back: a client may live for months.
 MOST_NOTES = 1_000
 
 
 @attrs.define(eq=False)
 class Notes:
-    """What flows must not forget, in the order in which they said it, and who wants to hear of it."""
+    """A notebook in memory, forgotten with its client: what flows said, in that order, and who wants to hear of it."""
 
     listener: Listener | None = None
-    kept: deque[Note] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES))
+    held: set[str] = attrs.field(factory=set, init=False)
+    _taken: deque[tuple[str, Note]] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES), init=False)
     _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
+
+    @property
+    def kept(self) -> Sequence[Note]:
+        """The notes, the oldest first."""
+        return [note for _, note in self._taken]
 
     def take(self, note: Note) -> str:
         """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
         row = str(next(self._rows))
-        self.kept.append(note)
-        if self.listener is not None:
-            try:
-                self.listener(note)
-            except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
-                _log.exception("A listener of fluxkit failed")
+        if note.kind == "intent":
+            self.held.add(row)
+        self._taken.append((row, lightened(note) if "plan" in note.entry else note))
+        tell(self.listener, note)
         return row
 
+    async def take_async(self, note: Note) -> str:
+        """Keeps the note."""
+        return self.take(note)
 
-def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
+    def leave(self, rows: Collection[str]) -> None:
+        """Takes rows out of the hand of their flow."""
+        self.held.difference_update(rows)
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        here = self.rows(provider=claim.provider, base_url=claim.base_url)
+        free = [row for row in here if row.row not in self.held]
+        taken = tuple(row for row in free if row.owing)
+        unknown = tuple(row for row in free if row.state in (Fate.UNKNOWN, Fate.INTENT))
+        elsewhere = sum(row.row in self.held for row in here)
+        self.held.update(row.row for row in taken)
+        return Claimed(taken, unknown, elsewhere)
+
+    async def claim_async(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        return self.claim(claim)
+
+    def rows(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        return tuple(row for row in folded(tuple(self._taken)).values() if fits(row, wanted))
+
+    async def rows_async(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        return self.rows(**wanted)
+
+
+def _at_once(effect: Any, clock: Clock) -> Any:
     """The effects that neither driver has to wait for."""
     match effect:
         case Now():
             return clock.now()
-        case Note():
-            return notes.take(effect)
         case Discard(path):
             with suppress(OSError):  # a file too many must not cost the images beside it
                 path.unlink()
@@ -111,8 +187,8 @@ def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
     raise TypeError(f"no driver knows the effect {effect!r}")
 
 
-def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes) -> None:
-    """Tells a flow that is about to be closed what came of its submit, for the note that it makes of that."""
+def _told(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Note | None:
+    """Tells a flow that is about to be closed what came of its submit; gives the note that it makes of that."""
     with suppress(Exception):
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
         while isinstance(effect, Now):
@@ -120,7 +196,18 @@ def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes
         if isinstance(effect, Wait):  # it was refused, and would be tried again
             effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
         if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
-            notes.take(effect)
+            return effect
+    return None
+
+
+def _rows_in(effect: Any, answer: Any) -> list[str]:
+    """The rows that a flow has in hand since this effect was carried out."""
+    match effect, answer:
+        case Note("intent"), str():
+            return [answer]
+        case Claim(), Claimed(taken):
+            return [row.row for row in taken]
+    return []
 
 
 @attrs.frozen(eq=False)
@@ -129,7 +216,7 @@ class Driver:
 
     transport: Transport
     clock: Clock
-    notes: Notes
+    notes: Notebook
 
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
@@ -138,22 +225,28 @@ class Driver:
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
+        rows: list[str] = []
         try:
             while True:
                 effect = resume(answer)
                 try:
                     answer, resume = self._carry_out(effect), flow.send
+                    rows += _rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
                 except BaseException:
                     if isinstance(effect, Call) and effect.buys:
-                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes)
+                        note = _told(flow, Lost("It was interrupted."), self.clock)
+                        if note is not None:
+                            self.notes.take(note)
                     raise
         except StopIteration as stop:
             result: R = stop.value
             return result
         finally:
             flow.close()
+            if rows:
+                self.notes.leave(rows)
 
     def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -166,7 +259,11 @@ class Driver:
             case Wait(seconds):
                 self.clock.sleep(seconds)
                 return self.clock.now()
-        return _at_once(effect, self.clock, self.notes)
+            case Note():
+                return self.notes.take(effect)
+            case Claim():
+                return self.notes.claim(effect)
+        return _at_once(effect, self.clock)
 
 
 @attrs.frozen(eq=False)
@@ -175,7 +272,7 @@ class AsyncDriver:
 
     transport: AsyncTransport
     clock: Clock
-    notes: Notes
+    notes: Notebook
 
     async def run(self, flow: Flow[R]) -> R:
         """What the flow returns; a cancellation closes the flow and passes on.
@@ -184,6 +281,7 @@ class AsyncDriver:
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
+        rows: list[str] = []
         try:
             while True:
                 effect = resume(answer)
@@ -191,6 +289,7 @@ class AsyncDriver:
                     buys = isinstance(effect, Call) and effect.buys
                     answer = await (self._buy(effect, flow) if buys else self._carry_out(effect))
                     resume = flow.send
+                    rows += _rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
         except StopIteration as stop:
@@ -198,6 +297,8 @@ class AsyncDriver:
             return result
         finally:
             flow.close()
+            if rows:
+                self.notes.leave(rows)
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -210,14 +311,18 @@ class AsyncDriver:
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
                 return self.clock.now()
-        return _at_once(effect, self.clock, self.notes)
+            case Note():
+                return await self.notes.take_async(effect)
+            case Claim():
+                return await self.notes.claim_async(effect)
+        return _at_once(effect, self.clock)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
         """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
         try:
             await anyio.lowlevel.checkpoint()  # whoever is cancelled already buys nothing
         except BaseException:
-            _tell(flow, Unreachable("It was cancelled before it was sent.", retry=False), self.clock, self.notes)
+            await self._tell(flow, Unreachable("It was cancelled before it was sent.", retry=False))
             raise
         answers: list[Reply | Exception] = []
         interruption: BaseException | None = None
@@ -248,8 +353,19 @@ class AsyncDriver:
             if interruption is not None:
                 raise interruption
         except BaseException:
-            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes)
+            left = max(0.0, min(SHELTER, shelter.deadline - anyio.current_time()))
+            await self._tell(flow, answers[0] if answers else Lost("It was interrupted."), within=left)
             raise
         if isinstance(answers[0], Exception):
             raise answers[0]
         return answers[0]
+
+    async def _tell(self, flow: Flow[Any], answer: Reply | Exception, *, within: float = SHELTER) -> None:
+        """Tells a flow that is about to be closed what came of its submit, and keeps its note.
+
+        However long that takes, the note is on its way when this returns, and nobody waits longer than so many seconds.
+        """
+        note = _told(flow, answer, self.clock)
+        if note is not None:
+            with anyio.move_on_after(within, shield=True):
+                await self.notes.take_async(note)

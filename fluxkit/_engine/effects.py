@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from .._contract.journal import Row
 from .._wire.exchange import Outgoing
 from ..errors import FluxError
 
@@ -69,12 +70,33 @@ class Note:
     """Something that must not be forgotten; answered once it is durable.
 
     *kind* is ``intent`` (before a submit; answered with the name of its row), ``accepted`` (an id came back),
-    ``refused`` (known not to be bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on) or
-    ``fetched`` (an image is on disk).
+    ``refused`` (known not to be bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on),
+    ``fetched`` (an image is on disk), ``delivered`` (all that was wanted of a task came) or ``settled`` (somebody has
+    decided about a row by hand).
     """
 
     kind: str
     entry: Mapping[str, Any]
+
+
+@attrs.frozen(eq=False)
+class Claim:
+    """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``."""
+
+    provider: str
+    base_url: str
+
+
+@attrs.frozen(eq=False)
+class Claimed:
+    """Rows that nobody else has in hand, rows of which nobody knows whether they were bought, and how many others have.
+
+    The rows *taken* are in hand until the flow has ended.
+    """
+
+    taken: tuple[Row, ...] = ()
+    unknown: tuple[Row, ...] = ()
+    elsewhere: int = 0
 
 
 @attrs.frozen(eq=False)

@@ -1,0 +1,96 @@
+"""A row as a line of the journal's file."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from ..._contract.journal import Fate, Row, Settled, Stored
+from ..._contract.task import Task
+
+#: What never changes of a row, and what may.
+FIXED: Final = (
+    "row",
+    "provider",
+    "model",
+    "base_url",
+    "asked",
+    "turn",
+    "price",
+    "currency",
+    "place",
+    "created_at",
+    "again",
+)
+CHANGING: Final = (
+    "fate",
+    "state",
+    "why",
+    "task_id",
+    "draft",
+    "cost",
+    "images",
+    "updated_at",
+    "delivered_at",
+    "settled",
+    "settled_at",
+)
+COLUMNS: Final = (*FIXED, *CHANGING)
+
+# No word of these is anybody's input.
+SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM submits"  # noqa: S608
+INSERT: Final = f"INSERT INTO submits ({', '.join(COLUMNS)}, owner) VALUES (:{', :'.join(COLUMNS)}, :owner)"  # noqa: S608
+UPDATE: Final = f"UPDATE submits SET {', '.join(f'{name} = :{name}' for name in CHANGING)} WHERE row = :row"  # noqa: S608
+
+
+def laid_down(row: Row) -> dict[str, Any]:
+    """A row as the columns of the file have it."""
+    return {
+        "row": row.row,
+        "provider": row.provider,
+        "model": row.model,
+        "base_url": row.base_url,
+        "fate": row.fate.name.lower(),
+        "state": row.state,
+        "why": row.why,
+        "task_id": row.draft.id,
+        "draft": row.draft.to_json(),
+        "asked": json.dumps(row.asked),
+        "turn": row.turn,
+        "price": None if row.price is None else str(row.price),
+        "currency": row.currency,
+        "cost": None if row.cost is None else str(row.cost),
+        "place": None if row.place is None else json.dumps(row.place),
+        "images": json.dumps([[str(image.path), image.sha256, image.size] for image in row.images]),
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "delivered_at": row.delivered_at,
+        "settled": row.settled,
+        "settled_at": row.settled_at,
+        "again": row.again,
+    }
+
+
+def taken_up(values: tuple[Any, ...]) -> Row:
+    """The row of a line, as ``SELECT`` brings it."""
+    columns = dict(zip(COLUMNS, values, strict=True))
+    images = tuple(Stored(Path(path), sha256, size) for path, sha256, size in json.loads(columns["images"]))
+    return Row(
+        columns["row"],
+        Task.from_json(columns["draft"]),
+        asked=json.loads(columns["asked"]),
+        turn=columns["turn"],
+        price=None if columns["price"] is None else Decimal(columns["price"]),
+        currency=columns["currency"],
+        cost=None if columns["cost"] is None else Decimal(columns["cost"]),
+        place=None if columns["place"] is None else json.loads(columns["place"]),
+        created_at=columns["created_at"],
+        updated_at=columns["updated_at"],
+        fate=Fate[columns["fate"].upper()],
+        why=columns["why"],
+        images=images,
+        delivered_at=columns["delivered_at"],
+        settled=None if columns["settled"] is None else Settled(columns["settled"]),
+        settled_at=columns["settled_at"],
+        again=columns["again"],
+    )
