@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 
 import fluxkit
-from fluxkit._engine.drive import Driver, Notes
+from fluxkit._engine.drive import Driver
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import Transport
 

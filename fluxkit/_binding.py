@@ -20,8 +20,8 @@ from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
     from ._contract.journal import Row
-    from ._engine.drive import Listener, Notebook
     from ._engine.flows import Manner
+    from ._engine.notes import Listener, Notebook
     from ._engine.place import Place
     from ._mock import Mock
     from ._wire.declaration import Model
@@ -114,7 +114,7 @@ class Binding:
         )
 
     def _notebook(self) -> "Notebook":
-        from ._engine.drive import Notes
+        from ._engine.notes import Notes
 
         if self.mocked or self._journal == "off":
             return Notes(self._listener)

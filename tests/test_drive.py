@@ -35,9 +35,10 @@ from support.world import (
 
 from fluxkit._contract.result import Result, describe
 from fluxkit._engine import drive
-from fluxkit._engine.drive import AsyncDriver, Driver, Notes, SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
 from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
 from fluxkit._engine.flows import Manner, generate, place_order
+from fluxkit._engine.notes import MOST_NOTES, Notes
 from fluxkit._engine.pacing import SHORTEST_CALL
 from fluxkit._engine.place import Place
 from fluxkit.errors import (
@@ -195,9 +196,9 @@ def test_the_clock_is_that_on_the_wall_and_goes_on_evenly(monkeypatch: pytest.Mo
 
 def test_the_last_notes_are_kept_and_each_has_a_row_of_its_own() -> None:
     notes = Notes()
-    rows = [notes.take(Note(str(number), {})) for number in range(drive.MOST_NOTES + 2)]
+    rows = [notes.take(Note(str(number), {})) for number in range(MOST_NOTES + 2)]
     assert len(rows) == len(set(rows))
-    assert [str(number) for number in range(2, drive.MOST_NOTES + 2)] == [note.kind for note in notes.kept]
+    assert [str(number) for number in range(2, MOST_NOTES + 2)] == [note.kind for note in notes.kept]
 
 
 # Cancellation

@@ -17,8 +17,8 @@ from ..._contract.journal import Row
 from ..._contract.task import Task
 from ...errors import FluxError, JournalUnavailable, SettingsError
 from ..books import new_row
-from ..drive import Listener, tell
 from ..effects import Claim, Claimed, Note
+from ..notes import Listener, tell
 from .places import own_place, unavailable
 from .store import Store
 from .writer import Work, Writer, writer_at
@@ -158,7 +158,7 @@ class Journal:
                 "The journal could not note %r%s: %s",
                 note.kind,
                 f" of task {task.id} on {task.provider} at {task.base_url}" if task is not None else f" of row {row}",
-                error,
+                str(error) or repr(error),
             )
             return
         self._withdraw(note, row, written)
