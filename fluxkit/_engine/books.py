@@ -92,9 +92,10 @@ def applied(row: Row, note: Note, now: float) -> Row:
 
 
 def _moved(row: Row, task: Task) -> dict[str, Any]:
-    """The task as it is now, and accepted even if that could not be noted when it was."""
+    """The task as it is now, and accepted even if that could not be noted when it was. What has ended stays so."""
     ended = row.fate is Fate.ACCEPTED and row.draft.state.ended and row.draft.state is not State.VANISHED
-    return {"fate": Fate.ACCEPTED, "why": None, "draft": row.draft if ended and not task.state.ended else task}
+    keeps = ended and task.state is not row.draft.state
+    return {"fate": Fate.ACCEPTED, "why": None, "draft": row.draft if keeps else task}
 
 
 def folded(notes: Iterable[tuple[str, Note]]) -> dict[str, Row]:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from support.world import a_plan
 
 from fluxkit._contract.task import State, Task
 from fluxkit._engine.effects import Note
@@ -13,6 +12,7 @@ from fluxkit._engine.journal.writer import Writer
 from fluxkit._engine.submit import _draft
 from fluxkit._wire.plan import Plan
 from fluxkit_providers.magnific import MAGNIFIC
+from support.world import a_plan
 
 
 @attrs.define(eq=False)
