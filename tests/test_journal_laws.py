@@ -48,7 +48,7 @@ class Journals(RuleBasedStateMachine):
         self.journals = [self.started(), self.started()]
 
     def started(self) -> Journal:
-        journal = a_journal(self.place / "journal", now=self.wall)
+        journal = a_journal(self.place / "journal", now=self.wall, listener=lambda _: None)  # so all is waited for
         journal.writer.owner = attrs.evolve(Owner.here(), machine="")  # both are this process, and neither is gone
         journal.rows()
         return journal

@@ -32,6 +32,9 @@ DURABLE: Final = frozenset({"intent", "accepted", "settled"})
 #: Notes that are made before anything is sent: without them, nothing is.
 FIRST: Final = frozenset({"intent", "settled"})
 
+#: Notes that nobody waits for who does not listen: the next one that is waited for is on the disk after them.
+PASSING: Final = frozenset({"state", "fetched"})
+
 #: Notes after which nothing more is to be done about a row.
 LAST: Final = frozenset({"refused", "unknown", "delivered", "settled"})
 
@@ -53,6 +56,8 @@ class Journal:
     def take(self, note: Note) -> str:
         """Writes the note; gives the name of its row."""
         row, written = self._send(note)
+        if self._passes(note, row, written):
+            return row
         try:
             written.result(PATIENCE)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
@@ -69,6 +74,8 @@ class Journal:
         It is on its way before the first moment at which this can be cancelled.
         """
         row, written = self._send(note)
+        if self._passes(note, row, written):
+            return row
         try:
             await _answer(written)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
@@ -101,11 +108,11 @@ class Journal:
 
     def rows(self, **wanted: str) -> tuple[Row, ...]:
         """The rows that have these facts, the oldest first."""
-        return tuple(self.ask(lambda store: store.wanted(wanted)))
+        return tuple(self.ask(lambda store: store.rows(wanted)))
 
     async def rows_async(self, **wanted: str) -> tuple[Row, ...]:
         """The rows that have these facts, the oldest first."""
-        return tuple(await self.ask_async(lambda store: store.wanted(wanted)))
+        return tuple(await self.ask_async(lambda store: store.rows(wanted)))
 
     def ask(self, work: Work) -> Any:
         """The answer to a question; raises ``JournalUnavailable``."""
@@ -143,12 +150,28 @@ class Journal:
             self._rows[of_task] = named
         release = note.kind in LAST
         work = functools.partial(Store.apply, note=note, row=named, release=release)
-        written = self.writer.ask(work, durable=durable)
+        written = self.writer.ask(work, durable=durable, idle=self._is_passing(note))
         if release and named is not None:
             self.writer.held.discard(named)
             if of_task is not None:
                 self._rows.pop(of_task, None)
         return named or "", written
+
+    def _is_passing(self, note: Note) -> bool:
+        return self.listener is None and note.kind in PASSING
+
+    def _passes(self, note: Note, row: str, written: "Future[Any]") -> bool:
+        """Whether a note need not be waited for; that it could not be written is logged then, too."""
+        if not self._is_passing(note):
+            return False
+
+        def done(_: "Future[Any]") -> None:
+            error = written.exception()
+            if isinstance(error, Exception):
+                self._failed(note, row, written, error)
+
+        written.add_done_callback(done)
+        return True
 
     def _failed(self, note: Note, row: str, written: "Future[Any]", error: Exception) -> None:
         """What follows from a note that could not be written."""

@@ -38,44 +38,54 @@ CHANGING: Final = (
 COLUMNS: Final = (*FIXED, *CHANGING)
 
 # No word of these is anybody's input.
-SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM submits"  # noqa: S608
+SELECT: Final = f"SELECT {', '.join(COLUMNS)}, version FROM submits"  # noqa: S608
 INSERT: Final = f"INSERT INTO submits ({', '.join(COLUMNS)}, owner) VALUES (:{', :'.join(COLUMNS)}, :owner)"  # noqa: S608
-UPDATE: Final = f"UPDATE submits SET {', '.join(f'{name} = :{name}' for name in CHANGING)} WHERE row = :row"  # noqa: S608
+UPDATE: Final = (
+    f"UPDATE submits SET {', '.join(f'{name} = :{name}' for name in CHANGING)}, version = version + 1 "  # noqa: S608
+    "WHERE row = :row AND version = :version"
+)
 
 
-def laid_down(row: Row) -> dict[str, Any]:
-    """A row as the columns of the file have it."""
+def new_line(row: Row) -> dict[str, Any]:
+    """A new row as the columns of the file have it."""
     return {
-        "row": row.row,
+        **changed_line(row),
         "provider": row.provider,
         "model": row.model,
         "base_url": row.base_url,
+        "asked": json.dumps(row.asked),
+        "turn": row.turn,
+        "price": None if row.price is None else str(row.price),
+        "currency": row.currency,
+        "place": None if row.place is None else json.dumps(row.place),
+        "created_at": row.created_at,
+        "again": row.again,
+    }
+
+
+def changed_line(row: Row) -> dict[str, Any]:
+    """What may change of a row, as the columns of the file have it."""
+    return {
+        "row": row.row,
         "fate": row.fate.name.lower(),
         "state": row.state,
         "why": row.why,
         "task_id": row.draft.id,
         "draft": row.draft.to_json(),
-        "asked": json.dumps(row.asked),
-        "turn": row.turn,
-        "price": None if row.price is None else str(row.price),
-        "currency": row.currency,
         "cost": None if row.cost is None else str(row.cost),
-        "place": None if row.place is None else json.dumps(row.place),
         "images": json.dumps([[str(image.path), image.sha256, image.size] for image in row.images]),
-        "created_at": row.created_at,
         "updated_at": row.updated_at,
         "delivered_at": row.delivered_at,
         "settled": row.settled,
         "settled_at": row.settled_at,
-        "again": row.again,
     }
 
 
-def taken_up(values: tuple[Any, ...]) -> Row:
-    """The row of a line, as ``SELECT`` brings it."""
-    columns = dict(zip(COLUMNS, values, strict=True))
+def taken_up(values: tuple[Any, ...]) -> tuple[Row, int]:
+    """The row of a line, as ``SELECT`` brings it, and its version."""
+    columns = dict(zip(COLUMNS, values[:-1], strict=True))
     images = tuple(Stored(Path(path), sha256, size) for path, sha256, size in json.loads(columns["images"]))
-    return Row(
+    row = Row(
         columns["row"],
         Task.from_json(columns["draft"]),
         asked=json.loads(columns["asked"]),
@@ -94,3 +104,4 @@ def taken_up(values: tuple[Any, ...]) -> Row:
         settled_at=columns["settled_at"],
         again=columns["again"],
     )
+    return row, values[-1]

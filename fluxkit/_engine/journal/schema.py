@@ -24,11 +24,10 @@ MIGRATIONS: Final = (
         fate TEXT NOT NULL, state TEXT NOT NULL, why TEXT, task_id TEXT NOT NULL, draft TEXT NOT NULL,
         asked TEXT NOT NULL, turn INTEGER NOT NULL, price TEXT, currency TEXT NOT NULL, cost TEXT, place TEXT,
         images TEXT NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL, delivered_at REAL,
-        settled TEXT, settled_at REAL, again TEXT, owner TEXT
-    );
-    CREATE INDEX by_task ON submits (task_id, base_url, provider);
-    CREATE INDEX by_state ON submits (state, base_url, provider);
-    CREATE INDEX by_owner ON submits (owner) WHERE owner IS NOT NULL;
+        settled TEXT, settled_at REAL, again TEXT, owner TEXT, version INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE INDEX by_task ON submits (task_id) WHERE task_id <> '';
+    CREATE INDEX by_state ON submits (state);
     """,
 )
 VERSION: Final = len(MIGRATIONS)

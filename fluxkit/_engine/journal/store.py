@@ -1,7 +1,7 @@
 """What is asked of the journal's file, within a transaction of whoever asks."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -11,7 +11,7 @@ from ..._contract.task import State, Task
 from ..books import applied, begun, resubmitted
 from ..effects import Note
 from .owner import Owner
-from .record import INSERT, SELECT, UPDATE, laid_down, taken_up
+from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
 
 #: For how many seconds an owner has its rows in hand without saying so again.
 LEASE: Final = 30.0
@@ -19,20 +19,21 @@ LEASE: Final = 30.0
 #: Why the fate of a submit is not known, if whoever sent it never said.
 SILENCE: Final = "the process that sent it ended before it knew the answer"
 
-ACCEPTED: Final = Fate.ACCEPTED.name.lower()
+_BOUGHT: Final = Fate.ACCEPTED.name.lower()
 
 #: The states of a row of which images may still be had.
 _OWING: Final = (*(str(state) for state in State if not state.ended), str(State.COMPLETED))
 
 
 class Store:
-    """The rows of a journal, as one *owner* sees them."""
+    """The rows of a journal, as one *owner* sees them. Those that it has in hand it need not read again."""
 
     def __init__(self, connection: sqlite3.Connection, owner: Owner, now: Callable[[], float]) -> None:
         self._connection = connection
         self._owner = owner
         self._now = now
         self._lease = 0.0
+        self._known: dict[str, tuple[Row, int]] = {}
 
     def renew(self) -> None:
         """Says that the owner is there, if it was not said lately."""
@@ -46,9 +47,10 @@ class Store:
             )
             self._lease = now + LEASE
 
-    def forget_lease(self) -> None:
-        """Lets the next renewal write: the transaction of the last one was undone."""
+    def undone(self) -> None:
+        """Forgets what it believed to have written: the transaction was rolled back."""
         self._lease = 0.0
+        self._known.clear()
 
     # Rows
 
@@ -57,7 +59,8 @@ class Store:
         new = begun(row, note, self._now())
         if new.again is not None:
             self._settle(new.again, resubmitted(new.again))
-        self._connection.execute(INSERT, {**laid_down(new), "owner": self._owner.name})
+        self._connection.execute(INSERT, {**new_line(new), "owner": self._owner.name})
+        self._known[row] = new, 0
         return row
 
     def apply(self, note: Note, row: str | None, *, release: bool) -> None:
@@ -65,42 +68,57 @@ class Store:
         if note.kind == "settled":
             self._settle(note.entry["row"], note)
             return
+        if row in self._known:
+            written = self._write(*self._known[row], note)
+            if written is not None:  # else somebody has written it meanwhile, who took it for abandoned
+                self._known[row] = written
+                if release:
+                    self.release((row,))
+                return
+            del self._known[row]
         if row is None:
             task: Task = note.entry["task"]
-            found = self.rows("task_id = ? AND base_url = ? AND provider = ?", task.id, task.base_url, task.provider)
+            found = self._read("task_id = ? AND base_url = ? AND provider = ?", task.id, task.base_url, task.provider)
         else:
-            found = self.rows("row = ?", row)
-        for each in found:
-            self._connection.execute(UPDATE, laid_down(applied(each, note, self._now())))
+            found = self._read("row = ?", row)
+        for each, version in found:
+            self._write(each, version, note)
             if release:
                 self.release((each.row,))
+
+    def _write(self, row: Row, version: int, note: Note) -> tuple[Row, int] | None:
+        """Writes what a note makes of a row, if it is still of that version."""
+        new = applied(row, note, self._now())
+        changed = self._connection.execute(UPDATE, {**changed_line(new), "version": version})
+        return (new, version + 1) if changed.rowcount else None
 
     def _settle(self, row: str, note: Note) -> None:
         """Settles a row by hand; whoever comes second finds that it is settled, and changes nothing."""
         found = self._held("row = ?", row)
         if not found:
             raise LookupError(f"There is no row {row}")
-        [(old, owner)] = found
+        [(old, version, owner)] = found
         if owner in self._owners_there():
             raise LookupError(f"The row {row} is in the hands of a running process")
         if not old.open or (note.entry["how"] is not Settled.DISMISSED and old.fate is Fate.ACCEPTED):
             raise LookupError(f"The row {row} is {old.state}, and needs no settling")
-        self._connection.execute(UPDATE, laid_down(applied(old, note, self._now())))
+        self._write(old, version, note)
         self._hand_over(row, owner, None)
 
-    def rows(self, where: str = "TRUE", *values: Any) -> Sequence[Row]:
-        """The rows that fit, the oldest first."""
-        found = self._connection.execute(f"{SELECT} WHERE {where} ORDER BY row", values)
-        return list(map(taken_up, found))
-
-    def wanted(self, wanted: Mapping[str, str]) -> Sequence[Row]:
+    def rows(self, wanted: Mapping[str, str]) -> Sequence[Row]:
         """The rows that have these facts, the oldest first."""
-        return self.rows(" AND ".join(f"{name} = ?" for name in wanted) or "TRUE", *wanted.values())
+        where = " AND ".join(f"{name} = ?" for name in wanted) or "TRUE"
+        return [row for row, _ in self._read(where, *wanted.values())]
+
+    def _read(self, where: str, *values: Any) -> list[tuple[Row, int]]:
+        return list(map(taken_up, self._connection.execute(f"{SELECT} WHERE {where} ORDER BY row", values)))
 
     # Who has them in hand
 
     def release(self, rows: Collection[str]) -> None:
         """Takes rows out of the owner's hand."""
+        for row in rows:
+            self._known.pop(row, None)
         self._connection.executemany(
             "UPDATE submits SET owner = NULL WHERE row = ? AND owner = ?", [(row, self._owner.name) for row in rows]
         )
@@ -114,28 +132,29 @@ class Store:
         there = self._owners_there()
         here = "base_url = ? AND provider = ? AND"
         elsewhere = 0
-        for row, owner in self._held(f"{here} state = ?", base_url, provider, str(Fate.INTENT)):
+        for row, version, owner in self._held(f"{here} state = ?", base_url, provider, str(Fate.INTENT)):
             if owner in there:
                 elsewhere += 1
                 continue
-            note = Note("unknown", {"row": row.row, "error": SILENCE})
-            self._connection.execute(UPDATE, laid_down(applied(row, note, self._now())))
+            self._write(row, version, Note("unknown", {"row": row.row, "error": SILENCE}))
             self._hand_over(row.row, owner, None)
         taken = []
         marks = ", ".join("?" * len(_OWING))
-        for row, owner in self._held(f"{here} fate = ? AND state IN ({marks})", base_url, provider, ACCEPTED, *_OWING):
+        for row, _, owner in self._held(
+            f"{here} fate = ? AND state IN ({marks})", base_url, provider, _BOUGHT, *_OWING
+        ):
             if not row.owing:
                 continue
             if owner in there:
                 elsewhere += 1
             elif self._hand_over(row.row, owner, self._owner.name):
                 taken.append(row)
-        unknown = self.rows(f"{here} state = ?", base_url, provider, str(Fate.UNKNOWN))
-        return taken, list(unknown), elsewhere
+        unknown = self._read(f"{here} state = ?", base_url, provider, str(Fate.UNKNOWN))
+        return taken, [row for row, _ in unknown], elsewhere
 
-    def _held(self, where: str, *values: Any) -> list[tuple[Row, str | None]]:
+    def _held(self, where: str, *values: Any) -> list[tuple[Row, int, str | None]]:
         owners = dict(self._connection.execute(f"SELECT row, owner FROM submits WHERE {where}", values))  # noqa: S608
-        return [(row, owners[row.row]) for row in self.rows(where, *values)]
+        return [(row, version, owners[row.row]) for row, version in self._read(where, *values)]
 
     def _hand_over(self, row: str, before: str | None, after: str | None) -> bool:
         """Gives a row another owner, if it still has the one *before*."""
@@ -146,20 +165,13 @@ class Store:
 
     def _owners_there(self) -> set[str | None]:
         """Those whose lease has not run out, and whose process has not ended before that."""
-        return {owner.name for owner, lease in self.owners() if lease >= self._now() and not owner.gone}
-
-    def owners(self) -> Iterator[tuple[Owner, float]]:
-        """Who has written here, each with the time until which it has its rows in hand."""
-        for *facts, lease in self._connection.execute(
-            "SELECT name, pid, host, machine, began, lease FROM owners WHERE name IN (SELECT owner FROM submits)"
-        ).fetchall():
-            yield Owner(*facts), lease
+        found = self._connection.execute("SELECT name, pid, host, machine, began, lease FROM owners").fetchall()
+        owners = [(Owner(*facts), lease) for *facts, lease in found]
+        return {owner.name for owner, lease in owners if lease >= self._now() and not owner.gone}
 
     def leave(self) -> None:
-        """Strikes the owner out, and those that have gone and left nothing: nobody has to know them any more."""
-        idle = "name NOT IN (SELECT owner FROM submits WHERE owner IS NOT NULL)"
+        """Strikes the owner out, and those whose lease has run out: whoever is not there has nothing in hand."""
         self._connection.execute(
-            f"DELETE FROM owners WHERE {idle} AND (name = ? OR lease < ?)",  # noqa: S608 - no input
-            (self._owner.name, self._now() - LEASE),
+            "DELETE FROM owners WHERE name = ? OR lease < ?", (self._owner.name, self._now() - LEASE)
         )
         self._lease = 0.0

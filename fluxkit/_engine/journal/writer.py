@@ -26,16 +26,23 @@ Work = Callable[[Store], Any]
 #: After so many seconds without work, and with no row in hand, the file is closed and the thread ends.
 IDLE: Final = 10.0
 
+#: What nobody waits for is done with what comes next, or after so many seconds.
+DELAY: Final = 0.05
+
 #: How many seconds the end of the process waits for what is still to be written.
 LAST_WORDS: Final = 5.0
 
 
 @attrs.frozen(eq=False)
 class Job:
-    """Something to be done with the file; *durable* if it is to survive the machine and not only the process."""
+    """Something to be done with the file.
+
+    It is *durable* if it is to survive the machine and not only the process, and *idle* if nobody waits for it.
+    """
 
     work: Work
-    durable: bool
+    durable: bool = False
+    idle: bool = False
     future: "Future[Any]" = attrs.field(factory=Future)
 
 
@@ -48,7 +55,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, *, now: Callable[[], float] = time.time, patience: float = PATIENCE) -> None:
-        self.path = path
+        self.path = path.expanduser()
         self.now = now
         self._patience = patience
         self.commits = self.syncs = 0
@@ -64,12 +71,13 @@ class Writer:
         self._resting = 0
         self._closing = False
 
-    def ask(self, work: Work, *, durable: bool = False) -> "Future[Any]":
+    def ask(self, work: Work, *, durable: bool = False, idle: bool = False) -> "Future[Any]":
         """Has something done, and gives what will be its answer, or a ``FluxError``."""
-        job = Job(work, durable)
+        job = Job(work, durable, idle)
         with self._turn:
             self._jobs.append(job)
-            self._wake()
+            if not idle or len(self._jobs) == 1:
+                self._wake()
         return job.future
 
     def _wake(self) -> None:
@@ -103,6 +111,10 @@ class Writer:
         with self._turn:
             while not self._resting:
                 if self._jobs:
+                    if all(job.idle for job in self._jobs) and not self._closing:
+                        self._turn.wait_for(self._is_waited_for, DELAY)
+                        if self._resting:
+                            break
                     jobs = tuple(self._jobs)
                     self._jobs.clear()
                     return jobs
@@ -111,8 +123,11 @@ class Writer:
                 if not self._turn.wait(LEASE / 3 if self.held else IDLE) and not self._jobs:
                     if not self.held:
                         break
-                    return (Job(lambda _: None, durable=False),)
+                    return (Job(lambda _: None),)
             return ()
+
+    def _is_waited_for(self) -> bool:
+        return bool(self._closing or self._resting or not all(job.idle for job in self._jobs))
 
     # Around a fork, and at the end
 
@@ -178,7 +193,7 @@ class Session:
             answers = [job.work(store) for job in jobs]
             connection.execute("COMMIT")
         except BaseException:
-            store.forget_lease()
+            store.undone()
             if connection.in_transaction:
                 connection.rollback()
             raise
@@ -211,7 +226,7 @@ class Session:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = path.expanduser().stat()
+        status = path.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -232,10 +247,11 @@ _NEW: threading.Lock = threading.Lock()
 
 def writer_at(path: Path) -> Writer:
     """This process's writer of the journal in *path*."""
-    whole = os.path.realpath(path.expanduser())
+    path = path.expanduser()
+    whole = os.path.realpath(path)
     with _NEW:
         if whole not in _WRITERS:
-            _WRITERS[whole] = Writer(path.expanduser().absolute())
+            _WRITERS[whole] = Writer(path.absolute())
         return _WRITERS[whole]
 
 
