@@ -37,7 +37,7 @@ class Settled(enum.StrEnum):
 DELIVERED = "delivered"
 
 #: All that the state of a row may be.
-STATES = tuple(dict.fromkeys((*Fate, *State, DELIVERED, Settled.RESUBMITTED, Settled.DISMISSED)))
+STATES = tuple(dict.fromkeys(map(str, (*Fate, *State, DELIVERED, Settled.RESUBMITTED, Settled.DISMISSED))))
 
 
 @attrs.frozen
@@ -171,6 +171,9 @@ class Recovered:
     errors: tuple[FluxError, ...] = ()
     unknown: tuple[Row, ...] = ()
     elsewhere: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.running or self.errors or self.unknown or self.elsewhere)
 
     def __str__(self) -> str:
         lines = [f"fetched: {image.path}" for result in self.results for image in result.images]

@@ -16,6 +16,8 @@ COMMANDS: Mapping[str, str] = {
     "generate": "Make images: buy them, wait for them, fetch them.",
     "plan": "Show what generate would send, bring and cost.",
     "providers": "List the providers, their models and sizes.",
+    "tasks": "List what was bought, and how it stands.",
+    "recover": "Fetch what was bought and not fetched.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
 }
