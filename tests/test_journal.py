@@ -799,6 +799,12 @@ def test_a_journal_that_is_off_is_in_memory() -> None:
     client.close()
 
 
+@pytest.mark.parametrize("wrong", ["a\0b", "~nobody-of-this-name/x"])
+def test_what_is_no_path_is_refused(wrong: str) -> None:
+    with fluxkit.Client("magnific:flux-2-klein", key="k", base_url="http://127.0.0.1:9", journal=wrong) as client:
+        assert "cannot be kept" in raised(lambda: client.generate("a fox"), JournalUnavailable).message
+
+
 @pytest.mark.parametrize("wrong", [7, "", b"x"])
 def test_a_wrong_journal_is_named(wrong: Any) -> None:
     error = raised(lambda: fluxkit.Client("magnific:flux-2-klein", key="k", journal=wrong), SettingsError)

@@ -40,7 +40,6 @@ def prepared(path: Path) -> Path:
     Directories that are missing are made for the owner alone, too. What is there already is left as it is, but for a
     file that others can read. Raises ``JournalUnavailable``.
     """
-    path = path.expanduser()
     try:
         whole = path.resolve()
         if (kind := remote(whole)) is not None:
@@ -51,7 +50,7 @@ def prepared(path: Path) -> Path:
         if whole.is_dir():
             raise unavailable(path, "it is a directory")
         _make_file(whole)
-    except (OSError, ValueError, RuntimeError) as error:  # in this order: no such place, no such name, a ring of links
+    except (OSError, ValueError, RuntimeError) as error:  # no such place, no such name, a ring of links
         raise unavailable(path, getattr(error, "strerror", None) or str(error)) from None
     return whole
 

@@ -55,7 +55,7 @@ class Writer:
     """
 
     def __init__(self, path: Path, *, now: Callable[[], float] = time.time, patience: float = PATIENCE) -> None:
-        self.path = path.expanduser()
+        self.path = path
         self.now = now
         self._patience = patience
         self.commits = self.syncs = 0
@@ -246,12 +246,14 @@ _NEW: threading.Lock = threading.Lock()
 
 
 def writer_at(path: Path) -> Writer:
-    """This process's writer of the journal in *path*."""
-    path = path.expanduser()
-    whole = os.path.realpath(path)
+    """This process's writer of the journal in *path*; raises ``JournalUnavailable`` for what is no path."""
+    try:
+        whole = os.path.realpath(path.expanduser())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise unavailable(path, str(error)) from None
     with _NEW:
         if whole not in _WRITERS:
-            _WRITERS[whole] = Writer(path.absolute())
+            _WRITERS[whole] = Writer(path.expanduser().absolute())
         return _WRITERS[whole]
 
 
