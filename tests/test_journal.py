@@ -23,15 +23,16 @@ from support.ledger import Wall, a_journal, a_task, an_intent, fetched, note
 from support.world import World, a_plan, accepted, completed, raised
 
 import fluxkit
-from fluxkit._contract.journal import Row
+from fluxkit._contract.journal import Row, Settled
 from fluxkit._contract.task import State
 from fluxkit._engine.books import asked, new_row, place_of, request_of
 from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Claim, Note
 from fluxkit._engine.flows import Manner, generate, place_order
 from fluxkit._engine.journal import journal as door
-from fluxkit._engine.journal import places, schema, writer
+from fluxkit._engine.journal import owner, places, schema, writer
 from fluxkit._engine.journal.journal import Journal, open_journal
+from fluxkit._engine.journal.owner import Owner
 from fluxkit._engine.journal.store import LEASE
 from fluxkit._engine.journal.writer import writer_at
 from fluxkit._engine.notes import Notes
@@ -521,6 +522,93 @@ def test_a_disk_that_hangs_ends_the_wait(backend: str, path: Path, monkeypatch: 
     assert {"not bought"} >= set(states(journal))
 
 
+@pytest.mark.parametrize("times", [2, 10_000])
+def test_while_another_sets_the_mode_it_is_tried_again(times: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [times]
+
+    class Busy(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> Any:
+            if "journal_mode" in sql and left[0]:
+                left[0] -= 1
+                raise sqlite3.OperationalError("database is locked")
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(schema.sqlite3, "connect", lambda *at, **how: connect(*at, factory=Busy, **how))
+    if times > 2:
+        assert "database is locked" in unwritable(path, World())
+    else:
+        journal = a_journal(path)
+        assert () == journal.rows()
+        journal.writer.close()
+
+
+# In whose hand a row is
+
+
+def test_whoever_was_taken_for_dead_still_says_what_it_knows(path: Path) -> None:
+    """A machine that slept: its lease ran out, another said that nobody knows, and then the answer comes after all."""
+    wall = Wall()
+    slept, other = a_journal(path, now=wall), a_journal(path, now=wall)
+    row = slept.take(an_intent())
+    wall.time += LEASE * 2
+    assert [row] == [each.row for each in other.claim(HERE).unknown]
+    slept.take(note("accepted", row, task=a_task()))
+    assert ["created"] == states(other)
+    assert [row] == [each.row for each in other.claim(HERE).taken]
+    slept.writer.close()
+    other.writer.close()
+
+
+def test_what_is_in_hand_is_not_settled(journal: Journal) -> None:
+    row = journal.take(an_intent())
+    settled = note("settled", row, how=Settled.DISMISSED)
+    assert "in the hands of a running process" in raised(lambda: journal.take(settled), SettingsError).message
+    journal.leave([row])
+    journal.take(settled)
+    assert ["dismissed"] == states(journal)
+
+
+def test_of_a_process_nobody_sees_only_the_lease_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Owner.here()
+    assert not here.gone
+    assert attrs.evolve(here, began="1").gone
+    assert attrs.evolve(here, pid=2**22 + 1).gone
+    assert not attrs.evolve(here, machine="another", began="1").gone
+    monkeypatch.setattr(owner, "PROC", tmp_path)
+    assert ("", "") == (Owner.here().machine, Owner.here().began)
+    assert not Owner.here().gone
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_listener_hears_also_of_what_was_on_its_way_when_it_was_cancelled(backend: str, path: Path) -> None:
+    heard: list[str] = []
+    journal = a_journal(path, listener=lambda told: heard.append(told.kind))
+    row = journal.take(an_intent())
+    hold = threading.Event()
+    journal.writer.ask(lambda _: hold.wait(10))
+
+    async def main() -> None:
+        with anyio.move_on_after(0):
+            await journal.take_async(note("accepted", row, task=a_task()))
+
+    anyio.run(main, backend=backend)
+    hold.set()
+    assert (["intent", "accepted"], ["created"]) == (heard, states(journal))
+    journal.writer.close()
+
+
+def test_what_nobody_waits_for_is_done_soon(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "DELAY", 0.001)
+    journal = a_journal(path)
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    _, written = journal._send(note("state", task=a_task(state=State.RUNNING), progress=None, problems=()))
+    written.result(10)
+    assert ["running"] == states(journal)
+    journal.writer.close()
+
+
 # Where it lies
 
 
@@ -552,12 +640,12 @@ def test_the_users_own_place_is_closed_to_others(tmp_path: Path, monkeypatch: py
 
 
 MOUNTS = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
-23 22 0:21 / /home rw shared:2 - nfs4 server:/home rw
-24 23 0:22 / /home/me/local\040disk rw - ext4 /dev/vdb rw
+23 22 0:21 / /net rw shared:2 - nfs4 server:/all rw
+24 23 0:22 / /net/me/local\040disk rw - ext4 /dev/vdb rw
 25 22 0:23 / /mnt/a rw - ext4 /dev/vdc rw
 26 22 0:24 / /mnt/a rw master:3 - fuse.sshfs me@there: rw
 27 22 0:25 / /win rw - 9p C: rw
-28 22 0:26 / /home2 rw - tmpfs tmpfs rw
+28 22 0:26 / /net2 rw - tmpfs tmpfs rw
 nonsense
 """
 
@@ -566,11 +654,11 @@ nonsense
     ("path", "kind"),
     [
         ("/var/x", "ext4"),
-        ("/home/me/x", "nfs4"),
-        ("/home/me/local disk/x", "ext4"),
+        ("/net/me/x", "nfs4"),
+        ("/net/me/local disk/x", "ext4"),
         ("/mnt/a/b/x", "fuse.sshfs"),
         ("/win/x", "9p"),
-        ("/home2/x", "tmpfs"),
+        ("/net2/x", "tmpfs"),
         ("relative", ""),
     ],
 )
@@ -732,7 +820,7 @@ def in_a_child(run: Callable[[], Any]) -> Any:
 def test_a_fork_finds_the_file_closed_and_both_go_on(path: Path) -> None:
     journal = Journal(writer_at(path))
     mine = journal.take(an_intent())
-    owner = journal.writer.owner.name
+    parent = journal.writer.owner.name
 
     def run() -> Any:
         before = (journal.writer._thread is None, sorted(journal.writer.held))
@@ -742,8 +830,8 @@ def test_a_fork_finds_the_file_closed_and_both_go_on(path: Path) -> None:
 
     closed, held, child, theirs, elsewhere = in_a_child(run)
     assert (True, [], 2) == (closed, held, elsewhere)
-    assert owner != child
-    assert owner == journal.writer.owner.name
+    assert parent != child
+    assert parent == journal.writer.owner.name
     journal.take(note("accepted", mine, task=a_task("task-2")))
     assert {mine: "task-2", theirs: "task-1"} == {row.row: row.draft.id for row in journal.rows()}
     # The child is gone, and what it had in hand is free.

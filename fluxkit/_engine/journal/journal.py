@@ -36,7 +36,7 @@ FIRST: Final = frozenset({"intent", "settled"})
 PASSING: Final = frozenset({"state", "fetched"})
 
 #: Notes after which nothing more is to be done about a row.
-LAST: Final = frozenset({"refused", "unknown", "delivered", "settled"})
+LAST: Final = frozenset({"refused", "unknown", "delivered"})
 
 _log = logging.getLogger("fluxkit")
 
@@ -65,6 +65,8 @@ class Journal:
         except BaseException:
             self._withdraw(note, row, written)
             raise
+        else:
+            self._let_go(note, row)
         tell(self.listener, note)
         return row
 
@@ -85,6 +87,8 @@ class Journal:
             if note.kind not in FIRST:  # it is on its way
                 tell(self.listener, note)
             raise
+        else:
+            self._let_go(note, row)
         tell(self.listener, note)
         return row
 
@@ -94,9 +98,7 @@ class Journal:
         if mine:
             self.writer.held.difference_update(mine)
             self.writer.ask(lambda store: store.release(mine))
-        for task, row in tuple(self._rows.items()):
-            if row in rows:
-                del self._rows[task]
+        self._forget(rows)
 
     def claim(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""
@@ -150,12 +152,18 @@ class Journal:
             self._rows[of_task] = named
         release = note.kind in LAST
         work = functools.partial(Store.apply, note=note, row=named, release=release)
-        written = self.writer.ask(work, durable=durable, idle=self._is_passing(note))
-        if release and named is not None:
-            self.writer.held.discard(named)
-            if of_task is not None:
-                self._rows.pop(of_task, None)
-        return named or "", written
+        return named or "", self.writer.ask(work, durable=durable, idle=self._is_passing(note))
+
+    def _let_go(self, note: Note, row: str) -> None:
+        """Knows that a row is in hand no more after the last note of it."""
+        if note.kind in LAST:
+            self.writer.held.discard(row)
+            self._forget((row,))
+
+    def _forget(self, rows: Collection[str]) -> None:
+        for task, row in tuple(self._rows.items()):
+            if row in rows:
+                del self._rows[task]
 
     def _is_passing(self, note: Note) -> bool:
         return self.listener is None and note.kind in PASSING

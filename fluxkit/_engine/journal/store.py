@@ -143,11 +143,10 @@ class Store:
         for row, _, owner in self._held(
             f"{here} fate = ? AND state IN ({marks})", base_url, provider, _BOUGHT, *_OWING
         ):
-            if not row.owing:
-                continue
             if owner in there:
                 elsewhere += 1
-            elif self._hand_over(row.row, owner, self._owner.name):
+            else:
+                self._hand_over(row.row, owner, self._owner.name)
                 taken.append(row)
         unknown = self._read(f"{here} state = ?", base_url, provider, str(Fate.UNKNOWN))
         return taken, [row for row, _ in unknown], elsewhere
@@ -156,12 +155,9 @@ class Store:
         owners = dict(self._connection.execute(f"SELECT row, owner FROM submits WHERE {where}", values))  # noqa: S608
         return [(row, version, owners[row.row]) for row, version in self._read(where, *values)]
 
-    def _hand_over(self, row: str, before: str | None, after: str | None) -> bool:
+    def _hand_over(self, row: str, before: str | None, after: str | None) -> None:
         """Gives a row another owner, if it still has the one *before*."""
-        changed = self._connection.execute(
-            "UPDATE submits SET owner = ? WHERE row = ? AND owner IS ?", (after, row, before)
-        )
-        return changed.rowcount == 1
+        self._connection.execute("UPDATE submits SET owner = ? WHERE row = ? AND owner IS ?", (after, row, before))
 
     def _owners_there(self) -> set[str | None]:
         """Those whose lease has not run out, and whose process has not ended before that."""

@@ -68,7 +68,7 @@ class Writer:
         self._jobs: deque[Job] = deque()
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._resting = 0
+        self._resting = False
         self._closing = False
 
     def ask(self, work: Work, *, durable: bool = False, idle: bool = False) -> "Future[Any]":
@@ -134,14 +134,17 @@ class Writer:
     def rest(self) -> None:
         """Lets the thread end after what it is at, and holds whoever asks until ``resume``."""
         self._turn.acquire()
-        self._resting += 1
+        self._resting = True
         self._turn.notify_all()
+        thread = self._thread
         while self._thread is not None:
             self._turn.wait()
+        if thread is not None:
+            thread.join()
 
     def resume(self) -> None:
         """Goes on after ``rest``."""
-        self._resting -= 1
+        self._resting = False
         self._wake()
         self._turn.release()
 
