@@ -217,6 +217,7 @@ def test_both_ways_write_the_same(backend: str, path: Path) -> None:
     journal.writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_what_waits_at_the_same_time_is_one_transaction(backend: str, path: Path) -> None:
     journal = a_journal(path)
@@ -454,6 +455,8 @@ def nobody() -> Iterator[Path]:
     yield directory
     if root:
         os.seteuid(0)
+    directory.chmod(0o755)
+    directory.rmdir()
 
 
 def test_what_can_only_be_read_is_refused(nobody: Path) -> None:
@@ -777,6 +780,7 @@ def test_nothing_is_begun_while_the_interpreter_ends(path: Path, monkeypatch: py
     journal.writer.close()
 
 
+@pytest.mark.slow
 def test_what_was_asked_is_done_before_the_process_ends(path: Path) -> None:
     code = """
 import sys
@@ -795,7 +799,9 @@ journal._send(an_intent())
 
 # Forks
 
-fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+# Python 3.12 warns of a fork beside any thread, also of the test's own.
+amid_threads = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 
 def in_a_child(run: Callable[[], Any]) -> Any:
@@ -816,7 +822,8 @@ def in_a_child(run: Callable[[], Any]) -> Any:
     return json.loads(content)
 
 
-@fork
+@needs_fork
+@amid_threads
 def test_a_fork_finds_the_file_closed_and_both_go_on(path: Path) -> None:
     journal = Journal(writer_at(path))
     mine = journal.take(an_intent())
@@ -839,7 +846,8 @@ def test_a_fork_finds_the_file_closed_and_both_go_on(path: Path) -> None:
     journal.writer.close()
 
 
-@fork
+@needs_fork
+@amid_threads
 @pytest.mark.slow
 def test_forks_amid_the_work_lose_nothing(path: Path) -> None:
     journal = Journal(writer_at(path))
@@ -874,6 +882,7 @@ print("sqlite3" in sys.modules)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", ["{'mock': True}", "{'mock': True, 'journal': '/nowhere/at/all'}"])
 def test_a_mocked_client_never_loads_sqlite(settings: str) -> None:
     code = KEEPING.replace("{settings}", settings)
