@@ -154,12 +154,25 @@ def test_a_task_that_still_runs_is_said(base_url: str, mock: MockService) -> Non
         (["--resubmit", "b"], "no row b"),
         (["--dismiss", "b"], "no row b"),
         (["--journal", "/proc/nowhere"], "/proc/nowhere"),
+        (["--journal", "off"], "holds nothing"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: list[str], named: str) -> None:
     done = run("recover", *arguments)
     assert 2 == done.exit_code
     assert named in done.stderr
+
+
+@pytest.mark.slow
+def test_what_generate_buys_is_noted_where_it_is_to_be(base_url: str, mock: MockService, tmp_path: Path) -> None:
+    there = ["generate", "a fox", "-p", KLEIN, "--base-url", base_url, "-o", str(tmp_path), "--timeout", "1"]
+    for journal, listed in (("off", ""), ("/proc/nowhere", ""), (str(tmp_path / "journal"), "delivered")):
+        done = run(*there, "--fit", "nearest", "--journal", journal)
+        assert (2 if listed == "" and journal != "off" else 0) == done.exit_code
+        assert listed in run("tasks", *(["--journal", journal] if listed else [])).stdout
+    assert "the journal holds nothing\n" == run("tasks").stderr
+    assert 2 == mock.billed
+    open_journal(tmp_path / "journal").writer.close()
 
 
 def test_of_several_services_one_that_fails_stops_no_other(

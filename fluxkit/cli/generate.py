@@ -56,6 +56,7 @@ def generate(**given: Any) -> int:
         fit=given["fit"],
         unsupported=drops_of(given),
         timeout=given["timeout"],
+        journal=given["journal"],
         listener=watch,
     )
     if client.mocked:

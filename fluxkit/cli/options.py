@@ -40,7 +40,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("offline", "key_file", "base_url"),
+    "The service": ("offline", "key_file", "base_url", "journal"),
 }
 """How the options of a request are listed."""
 
@@ -143,6 +143,12 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
             ),
             click.option("--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", **hide),
             click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
+            click.option(
+                "--journal",
+                metavar="FILE|off",
+                help="Where it is noted what is bought, if not in the user's own journal; off is nowhere.",
+                **hide,
+            ),
         )
     )
 

@@ -8,9 +8,14 @@ from .._contract.journal import STATES
 from .help import Command
 from .output import printable, put, put_document, say
 
-journal_option = click.option(
-    "--journal", metavar="FILE", type=click.Path(path_type=Path), help="Another journal than the user's own."
-)
+
+def _file(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
+    if value == "off":
+        raise click.BadParameter("a journal that is off holds nothing. Allowed: the file of a journal")
+    return None if value is None else Path(value)
+
+
+journal_option = click.option("--journal", metavar="FILE", callback=_file, help="Another journal than the user's own.")
 """Which journal is read; the same in every command that reads one."""
 
 

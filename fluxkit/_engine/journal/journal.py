@@ -20,7 +20,7 @@ from ..books import new_row
 from ..effects import Claim, Claimed, Note
 from ..notes import Listener, tell
 from .places import own_place, unavailable
-from .store import Store
+from .store import NotOpen, Store
 from .writer import Work, Writer, writer_at
 
 #: For how many seconds a note is waited for: a disk may hang.
@@ -195,8 +195,8 @@ class Journal:
         self._withdraw(note, row, written)
         if isinstance(error, FluxError):
             raise error
-        if isinstance(error, LookupError):
-            raise SettingsError(f"{error.args[0]}. Nothing was sent or changed.") from None
+        if isinstance(error, NotOpen):
+            raise SettingsError(f"{error}. Nothing was sent or changed.") from None
         raise (self._late() if isinstance(error, TimeoutError) else error)
 
     def _withdraw(self, note: Note, row: str, written: "Future[Any]") -> None:

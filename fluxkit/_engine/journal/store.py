@@ -25,6 +25,10 @@ _BOUGHT: Final = Fate.ACCEPTED.name.lower()
 _OWING: Final = (*(str(state) for state in State if not state.ended), str(State.COMPLETED))
 
 
+class NotOpen(Exception):
+    """A row that is to be settled by hand, and cannot be; the message says why."""
+
+
 class Store:
     """The rows of a journal, as one *owner* sees them. Those that it has in hand it need not read again."""
 
@@ -96,12 +100,12 @@ class Store:
         """Settles a row by hand; whoever comes second finds that it is settled, and changes nothing."""
         found = self._held("row = ?", row)
         if not found:
-            raise LookupError(f"There is no row {row}")
+            raise NotOpen(f"There is no row {row}")
         [(old, version, owner)] = found
         if owner in self._owners_there():
-            raise LookupError(f"The row {row} is in the hands of a running process")
+            raise NotOpen(f"The row {row} is in the hands of a running process")
         if not old.open or (note.entry["how"] is not Settled.DISMISSED and old.fate is Fate.ACCEPTED):
-            raise LookupError(f"The row {row} is {old.state}, and needs no settling")
+            raise NotOpen(f"The row {row} is {old.state}, and needs no settling")
         self._write(old, version, note)
         self._hand_over(row, owner, None)
 
