@@ -1,5 +1,6 @@
 """The journal: what is bought is on the disk before and after that, and a journal that cannot be kept says so."""
 
+import hashlib
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -25,6 +27,7 @@ from support.world import World, a_plan, accepted, completed, raised
 import fluxkit
 from fluxkit._contract.journal import Row, Settled
 from fluxkit._contract.task import State
+from fluxkit._engine import books
 from fluxkit._engine.books import asked, new_row, place_of, request_of
 from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Claim, Note
@@ -152,6 +155,16 @@ def test_of_a_reference_only_its_digest_or_its_address_is_kept() -> None:
     assert len(json.dumps(kept)) < 500
 
 
+def test_of_a_file_its_name_and_its_digest_are_kept(tmp_path: Path) -> None:
+    image = draw(64, 64, prompt="a", seed=1)
+    (tmp_path / "a.png").write_bytes(image)
+    file = SimpleNamespace(url=None, content=None, file=tmp_path / "a.png")
+    whole = {"name": str(file.file), "size": len(image), "sha256": hashlib.sha256(image).hexdigest()}
+    assert whole == books._cited(file)
+    file.file.unlink()
+    assert {"name": str(file.file)} == books._cited(file)
+
+
 @pytest.mark.parametrize(
     ("options", "kept"),
     [
@@ -173,6 +186,7 @@ def test_a_row_of_several_is_asked_again_for_itself() -> None:
     assert attrs.evolve(request, seed=6, n=1) == request_of(row)
     image = fluxkit.Request("a", references=[draw(64, 64, prompt="a", seed=1)])
     assert None is request_of(attrs.evolve(row, asked=asked(image)))
+    assert None is place_of(row)
 
 
 def test_rows_are_found_by_what_they_are(journal: Journal) -> None:
@@ -820,6 +834,22 @@ def in_a_child(run: Callable[[], Any]) -> Any:
         content = pipe.read()
     os.waitpid(pid, 0)
     return json.loads(content)
+
+
+def test_a_rest_does_not_wait_for_what_nobody_waits_for(path: Path) -> None:
+    journal = a_journal(path)
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "DELAY", 60.0)
+        journal.take(note("state", task=a_task(state=State.RUNNING), progress=None, problems=()))
+        with journal.writer._turn:  # until the thread waits again
+            pass
+        journal.writer.rest()
+        assert None is journal.writer._thread
+        journal.writer.resume()
+    assert ["running"] == states(journal)
+    journal.writer.close()
 
 
 @needs_fork

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from urllib.parse import urlsplit
 import attrs
 
 from .._contract.journal import Fate, Row, Settled, Stored
-from .._contract.reference import Reference
 from .._contract.report import shorten
 from .._contract.request import Request
 from .._contract.task import State, Task
@@ -159,18 +159,20 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str) and len(value) <= LONGEST_OPTION else shorten(value)
 
 
-def _cited(reference: Reference) -> dict[str, Any]:
+def _cited(reference: Any) -> dict[str, Any]:
     """A reference as the journal names it: by name, size and digest, or by its address without what may sign it."""
-    content = reference.content
-    if content is None:
-        address = urlsplit(reference.url or "")
+    if reference.url is not None:
+        address = urlsplit(reference.url)
         cited = address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="")
         return {"url": cited.geturl()} if cited == address else {"url": cited.geturl(), "cut": True}
     import hashlib
 
-    facts: dict[str, Any] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    if isinstance(name := getattr(reference, "name", None), str):
-        facts["name"] = name
+    if reference.content is not None:
+        return {"size": len(reference.content), "sha256": hashlib.sha256(reference.content).hexdigest()}
+    facts: dict[str, Any] = {"name": str(reference.file)}
+    with suppress(OSError), open(reference.file, "rb") as file:  # it was there when the reference was made
+        facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        facts["size"] = file.tell()
     return facts
 
 

@@ -74,8 +74,8 @@ def _bring(
         place = where(row)
         return (yield from resume(provider, row.draft, attrs.evolve(manner, place=place), deadline=deadline))
     except TaskError as error:
-        if isinstance(error.task, Task):  # that it has vanished no poll has noted
-            yield Note("state", {"task": error.task, "progress": None, "problems": ()})
+        # That it has vanished no poll has noted.
+        yield Note("state", {"task": error.task, "progress": None, "problems": ()})
         raise
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := attached(row.draft, error)) from ours.__cause__

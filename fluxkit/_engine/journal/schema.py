@@ -49,11 +49,9 @@ _REASONS: Final = {
 }
 
 
-def failure(path: Path, error: Exception) -> JournalUnavailable:
+def failure(path: Path, error: sqlite3.Error) -> JournalUnavailable:
     """The error of ours for what SQLite says."""
-    if isinstance(error, JournalUnavailable):
-        return error
-    name = getattr(error, "sqlite_errorname", "")
+    name = getattr(error, "sqlite_errorname", "")  # the module's own errors have none
     reason = next((reason for start, reason in _REASONS.items() if name.startswith(start)), None)
     return unavailable(path, f"{reason} ({error})" if reason else repr(error))
 
