@@ -67,7 +67,8 @@ class Binding:
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
                 mocked images one that is gone when the process ends.
             journal: The file in which it is noted what is bought, so that nothing paid is lost when the process dies;
-                without it, one in the user's state directory. ``"off"`` keeps it in memory, as mocked clients do.
+                without it, one in the user's state directory. ``"off"`` (or ``"memory"``) forgets it with the client,
+                as mocked clients do.
             proxy: The address of a proxy; without it, what the environment says.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
@@ -116,7 +117,7 @@ class Binding:
     def _notebook(self) -> "Notebook":
         from ._engine.notes import Notes
 
-        if self.mocked or self._journal == "off":
+        if self.mocked or self._journal in ("off", "memory"):
             return Notes(self._listener)
         from ._engine.journal.journal import open_journal
 

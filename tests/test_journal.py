@@ -77,7 +77,7 @@ def test_a_row_tells_the_whole_story(journal: Journal, tmp_path: Path) -> None:
     plan = attrs.evolve(plan, price=Decimal("0.09"))
     row = journal.take(an_intent(plan, turn=1, place=Place(tmp_path, "fox.png", 1)))
     [before] = journal.rows()
-    assert (row, "intent", None, Decimal("0.045"), 1) == (
+    assert (row, "intent", None, "0.045 USD", 1) == (
         before.row,
         before.state,
         before.task,
@@ -95,7 +95,7 @@ def test_a_row_tells_the_whole_story(journal: Journal, tmp_path: Path) -> None:
     journal.take(fetched(done, tmp_path / "fox-2.png", "ab"))
     journal.take(note("delivered", task=done, cost=Decimal("0.05")))
     [after] = journal.rows()
-    assert ("delivered", done, Decimal("0.05")) == (after.state, after.task, after.cost)
+    assert ("delivered", done, "0.05 USD") == (after.state, after.task, after.cost)
     assert [(tmp_path / "fox-2.png", "ab", 3)] == [attrs.astuple(image) for image in after.images]
     assert before.created_at == after.created_at <= after.updated_at == after.delivered_at
     assert json.dumps(after.to_dict())
@@ -195,6 +195,25 @@ def test_rows_are_found_by_what_they_are(journal: Journal) -> None:
     assert [first] == [row.row for row in journal.rows(state="unknown", provider="magnific")]
     assert [second] == [row.row for row in journal.rows(row=second)]
     assert () == journal.rows(base_url="https://b.example")
+
+
+def test_an_amount_is_kept_with_its_currency() -> None:
+    euros = SimpleNamespace(number=Decimal("0.10"), currency="EUR")
+    assert "0.033333333333 EUR" == books._money(euros, among=3)
+    assert ("0.10 USD", None) == (books._money(Decimal("0.10")), books._money(None))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_of_no_row_is_only_told(backend: str, path: Path) -> None:
+    heard: list[str] = []
+    journal = a_journal(path, listener=lambda told: heard.append(told.kind))
+    uploaded = note("uploaded", url="https://a.example/b.png", reference=object())
+    assert "" == journal.take(uploaded) == anyio.run(journal.take_async, uploaded, backend=backend)
+    assert ["uploaded"] * 2 == heard
+    assert not path.exists()
+    notes = Notes()
+    notes.take(uploaded)
+    assert [{"url": "https://a.example/b.png"}] == [kept.entry for kept in notes.kept]
 
 
 # Who is told, and when
@@ -920,8 +939,9 @@ def test_a_mocked_client_never_loads_sqlite(settings: str) -> None:
     assert "False" == done.stdout.strip()
 
 
-def test_a_journal_that_is_off_is_in_memory() -> None:
-    client = fluxkit.Client("magnific:flux-2-klein", key="k", journal="off")
+@pytest.mark.parametrize("journal", ["off", "memory"])
+def test_a_journal_that_is_off_is_in_memory(journal: str) -> None:
+    client = fluxkit.Client("magnific:flux-2-klein", key="k", journal=journal)
     assert isinstance(client._driver.notes, Notes)
     client.close()
 

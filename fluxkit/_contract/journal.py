@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -11,9 +11,6 @@ from ..errors import FluxError
 from .report import shorten
 from .result import Result, describe
 from .task import State, Task
-
-if TYPE_CHECKING:
-    from decimal import Decimal
 
 
 class Fate(enum.StrEnum):
@@ -54,18 +51,18 @@ class Row:
     """One submit: what was asked, what became of it, and where its images are.
 
     ``row`` is its name, unique among all processes and sorted by time. ``asked`` is the request as plain values, with
-    references by their digest. ``price`` is what it was expected to cost, ``cost`` what the service says; None is
-    unknown. ``place`` is where its images were to go. ``draft`` is the task as far as it was known; ``task`` is None
-    as long as no id is known. ``again`` is the row for which it was bought a second time, knowingly.
+    references by their digest. ``price`` is what it was expected to cost, ``cost`` what the service says, both as
+    ``"0.03 USD"``; None is unknown. ``place`` is where its images were to go. ``draft`` is the task as far as it was
+    known; ``task`` is None as long as no id is known. ``again`` is the row for which it was bought a second time,
+    knowingly.
     """
 
     row: str
     draft: Task
     asked: Mapping[str, Any] = attrs.field(factory=dict, hash=False)
     turn: int = 0
-    price: "Decimal | None" = None
-    currency: str = "USD"
-    cost: "Decimal | None" = None
+    price: str | None = None
+    cost: str | None = None
     place: Mapping[str, Any] | None = attrs.field(default=None, hash=False)
     created_at: float = 0.0
     updated_at: float = 0.0
@@ -136,9 +133,8 @@ class Row:
             "why": self.why,
             "asked": dict(self.asked),
             "turn": self.turn,
-            "price": None if self.price is None else str(self.price),
-            "cost": None if self.cost is None else str(self.cost),
-            "currency": self.currency,
+            "price": self.price,
+            "cost": self.cost,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
             "delivered_at": self.delivered_at,

@@ -21,6 +21,9 @@ from .place import Place
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+#: Shares of a price are rounded to this.
+_SMALLEST = Decimal("0.000000000001")
+
 #: A longer text in an option, in characters, is an image or the like, and no content is kept.
 LONGEST_OPTION = 10_000
 
@@ -40,8 +43,16 @@ def lightened(note: Note) -> Note:
     """The note of an intent with what the journal keeps of the plan in its place: a plan holds whole images."""
     entry = dict(note.entry)
     plan = entry.pop("plan")
-    price = None if plan.price is None else Decimal(plan.price) / plan.request.n
-    return Note(note.kind, {**entry, "asked": asked(plan.request), "price": price})
+    return Note(note.kind, {**entry, "asked": asked(plan.request), "price": _money(plan.price, among=plan.request.n)})
+
+
+def _money(amount: Any, *, among: int = 1) -> str | None:
+    """An amount as text, or the share of one *among* so many; without a currency of its own it is in US dollars."""
+    if amount is None:
+        return None
+    number, currency = getattr(amount, "number", amount), getattr(amount, "currency", "USD")
+    share = Decimal(number) / among
+    return f"{share.quantize(_SMALLEST) if share.as_tuple().exponent < -12 else share:f} {currency}"  # type: ignore[operator]
 
 
 def begun(row: str, note: Note, now: float) -> Row:
@@ -87,7 +98,7 @@ def applied(row: Row, note: Note, now: float) -> Row:
     if not changes:
         return row
     if (cost := entry.get("cost")) is not None:
-        changes["cost"] = cost
+        changes["cost"] = _money(cost)
     return attrs.evolve(row, updated_at=now, **changes)
 
 

@@ -81,7 +81,11 @@ class Notes:
         row = str(next(self._rows))
         if note.kind == "intent":
             self.held.add(row)
-        self._taken.append((row, lightened(note) if "plan" in note.entry else note))
+        if "plan" in note.entry:
+            note_kept = lightened(note)
+        else:  # an image that was sent in is not kept for as long as the notes are
+            note_kept = Note(note.kind, {name: what for name, what in note.entry.items() if name != "reference"})
+        self._taken.append((row, note_kept))
         tell(self.listener, note)
         return row
 

@@ -55,6 +55,9 @@ class Journal:
 
     def take(self, note: Note) -> str:
         """Writes the note; gives the name of its row."""
+        if _speaks_of_no_row(note):
+            tell(self.listener, note)
+            return ""
         row, written = self._send(note)
         if self._passes(note, row, written):
             return row
@@ -75,6 +78,9 @@ class Journal:
 
         It is on its way before the first moment at which this can be cancelled.
         """
+        if _speaks_of_no_row(note):
+            tell(self.listener, note)
+            return ""
         row, written = self._send(note)
         if self._passes(note, row, written):
             return row
@@ -215,6 +221,11 @@ class Journal:
 def open_journal(path: str | os.PathLike[str] | None, listener: Listener | None = None) -> Journal:
     """The journal in *path*, or without one that of the user. The file is opened when something is noted or asked."""
     return Journal(writer_at(own_place() if path is None else Path(path)), listener)
+
+
+def _speaks_of_no_row(note: Note) -> bool:
+    """Whether only a listener wants to hear of a note: it is of nothing that was bought."""
+    return note.kind != "intent" and not note.entry.keys() & {"row", "task"}
 
 
 def _claiming(claim: Claim) -> Callable[[Store], Any]:

@@ -1,7 +1,6 @@
 """A row as a line of the journal's file."""
 
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,6 @@ FIXED: Final = (
     "asked",
     "turn",
     "price",
-    "currency",
     "place",
     "created_at",
     "again",
@@ -55,8 +53,7 @@ def new_line(row: Row) -> dict[str, Any]:
         "base_url": row.base_url,
         "asked": json.dumps(row.asked),
         "turn": row.turn,
-        "price": None if row.price is None else str(row.price),
-        "currency": row.currency,
+        "price": row.price,
         "place": None if row.place is None else json.dumps(row.place),
         "created_at": row.created_at,
         "again": row.again,
@@ -72,7 +69,7 @@ def changed_line(row: Row) -> dict[str, Any]:
         "why": row.why,
         "task_id": row.draft.id,
         "draft": row.draft.to_json(),
-        "cost": None if row.cost is None else str(row.cost),
+        "cost": row.cost,
         "images": json.dumps([[str(image.path), image.sha256, image.size] for image in row.images]),
         "updated_at": row.updated_at,
         "delivered_at": row.delivered_at,
@@ -90,9 +87,8 @@ def taken_up(values: tuple[Any, ...]) -> tuple[Row, int]:
         Task.from_json(columns["draft"]),
         asked=json.loads(columns["asked"]),
         turn=columns["turn"],
-        price=None if columns["price"] is None else Decimal(columns["price"]),
-        currency=columns["currency"],
-        cost=None if columns["cost"] is None else Decimal(columns["cost"]),
+        price=columns["price"],
+        cost=columns["cost"],
         place=None if columns["place"] is None else json.loads(columns["place"]),
         created_at=columns["created_at"],
         updated_at=columns["updated_at"],

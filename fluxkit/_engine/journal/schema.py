@@ -22,7 +22,7 @@ MIGRATIONS: Final = (
     CREATE TABLE submits (
         row TEXT PRIMARY KEY, provider TEXT NOT NULL, model TEXT NOT NULL, base_url TEXT NOT NULL,
         fate TEXT NOT NULL, state TEXT NOT NULL, why TEXT, task_id TEXT NOT NULL, draft TEXT NOT NULL,
-        asked TEXT NOT NULL, turn INTEGER NOT NULL, price TEXT, currency TEXT NOT NULL, cost TEXT, place TEXT,
+        asked TEXT NOT NULL, turn INTEGER NOT NULL, price TEXT, cost TEXT, place TEXT,
         images TEXT NOT NULL, created_at REAL NOT NULL, updated_at REAL NOT NULL, delivered_at REAL,
         settled TEXT, settled_at REAL, again TEXT, owner TEXT, version INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
