@@ -1,5 +1,6 @@
 """What both clients know, and what they make of a request before a flow is begun. Nothing here is sent."""
 
+import contextlib
 import functools
 import os
 import warnings
@@ -18,9 +19,11 @@ from ._service import address_of, check, hosts_of, mock_for, named, place_of, se
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
-    from ._engine.drive import Hosting, Listener
+    from ._contract.journal import Row
+    from ._engine.drive import Hosting
     from ._engine.flows import Manner
     from ._engine.mailbox import Mailbox
+    from ._engine.notes import Listener, Notebook
     from ._engine.place import Place
     from ._mock import Mock
     from ._wire.draft import Fit
@@ -45,6 +48,7 @@ class Binding:
         timeout: float = 300.0,
         patience: float = 60.0,
         spool: str | Path | None = None,
+        journal: str | Path | None = None,
         proxy: str | None = None,
         insecure_http: bool = False,
         allow_hosts: Iterable[str] = (),
@@ -70,6 +74,9 @@ class Binding:
             patience: Total seconds for one call to the service.
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
                 mocked images one that is gone when the process ends.
+            journal: The file in which it is noted what is bought, so that nothing paid is lost when the process dies;
+                without it, one in the user's state directory. ``"off"`` (or ``"memory"``) forgets it with the client,
+                as mocked clients do.
             proxy: The address of a proxy; without it, what the environment says.
             insecure_http: Let ``base_url`` be http to another machine, such as a mock in another container. Whoever is
                 between can read the key.
@@ -101,6 +108,8 @@ class Binding:
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
         check("spool", spool, isinstance(spool, str | os.PathLike), "a path")
         self._spool = None if spool is None else Path(spool)
+        check("journal", journal, isinstance(journal, str | os.PathLike) and str(journal) != "", 'a path, or "off"')
+        self._journal = journal
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
@@ -151,6 +160,15 @@ class Binding:
             allow_hosts=self._allow_hosts,
         )
 
+    def _notebook(self) -> "Notebook":
+        from ._engine.notes import Notes
+
+        if self.mocked or self._journal in ("off", "memory"):
+            return Notes(self._listener)
+        from ._engine.journal.journal import open_journal
+
+        return open_journal(self._journal, self._listener)
+
     def _manner(self, *, timeout: float | None = None, to: str | Path | None = None, fetch: bool = True) -> "Manner":
         from ._engine.flows import Manner
 
@@ -170,6 +188,16 @@ class Binding:
         if to is not None:
             return Place.at(to)
         return Place(self._own_spool if self._spool is None else self._spool)
+
+    def _place_of(self, row: "Row") -> "Place":
+        """Where the images of a row were to go, or the spool, if that cannot be written any more."""
+        from ._engine.books import place_of
+
+        place = place_of(row)
+        if place is not None:
+            with contextlib.suppress(SettingsError):
+                return place.prepared()
+        return self._place(None).prepared()
 
     @functools.cached_property
     def _own_spool(self) -> Path:

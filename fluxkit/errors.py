@@ -6,6 +6,7 @@
       Unsupported            the plan refuses; nothing was sent
       SettingsError          a setting is missing or wrong; nothing was sent
       PluginError            a plugin cannot be used; nothing was bought
+      JournalUnavailable     what is bought could not be noted; nothing was bought
       ReferenceUnusable      an image sent in cannot be read, fetched or uploaded, or is none; nothing was bought
       Unreachable            no connection, so nothing left; a retry is safe
       SubmissionUnknown      the submit left and its fate is not known; never repeated by fluxkit
@@ -114,6 +115,13 @@ class SettingsError(FluxError):
 
 class PluginError(FluxError):
     """A plugin cannot be used; the message names the plugin and the reason."""
+
+
+class JournalUnavailable(FluxError):
+    """The journal, which notes what is bought, cannot be kept where it is to be, so nothing was bought.
+
+    The message says why, and the two ways out: another place, or no journal.
+    """
 
 
 class ReferenceUnusable(FluxError):

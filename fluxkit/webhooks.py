@@ -98,15 +98,15 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
     (``apimart``) is never believed: anybody who knows the address could say anything of any task. Its events only make
     the next poll of a task that is being waited for come at once, and do so a few times a task at most.
 
-    An event that brings back the token of a submit whose answer was lost settles which task that submit has bought:
-    the client's listener hears of it as a note ``settled``, with the task, to be waited for.
+    An event that brings back the token of a submit whose answer was lost settles which task that submit has bought, by
+    the journal also for a process that has died since: the client's listener hears of it as a note ``settled``, with
+    the task, to be waited for, and ``recover`` fetches it. While another process that runs may still get the answer,
+    the service is asked to send it again (503).
 
     Raises ``SettingsError`` if the service has no webhooks, the client no secret for them, or Starlette is missing.
     """
     provider, secret = client.provider, client._webhook_secret  # noqa: SLF001 - the door to the client's own parts
     check_secret(webhook_of(provider).signature, secret)
-    from ._engine.drive import keep_note
-
     try:
         from starlette.applications import Starlette
         from starlette.requests import ClientDisconnect
@@ -147,16 +147,44 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
             _log.warning("%s", error)
             return Response(status_code=400)
         if not event.replayed:
+            settled = False
             try:
-                if (settled := mailbox.tokens.settled_by(event)) is not None:
-                    keep_note(settled, client._driver.notes, mailbox)  # noqa: SLF001
-            except BaseException:
-                replays.forget(event.delivery, at=now)  # the service sends it again, and then it counts
-                raise
+                settled = await _settle(client, event)
+            finally:
+                if not settled:
+                    replays.forget(event.delivery, at=now)  # the service sends it again, and then it counts
+            if not settled:
+                return Response(status_code=503)
             mailbox.deliver(event)
         return Response()
 
     return Starlette(routes=[Route("/{path:path}", take, methods=["POST"])])
+
+
+async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
+    """Notes which task a submit of unknown fate has bought, if the event tells; False if that is to be told again.
+
+    What this client has submitted it knows by itself. Else the journal may know the token: of a process that has died,
+    or of one that still waits for the answer, and then nobody else decides.
+    """
+    from ._contract.journal import Fate
+    from ._engine.drive import keep_note_async
+    from ._engine.tokens import adopted_by
+
+    notes, mailbox = client._driver.notes, client._mailbox  # noqa: SLF001
+    note = mailbox.tokens.settled_by(event)
+    if note is None and event.token is not None and not mailbox.tokens.knows(event.token):
+        here = {"provider": client.provider.name, "base_url": client.base_url}
+        for row in await notes.rows_async(token=event.token, **here):
+            note = adopted_by(row, event)
+    if note is None:
+        return True
+    try:
+        await keep_note_async(note, notes, mailbox)
+    except SettingsError:
+        rows = await notes.rows_async(row=note.entry["row"])
+        return all(row.state not in (Fate.INTENT, Fate.UNKNOWN) for row in rows)
+    return True
 
 
 async def _read_body(request: "Request") -> bytes | None:

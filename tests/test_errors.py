@@ -24,6 +24,7 @@ from fluxkit.errors import (
     DownloadError,
     Failed,
     FluxError,
+    JournalUnavailable,
     OutOfCredit,
     Overdue,
     PluginError,
@@ -50,6 +51,7 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     Unsupported: (Charged.NO, False),
     SettingsError: (Charged.NO, False),
     PluginError: (Charged.NO, False),
+    JournalUnavailable: (Charged.NO, False),
     ReferenceUnusable: (Charged.NO, False),
     Unreachable: (Charged.NO, True),
     SubmissionUnknown: (Charged.UNKNOWN, False),
@@ -144,7 +146,8 @@ def test_errors_that_sent_nothing_say_so_in_the_tree() -> None:
     silent = {name for name, (_, meaning) in drawn().items() if "nothing was sent" in meaning}
     assert {"Unsupported", "SettingsError"} == silent
     unpaid = {name for name, (_, meaning) in drawn().items() if "nothing was bought" in meaning}
-    assert {"PluginError", "ReferenceUnusable"} == unpaid  # an image may have been uploaded or hosted before
+    # An image may have been uploaded or hosted before.
+    assert {"PluginError", "JournalUnavailable", "ReferenceUnusable"} == unpaid
     assert {Charged.NO} == {SAID[getattr(errors, name)][0] for name in silent}
 
 

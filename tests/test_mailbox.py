@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from support.world import EPOCH, LINK, AsyncWorld, Said, World, a_plan, accepted, completed, raised, told
 
 from fluxkit._contract.task import Picture, Snapshot, State, Task
-from fluxkit._engine.drive import AsyncDriver, Driver, Notes, SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
 from fluxkit._engine.effects import Fetch, Flow, Note, Wait, Woken
 from fluxkit._engine.event import Event
 from fluxkit._engine.flows import Manner, generate, resume
 from fluxkit._engine.mailbox import HELD_FOR, MOST_HELD, MOST_HINTS, Bell, Mailbox
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.recent import Recent
 from fluxkit._engine.together import together

@@ -114,6 +114,7 @@ def test_every_key_becomes_the_argument_of_its_name() -> None:
         "defaults": {"resolution": "2k", "options": {"a": 1}, "webhook_url": "https://hooks.example/x"},
         "patience": 7,
         "price": "0.03 USD",
+        "journal": "off",
         "mock": False,
     } == arguments_of("hero")
 
@@ -510,7 +511,7 @@ def test_what_a_client_has_no_argument_for_is_refused_unless_it_asks_for_nothing
     assert ["price", "budget", "webhook_secret", "journal", "idempotency"] == [
         error.message.split()[3] for error in not_kept(found, Bare)
     ]
-    Path("fluxkit.toml").write_text(f'{HERO}journal = "memory"\nidempotency = "off"\n')
+    Path("fluxkit.toml").write_text(f'{HERO}idempotency = "off"\n')
     found = choose(find_settings(Path.cwd(), os.environ), os.environ, profile=named)
     assert [] == list(not_kept(found, Bare))
 

@@ -124,6 +124,29 @@ def test_what_is_refused_takes_three_lines(place: Path) -> None:
     assert "error: base_url is 'http://x.example'" in run("plan", "a", "--base-url", "http://x.example").stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("", "state/fluxkit/journal.sqlite"),
+        ('journal = "off"', "off: what was bought is forgotten with the client; keep a task by its to_json()"),
+        ('journal = "memory"', "off: what was bought is forgotten with the client; keep a task by its to_json()"),
+        ('journal = "tasks.sqlite"', "repository/tasks.sqlite"),
+        ("mock = true", "in memory: what a mock is asked for is forgotten with the client"),
+        ('mock = true\njournal = "tasks.sqlite"', "in memory: what a mock is asked for is forgotten with the client"),
+    ],
+)
+def test_doctor_says_where_it_is_noted_what_is_bought(
+    settings: str, said: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
+    Path("fluxkit.toml").write_text(
+        f'default = "hero"\n[profiles.hero]\nprovider = "magnific:flux-2-klein"\n{settings}\n'
+    )
+    found = json.loads(run("doctor", "--json", FLUXKIT_MAGNIFIC_KEY=KEY).stdout)["journal"]
+    assert said == found.removeprefix(f"{place}/")
+    assert [] == list(place.rglob("*.sqlite"))
+
+
 # init
 
 

@@ -5,7 +5,9 @@ import logging
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,16 +21,20 @@ from shapes.replicate import REPLICATE
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from support.checks import RECEIVER, SECRET
+from support.ledger import a_journal, an_intent
+from support.ledger import note as note_of
 from support.world import EPOCH, raised
 
 import fluxkit
 import fluxkit.webhooks
 from fluxkit import AsyncClient, Client, State, strategies
 from fluxkit._contract.task import Task
-from fluxkit._engine.drive import Notes, keep_note
+from fluxkit._engine.drive import keep_note
 from fluxkit._engine.effects import Note
 from fluxkit._engine.event import MOST_BODY, MOST_DELIVERIES
+from fluxkit._engine.journal.journal import Journal
 from fluxkit._engine.mailbox import Mailbox
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.tokens import MOST_OPEN
 from fluxkit._wire.exchange import submission
 from fluxkit._wire.plan import make_plan
@@ -516,7 +522,6 @@ def test_a_receiver_needs_a_service_that_reports_and_a_secret(monkeypatch: pytes
 
 
 def test_a_real_client_compares_with_the_clock_on_the_wall() -> None:
-    import time
 
     client = Client("magnific:flux-2-klein", key="k" * 20, webhook_secret=SECRET)
     assert SECRET not in repr(client)
@@ -540,6 +545,96 @@ def test_a_note_that_fails_is_not_a_delivery_that_was_seen(monkeypatch: pytest.M
     assert 200 == answered(app, *of_mock(mock), path=path)
     assert ["intent", "unknown", "settled"] == [note.kind for note in notes]
     assert mailbox.take([ID], mock.clock.now()) is not None
+
+
+# By the journal
+
+
+JOURNALLED = "magnific:flux-2-klein"
+
+
+def come(client: Client, *, id: str = "msg_1", token: str = TOKEN, app: Any = None) -> int:
+    """How the receiver of a client answers to news of the task, with this token."""
+    headers, raw = signed(id=id, at=time.time())
+    return answered(mounted(client) if app is None else app, raw, headers, path=f"/hooks/?fluxkit={token}")
+
+
+@pytest.fixture
+def journalled(tmp_path: Path) -> Iterator[Any]:
+    """A client with a journal, and the way into the same journal of another process."""
+    client = Client(JOURNALLED, key="k" * 20, webhook_secret=SECRET, journal=tmp_path / "journal")
+    others = list[Journal]()
+
+    def another(**how: Any) -> Journal:
+        others.append(a_journal(tmp_path / "journal", **how))
+        return others[-1]
+
+    yield client, another
+    for notes in (client._driver.notes, *others):
+        notes.writer.close()
+    client.close()
+
+
+def test_a_webhook_settles_what_another_process_does_not_know_any_more(journalled: Any) -> None:
+    client, another = journalled
+    notes = another()
+    row = notes.take(an_intent(token=TOKEN))
+    notes.take(note_of("unknown", row, error="it was lost"))
+    assert 200 == come(client)
+    [settled] = client.tasks()
+    assert (row, ID, State.COMPLETED, "adopted") == (settled.row, settled.task.id, settled.task.state, settled.settled)
+    assert settled.owing
+    assert 200 == come(client, id="msg_2")
+    assert [settled] == list(client.tasks())
+    assert TOKEN not in f"{settled!r} {settled} {settled.to_dict()}"
+
+
+def test_a_webhook_settles_what_a_process_that_has_died_never_said(journalled: Any) -> None:
+    client, another = journalled
+    row = another(now=lambda: time.time() - 3600).take(an_intent(token=TOKEN))
+    assert 200 == come(client, token=new_token())
+    assert ["intent"] == [each.state for each in client.tasks()]
+    assert 200 == come(client, id="msg_2")
+    assert [(row, ID)] == [(each.row, each.draft.id) for each in client.tasks()]
+
+
+def test_what_a_running_process_may_still_hear_is_asked_for_again(journalled: Any) -> None:
+    client, another = journalled
+    app, notes = mounted(client), another()
+    row = notes.take(an_intent(token=TOKEN))
+    assert 503 == come(client, app=app)
+    assert ["intent"] == [each.state for each in client.tasks()]
+    notes.take(note_of("unknown", row, error="it was lost"))
+    assert 200 == come(client, app=app)
+    assert [(row, ID)] == [(each.row, each.draft.id) for each in client.tasks()]
+
+
+def test_what_somebody_else_has_settled_meanwhile_is_taken(journalled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look into the journal and the note, which finds that nothing is left to settle."""
+    client, another = journalled
+    notes = another()
+    row = notes.take(an_intent(token=TOKEN))
+    notes.take(note_of("unknown", row, error="it was lost"))
+    look = Journal.rows_async
+
+    async def rows(self: Journal, **wanted: str) -> Any:
+        found = await look(self, **wanted)
+        if "token" in wanted:
+            notes.take(note_of("settled", row, how="dismissed"))
+        return found
+
+    monkeypatch.setattr(Journal, "rows_async", rows)
+    assert 200 == come(client)
+    assert ["dismissed"] == [each.state for each in client.tasks()]
+
+
+def test_a_client_looks_into_no_journal_for_what_it_has_submitted_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, mock, notes = mocked()
+    mock.webhooks.connect(to_app(mounted(client)))
+    monkeypatch.setattr(Notes, "rows_async", lambda *_, **__: 1 / 0)
+    assert 1 == len(client.generate("a lighthouse", webhook_url="https://app.example/hooks/", fetch=False).images)
+    assert {200} == {sent.answer for sent in mock.webhooks.sent}
+    assert "token" in notes[0].entry
 
 
 # A client, its mock and the app between them

@@ -1,10 +1,7 @@
 """Drivers: they carry out what a flow asks for, one blocking, one asynchronous, and know nothing of what it means."""
 
-import itertools
-import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -15,15 +12,32 @@ import attrs
 
 from .._contract.reference import Reference
 from ..errors import Unreachable
-from .effects import Bring, Call, Discard, Fetch, Fetched, Flow, Host, Hosted, Keep, Lost, Note, Now, Reply, Wait, Woken
+from .effects import (
+    Bring,
+    Call,
+    Claim,
+    Claimed,
+    Discard,
+    Fetch,
+    Fetched,
+    Flow,
+    Host,
+    Hosted,
+    Keep,
+    Lost,
+    Note,
+    Now,
+    Reply,
+    Wait,
+    Woken,
+)
 from .mailbox import Bell, Mailbox
+from .notes import Notebook
 
 R = TypeVar("R")
 
 #: A call that buys is given so many seconds when it is cancelled: its answer holds the id of what was bought.
 SHELTER = 2.0
-
-_log = logging.getLogger("fluxkit")
 
 
 class Clock(Protocol):
@@ -90,8 +104,6 @@ class AsyncTransport(Protocol):
     async def bring(self, bring: Bring) -> bytes: ...
 
 
-Listener = Callable[[Note], None]
-
 #: Where plugins host images: the address of one, None if none of them hosts it.
 Hosting = Callable[[Reference], Hosted | None]
 
@@ -100,31 +112,7 @@ def nowhere(_: Reference) -> None:
     """Hosts no image."""
 
 
-#: How many notes are kept for whoever looks back: a client may live for months.
-MOST_NOTES = 1_000
-
-
-@attrs.define(eq=False)
-class Notes:
-    """What flows must not forget, in the order in which they said it, and who wants to hear of it."""
-
-    listener: Listener | None = None
-    kept: deque[Note] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES))
-    _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
-
-    def take(self, note: Note) -> str:
-        """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
-        row = str(next(self._rows))
-        self.kept.append(note)
-        if self.listener is not None:
-            try:
-                self.listener(note)
-            except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
-                _log.exception("A listener of fluxkit failed")
-        return row
-
-
-def keep_note(note: Note, notes: Notes, mailbox: Mailbox) -> str:
+def keep_note(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
     """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
     row = notes.take(note)
     if (settled := mailbox.tokens.noted(row, note)) is not None:
@@ -132,13 +120,19 @@ def keep_note(note: Note, notes: Notes, mailbox: Mailbox) -> str:
     return row
 
 
-def _at_once(effect: Any, clock: Clock, notes: Notes, mailbox: Mailbox) -> Any:
+async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
+    """The same, without holding up the event loop."""
+    row = await notes.take_async(note)
+    if (settled := mailbox.tokens.noted(row, note)) is not None:
+        await keep_note_async(settled, notes, mailbox)
+    return row
+
+
+def _at_once(effect: Any, clock: Clock) -> Any:
     """The effects that neither driver has to wait for."""
     match effect:
         case Now():
             return clock.now()
-        case Note():
-            return keep_note(effect, notes, mailbox)
         case Discard(path):
             with suppress(OSError):  # a file too many must not cost the images beside it
                 path.unlink()
@@ -151,8 +145,8 @@ def _woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
     return Woken(now, *(mailbox.take(tasks, now) or ()))
 
 
-def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes, mailbox: Mailbox) -> None:
-    """Tells a flow that is about to be closed what came of its submit, for the note that it makes of that."""
+def _told(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Note | None:
+    """Tells a flow that is about to be closed what came of its submit; gives the note that it makes of that."""
     with suppress(Exception):
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
         while isinstance(effect, Now):
@@ -160,7 +154,18 @@ def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes
         if isinstance(effect, Wait):  # it was refused, and would be tried again
             effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
         if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
-            keep_note(effect, notes, mailbox)
+            return effect
+    return None
+
+
+def _rows_in(effect: Any, answer: Any) -> list[str]:
+    """The rows that a flow has in hand since this effect was carried out."""
+    match effect, answer:
+        case Note("intent"), str():
+            return [answer]
+        case Claim(), Claimed(taken):
+            return [row.row for row in taken]
+    return []
 
 
 @attrs.frozen(eq=False)
@@ -169,7 +174,7 @@ class Driver:
 
     transport: Transport
     clock: Clock
-    notes: Notes
+    notes: Notebook
     hosting: Hosting = nowhere
     mailbox: Mailbox = attrs.field(factory=Mailbox)
 
@@ -180,22 +185,28 @@ class Driver:
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
+        rows: list[str] = []
         try:
             while True:
                 effect = resume(answer)
                 try:
                     answer, resume = self._carry_out(effect), flow.send
+                    rows += _rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
                 except BaseException:
                     if isinstance(effect, Call) and effect.buys:
-                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes, self.mailbox)
+                        note = _told(flow, Lost("It was interrupted."), self.clock)
+                        if note is not None:
+                            keep_note(note, self.notes, self.mailbox)
                     raise
         except StopIteration as stop:
             result: R = stop.value
             return result
         finally:
             flow.close()
+            if rows:
+                self.notes.leave(rows)
 
     def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -216,7 +227,11 @@ class Driver:
             case Wait(seconds):
                 self.clock.sleep(seconds)
                 return Woken(self.clock.now())
-        return _at_once(effect, self.clock, self.notes, self.mailbox)
+            case Note():
+                return keep_note(effect, self.notes, self.mailbox)
+            case Claim():
+                return self.notes.claim(effect)
+        return _at_once(effect, self.clock)
 
 
 @attrs.frozen(eq=False)
@@ -225,7 +240,7 @@ class AsyncDriver:
 
     transport: AsyncTransport
     clock: Clock
-    notes: Notes
+    notes: Notebook
     hosting: Hosting = nowhere
     mailbox: Mailbox = attrs.field(factory=Mailbox)
 
@@ -236,6 +251,7 @@ class AsyncDriver:
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
+        rows: list[str] = []
         try:
             while True:
                 effect = resume(answer)
@@ -243,6 +259,7 @@ class AsyncDriver:
                     buys = isinstance(effect, Call) and effect.buys
                     answer = await (self._buy(effect, flow) if buys else self._carry_out(effect))
                     resume = flow.send
+                    rows += _rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
         except StopIteration as stop:
@@ -250,6 +267,8 @@ class AsyncDriver:
             return result
         finally:
             flow.close()
+            if rows:
+                self.notes.leave(rows)
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -270,20 +289,18 @@ class AsyncDriver:
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
                 return Woken(self.clock.now())
-        return _at_once(effect, self.clock, self.notes, self.mailbox)
+            case Note():
+                return await keep_note_async(effect, self.notes, self.mailbox)
+            case Claim():
+                return await self.notes.claim_async(effect)
+        return _at_once(effect, self.clock)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
         """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
         try:
             await anyio.lowlevel.checkpoint()  # whoever is cancelled already buys nothing
         except BaseException:
-            _tell(
-                flow,
-                Unreachable("It was cancelled before it was sent.", retry=False),
-                self.clock,
-                self.notes,
-                self.mailbox,
-            )
+            await self._tell(flow, Unreachable("It was cancelled before it was sent.", retry=False))
             raise
         answers: list[Reply | Exception] = []
         interruption: BaseException | None = None
@@ -314,8 +331,19 @@ class AsyncDriver:
             if interruption is not None:
                 raise interruption
         except BaseException:
-            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes, self.mailbox)
+            left = max(0.0, min(SHELTER, shelter.deadline - anyio.current_time()))
+            await self._tell(flow, answers[0] if answers else Lost("It was interrupted."), within=left)
             raise
         if isinstance(answers[0], Exception):
             raise answers[0]
         return answers[0]
+
+    async def _tell(self, flow: Flow[Any], answer: Reply | Exception, *, within: float = SHELTER) -> None:
+        """Tells a flow that is about to be closed what came of its submit, and keeps its note.
+
+        However long that takes, the note is on its way when this returns, and nobody waits longer than so many seconds.
+        """
+        note = _told(flow, answer, self.clock)
+        if note is not None:
+            with anyio.move_on_after(within, shield=True):
+                await keep_note_async(note, self.notes, self.mailbox)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from .._contract.journal import Row
 from .._contract.reference import Reference
 from .._contract.source import MOST_BYTES
 from .._contract.task import Snapshot
@@ -88,15 +89,36 @@ class Note:
 
     *kind* is ``uploaded`` (a reference has an address: ``url``, and until when it lives: ``expires_at``), ``intent``
     (before a submit; answered with the name of its row), ``accepted`` (an id came back), ``refused`` (known not to be
-    bought), ``unknown`` (fate of a submit not known), ``settled`` (a webhook brought the id of such a submit),
-    ``state`` (a task moved on) or ``fetched`` (an image is on disk).
+    bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on), ``fetched`` (an image is on disk),
+    ``delivered`` (all that was wanted of a task came) or ``settled`` (a webhook brought the id of a submit of unknown
+    fate, or somebody has decided about it by hand).
 
-    The entry of an intent that asks for a webhook holds the one-time ``token`` in its address, and the ``draft`` of its
-    task, which has no id yet. When the token comes back with an id, that is the id of this submit.
+    The entry of an intent holds the ``draft`` of its task, which has no id yet, and the one-time ``token`` in the
+    address of its webhook, if it asks for one. When the token comes back with an id, that is the id of this submit.
     """
 
     kind: str
     entry: Mapping[str, Any]
+
+
+@attrs.frozen(eq=False)
+class Claim:
+    """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``."""
+
+    provider: str
+    base_url: str
+
+
+@attrs.frozen(eq=False)
+class Claimed:
+    """Rows that nobody else has in hand, rows of which nobody knows whether they were bought, and how many others have.
+
+    The rows *taken* are in hand until the flow has ended.
+    """
+
+    taken: tuple[Row, ...] = ()
+    unknown: tuple[Row, ...] = ()
+    elsewhere: int = 0
 
 
 @attrs.frozen(eq=False)

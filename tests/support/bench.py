@@ -23,9 +23,10 @@ from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._contract.result import Result
 from fluxkit._contract.task import Snapshot, State, Task
-from fluxkit._engine.drive import Driver, Notes
+from fluxkit._engine.drive import Driver
 from fluxkit._engine.effects import Reply
 from fluxkit._engine.flows import Manner, generate, place_order, resume
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.settle import settle
