@@ -12,9 +12,10 @@ from sphinx.util import logging
 
 import fluxkit
 import fluxkit.provider
+import fluxkit.webhooks
 import fluxkit_mockserver
 
-DOORS = (fluxkit, fluxkit.provider, fluxkit_mockserver)
+DOORS = (fluxkit, fluxkit.provider, fluxkit.webhooks, fluxkit_mockserver)
 # Names that are loaded when they are first used are loaded here, or else autodoc would not see them.
 for door in DOORS:
     vars(door).update({name: getattr(door, name) for name in door.__all__})
@@ -70,7 +71,7 @@ toc_object_entries_show_parents = "hide"
 # Names of other libraries lead nowhere: the build asks no network. Those of fluxkit must all be found.
 nitpick_ignore_regex = [(r"py:.*", r"(?!fluxkit)[a-z]\w*\..*|Decimal")]
 # Names for types that the text beside them describes in words.
-WORDS = ("AsyncMockTransport", "Clock", "Fit", "Listener", "MockTransport", "Stated", "Unwanted")
+WORDS = ("ASGIApp", "AsyncMockTransport", "Clock", "Fit", "Listener", "MockTransport", "Stated", "Unwanted")
 nitpick_ignore = [("py:class", name) for name in (*WORDS, "fluxkit._wire.pending.Pending")]
 
 html_theme = "furo"

@@ -29,6 +29,7 @@ from .errors import (
     DownloadError,
     Failed,
     FluxError,
+    JournalUnavailable,
     OutOfCredit,
     Overdue,
     PluginError,
@@ -44,6 +45,7 @@ from .errors import (
     Unreachable,
     Unsupported,
     Vanished,
+    WebhookUnusable,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ __all__ = [
     "Failed",
     "FluxError",
     "Image",
+    "JournalUnavailable",
     "OutOfCredit",
     "Outcome",
     "Overdue",
@@ -86,6 +89,7 @@ __all__ = [
     "Unsupported",
     "Vanished",
     "Verdict",
+    "WebhookUnusable",
     "__version__",
     "diff",
     "hookimpl",
@@ -93,7 +97,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``hookimpl`` marks a plugin's hook, and ``Amount`` needs ``decimal``: both are loaded when they are asked for."""
+    """What few programs need is loaded when it is asked for: ``hookimpl``, ``Amount``, and the door ``webhooks``."""
     if name == "Amount":
         from ._contract.amount import Amount
 
@@ -102,4 +106,8 @@ def __getattr__(name: str) -> Any:
         from ._plugins import hookimpl
 
         return hookimpl
+    if name == "webhooks":
+        import importlib
+
+        return importlib.import_module(".webhooks", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """What both clients know, and what they make of a request before a flow is begun. Nothing here is sent."""
 
+import contextlib
 import functools
 import os
 import warnings
@@ -18,8 +19,11 @@ from ._service import address_of, check, hosting_of, hosts_of, mock_for, named, 
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
-    from ._engine.drive import Hosting, Listener
+    from ._contract.journal import Row
+    from ._engine.drive import Hosting
     from ._engine.flows import Manner
+    from ._engine.mailbox import Mailbox
+    from ._engine.notes import Listener, Notebook
     from ._engine.place import Place
     from ._mock import Mock
     from ._wire.draft import Fit
@@ -44,9 +48,11 @@ class Binding:
         timeout: float = 300.0,
         patience: float = 60.0,
         spool: str | Path | None = None,
+        journal: str | Path | None = None,
         proxy: str | None = None,
         insecure_http: bool = False,
         allow_hosts: Iterable[str] = (),
+        webhook_secret: str | None = None,
         listener: "Listener | None" = None,
     ) -> None:
         """Binds the client to one model of one provider.
@@ -68,11 +74,16 @@ class Binding:
             patience: Total seconds for one call to the service.
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
                 mocked images one that is gone when the process ends.
+            journal: The file in which it is noted what is bought, so that nothing paid is lost when the process dies;
+                without it, one in the user's state directory. ``"off"`` (or ``"memory"``) forgets it with the client,
+                as mocked clients do.
             proxy: The address of a proxy; without it, what the environment says.
             insecure_http: Let ``base_url`` be http to another machine, such as a mock in another container. Whoever is
                 between can read the key.
             allow_hosts: Names of hosts that need not be public for references and images to be there, such as one of
                 your own network. Redirects to them pass, too.
+            webhook_secret: What the service signs its webhooks with, for ``fluxkit.webhooks.receiver``; a mock brings
+                its own.
             listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
 
         Raises:
@@ -99,10 +110,14 @@ class Binding:
         self._timeout, self._patience = seconds_of("timeout", timeout), seconds_of("patience", patience)
         check("spool", spool, isinstance(spool, str | os.PathLike), "a path")
         self._spool = None if spool is None else Path(spool)
+        check("journal", journal, isinstance(journal, str | os.PathLike) and str(journal) != "", 'a path, or "off"')
+        self._journal = journal
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
         self._allow_hosts = hosts_of(allow_hosts)
+        check("webhook_secret", webhook_secret and "<not shown>", isinstance(webhook_secret, str), "text")
+        self._webhook_secret = getattr(self._mock, "webhook_secret", webhook_secret)
 
     @classmethod
     def from_settings(cls, profile: str | None = None, **arguments: Any) -> Self:
@@ -145,6 +160,15 @@ class Binding:
             allow_hosts=self._allow_hosts,
         )
 
+    def _notebook(self) -> "Notebook":
+        from ._engine.notes import Notes
+
+        if self.mocked or self._journal in ("off", "memory"):
+            return Notes(self._listener)
+        from ._engine.journal.journal import open_journal
+
+        return open_journal(self._journal, self._listener)
+
     def _manner(self, *, timeout: float | None = None, to: str | Path | None = None, fetch: bool = True) -> "Manner":
         from ._engine.flows import Manner
 
@@ -164,6 +188,16 @@ class Binding:
         if to is not None:
             return Place.at(to)
         return Place(self._own_spool if self._spool is None else self._spool)
+
+    def _place_of(self, row: "Row") -> "Place":
+        """Where the images of a row were to go, or the spool, if that cannot be written any more."""
+        from ._engine.books import place_of
+
+        place = place_of(row)
+        if place is not None:
+            with contextlib.suppress(SettingsError):
+                return place.prepared()
+        return self._place(None).prepared()
 
     @functools.cached_property
     def _own_spool(self) -> Path:
@@ -200,6 +234,13 @@ class Binding:
         from ._plugins import installed
 
         return nowhere if self.mocked else installed().host_image
+
+    @functools.cached_property
+    def _mailbox(self) -> "Mailbox":
+        """Where a receiver leaves what it is sent, for those who wait."""
+        from ._engine.mailbox import Mailbox
+
+        return Mailbox()
 
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):

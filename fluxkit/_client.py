@@ -10,6 +10,7 @@ from ._contract.result import Result
 from ._contract.task import Task
 
 if TYPE_CHECKING:
+    from ._contract.journal import Recovered, Row
     from ._engine.drive import AsyncDriver, Driver
 
 
@@ -24,7 +25,7 @@ class Client(Binding):
 
     @functools.cached_property
     def _driver(self) -> "Driver":
-        from ._engine.drive import Driver, Notes, SystemClock
+        from ._engine.drive import Driver, SystemClock
         from ._engine.transport import Transport
 
         clock = SystemClock() if self._mock is None else self._mock.clock
@@ -37,7 +38,7 @@ class Client(Binding):
             local=self._local,
             allow_hosts=self._allow_hosts,
         )
-        return Driver(transport, clock, Notes(self._listener), self._hosting)
+        return Driver(transport, clock, self._notebook(), hosting=self._hosting, mailbox=self._mailbox)
 
     def generate(
         self,
@@ -85,6 +86,66 @@ class Client(Binding):
         task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
         return checked(self._driver.run(resume(self.provider, task, manner)))
 
+    def status(self, task: Task) -> Task:
+        """The task as it is now, by one look; nothing is waited for or fetched. Every error carries the task."""
+        from ._engine.recover import look
+
+        return self._driver.run(look(self.provider, self._own(task), self._patience))
+
+    def recover(self, *, timeout: float | None = None) -> "Recovered":
+        """Waits for and fetches all that was bought from this service and not fetched, also by processes that died.
+
+        Images go where they were to go, beside a file that is there by now, or to the spool. Nothing is bought: a
+        submit of which nobody knows whether it was accepted is listed as unknown, for you to settle. What a running
+        process has in hand is left to it.
+
+        Raises ``JournalUnavailable`` if the journal cannot be read. Errors of tasks are in what it returns.
+        """
+        from ._engine.recover import recover
+
+        manner = self._manner(timeout=timeout)
+        found = self._driver.run(recover(self.provider, self.base_url, manner, self._place_of))
+        for result in found.results:
+            checked(result)
+        return found
+
+    def tasks(self, *, state: str | None = None) -> "tuple[Row, ...]":
+        """What the journal holds of this service, the oldest first; with a *state* only what stands so."""
+        from ._settling import wanted
+
+        return self._driver.notes.rows(**wanted(self, state))
+
+    def adopt(self, row: str, task_id: str) -> Task:
+        """Settles a row whose fate was not known: it was accepted, as this task, which can be waited for.
+
+        Raises ``SettingsError`` if there is no such row, or if it is settled or its fate is known.
+        """
+        from ._settling import adopted, named
+
+        notes = self._driver.notes
+        task, note = adopted(self, row, task_id, notes.rows(row=named(row)))
+        notes.take(note)
+        return task
+
+    def resubmit(self, row: str) -> Task:
+        """Buys once more what a row asked for whose fate is not known, knowing that it may be the second time.
+
+        The new row names the old one, which is settled by that. Raises what ``adopt`` and ``submit`` raise.
+        """
+        from ._engine.flows import place_order
+        from ._settling import named, order_again
+
+        self._refuse_if_offline()
+        plan, manner = order_again(self, row, self._driver.notes.rows(row=named(row)))
+        return self._driver.run(place_order(plan, manner))
+
+    def dismiss(self, row: str) -> None:
+        """Settles a row that nobody shall hear of again: it was not bought, or its image is not wanted any more."""
+        from ._settling import dismissed, named
+
+        notes = self._driver.notes
+        notes.take(dismissed(self, row, notes.rows(row=named(row))))
+
     def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
         if "_driver" in self.__dict__:
@@ -102,7 +163,7 @@ class AsyncClient(Binding):
 
     @functools.cached_property
     def _driver(self) -> "AsyncDriver":
-        from ._engine.drive import AsyncDriver, Notes, SystemClock
+        from ._engine.drive import AsyncDriver, SystemClock
         from ._engine.transport import AsyncTransport
 
         clock = SystemClock() if self._mock is None else self._mock.clock
@@ -115,7 +176,7 @@ class AsyncClient(Binding):
             local=self._local,
             allow_hosts=self._allow_hosts,
         )
-        return AsyncDriver(transport, clock, Notes(self._listener), self._hosting)
+        return AsyncDriver(transport, clock, self._notebook(), hosting=self._hosting, mailbox=self._mailbox)
 
     async def generate(
         self,
@@ -150,6 +211,53 @@ class AsyncClient(Binding):
 
         task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
         return checked(await self._driver.run(resume(self.provider, task, manner)))
+
+    async def status(self, task: Task) -> Task:
+        """The task as it is now, by one look; see ``Client.status``."""
+        from ._engine.recover import look
+
+        return await self._driver.run(look(self.provider, self._own(task), self._patience))
+
+    async def recover(self, *, timeout: float | None = None) -> "Recovered":
+        """Waits for and fetches all that was bought from this service and not fetched; see ``Client.recover``."""
+        from ._engine.recover import recover
+
+        manner = self._manner(timeout=timeout)
+        found = await self._driver.run(recover(self.provider, self.base_url, manner, self._place_of))
+        for result in found.results:
+            checked(result)
+        return found
+
+    async def tasks(self, *, state: str | None = None) -> "tuple[Row, ...]":
+        """What the journal holds of this service, the oldest first; see ``Client.tasks``."""
+        from ._settling import wanted
+
+        return await self._driver.notes.rows_async(**wanted(self, state))
+
+    async def adopt(self, row: str, task_id: str) -> Task:
+        """Settles a row whose fate was not known: it was accepted, as this task; see ``Client.adopt``."""
+        from ._settling import adopted, named
+
+        notes = self._driver.notes
+        task, note = adopted(self, row, task_id, await notes.rows_async(row=named(row)))
+        await notes.take_async(note)
+        return task
+
+    async def resubmit(self, row: str) -> Task:
+        """Buys once more what a row asked for whose fate is not known; see ``Client.resubmit``."""
+        from ._engine.flows import place_order
+        from ._settling import named, order_again
+
+        self._refuse_if_offline()
+        plan, manner = order_again(self, row, await self._driver.notes.rows_async(row=named(row)))
+        return await self._driver.run(place_order(plan, manner))
+
+    async def dismiss(self, row: str) -> None:
+        """Settles a row that nobody shall hear of again; see ``Client.dismiss``."""
+        from ._settling import dismissed, named
+
+        notes = self._driver.notes
+        await notes.take_async(dismissed(self, row, await notes.rows_async(row=named(row))))
 
     async def close(self) -> None:
         """Closes the connections; tasks go on at the service."""

@@ -6,6 +6,7 @@
       Unsupported            the plan refuses; nothing was sent
       SettingsError          a setting is missing or wrong; nothing was sent
       PluginError            a plugin cannot be used; nothing was bought
+      JournalUnavailable     what is bought could not be noted; nothing was bought
       ReferenceUnusable      an image sent in cannot be read, fetched or uploaded, or is none; nothing was bought
       Unreachable            no connection, so nothing left; a retry is safe
       SubmissionUnknown      the submit left and its fate is not known; never repeated by fluxkit
@@ -23,6 +24,7 @@
       Overdue                still running when the wait ended; wait for the same task again
       DownloadError          the image exists and is paid; wait for the same task again
       ContractError          the service said what its declaration does not know, or sent us where we do not go
+      WebhookUnusable        what came as a webhook is forged, stale or unreadable (``reason`` says which)
     DeliveryWarning          a warning: what came is not what was asked
 """
 
@@ -113,6 +115,13 @@ class SettingsError(FluxError):
 
 class PluginError(FluxError):
     """A plugin cannot be used; the message names the plugin and the reason."""
+
+
+class JournalUnavailable(FluxError):
+    """The journal, which notes what is bought, cannot be kept where it is to be, so nothing was bought.
+
+    The message says why, and the two ways out: another place, or no journal.
+    """
 
 
 class ReferenceUnusable(FluxError):
@@ -220,6 +229,18 @@ class ContractError(FluxError):
     """The service said something that its declaration does not know, or sent us where we do not go."""
 
     charged = Charged.UNKNOWN
+
+
+class WebhookUnusable(FluxError):
+    """What came as a webhook is not believed. Answer it with a 4xx, without saying why; polls go on.
+
+    ``reason`` is ``forged`` (no signature that fits the secret), ``stale`` (signed too long ago, so perhaps sent again
+    by somebody else) or ``unreadable`` (too large, or no news of a task).
+    """
+
+    def __init__(self, message: str, *, reason: str = "unreadable", **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.reason = reason
 
 
 class DeliveryWarning(UserWarning):

@@ -18,7 +18,7 @@ from ._wire.codecs import (
     Tagged,
     With,
 )
-from ._wire.declaration import Key, Model, Price, Provider, Refusal, Route, Upload
+from ._wire.declaration import Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
 from ._wire.nearest import Space
 from ._wire.price import PerMegapixel
 from ._wire.scalars import (
@@ -40,6 +40,7 @@ from ._wire.scalars import (
     Whole,
     Words,
 )
+from ._wire.signatures import HexHMAC, Signature, StandardWebhook, Unsigned
 from ._wire.sizes import Canvas, Grid, Ratios, Scale, Spaces
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Form",
     "Grid",
     "Header",
+    "HexHMAC",
     "Hosted",
     "Implied",
     "Key",
@@ -78,15 +80,19 @@ __all__ = [
     "Route",
     "Scale",
     "Sides",
+    "Signature",
     "Slots",
     "Space",
     "Spaces",
+    "StandardWebhook",
     "State",
     "Tagged",
     "Text",
     "Times",
     "Trail",
+    "Unsigned",
     "Upload",
+    "Webhook",
     "Whole",
     "With",
     "Words",

@@ -17,6 +17,7 @@ from sizes_page import sizes_of
 
 import fluxkit
 import fluxkit.provider
+import fluxkit.webhooks
 import fluxkit_mockserver
 from fluxkit import errors
 from fluxkit._plugins import installed
@@ -302,6 +303,7 @@ PAGES = {
         "docs/reference/api.md",
         fluxkit=names_of(fluxkit),
         provider=names_of(fluxkit.provider),
+        webhooks=names_of(fluxkit.webhooks),
         mock=names_of(fluxkit_mockserver),
     ),
     "docs/reference/commands.md": commands_page,

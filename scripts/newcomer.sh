@@ -10,7 +10,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 # What is found is found in the walk's own folder.
 unset FLUXKIT_PROFILE FLUXKIT_OFFLINE FLUXKIT_MAGNIFIC_KEY FLUXKIT_APIMART_KEY
-export FLUXKIT_CONFIG=/dev/null
+export FLUXKIT_CONFIG=/dev/null XDG_STATE_HOME=$place/state
 
 step() { printf '\n--- %s\n' "$1"; }
 

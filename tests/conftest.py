@@ -4,7 +4,10 @@ The environment variable FLUXKIT_HYPOTHESIS_PROFILE chooses the profile: ``fast`
 has a deadline, and none minds that an example was slow to draw: a busy machine makes no test fail.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 import types
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +22,11 @@ settings.register_profile("fast", UNTIMED, max_examples=50)
 settings.register_profile("ci", UNTIMED, max_examples=100, derandomize=True)
 settings.register_profile("deep", UNTIMED, max_examples=2_000)
 settings.load_profile(os.environ.get("FLUXKIT_HYPOTHESIS_PROFILE", "fast"))
+
+
+# No test writes where the user's own journal and images are; the processes that tests start find the same place.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="fluxkit-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 class DeselectedInWorkers:

@@ -386,6 +386,7 @@ EXPECTED = {
     "Unsupported": 2,
     "SettingsError": 2,
     "PluginError": 2,
+    "JournalUnavailable": 2,
     "ReferenceUnusable": 2,
     "Unreachable": 4,
     "SubmissionUnknown": 6,
@@ -402,6 +403,7 @@ EXPECTED = {
     "Vanished": 5,
     "Overdue": 6,
     "DownloadError": 7,
+    "WebhookUnusable": 1,
     "ContractError": 7,
 }
 
@@ -565,10 +567,11 @@ def test_the_key_appears_nowhere_even_if_a_service_repeats_it(monkeypatch: pytes
             assert ("magnific answered 401" in done.stderr) == bool(done.exit_code)
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_be_reached_is_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    done = run("generate", "a", "-p", KLEIN, "--base-url", url, "--timeout", "0.1", FLUXKIT_MAGNIFIC_KEY=KEY)
+    done = run("generate", "a", "-p", KLEIN, "--base-url", url, "--timeout", "1", FLUXKIT_MAGNIFIC_KEY=KEY)
     assert Code.UNREACHABLE == done.exit_code
     assert "no connection to 127.0.0.1" in done.stderr.splitlines()[-1]
 
@@ -1104,7 +1107,7 @@ def test_the_options_that_an_error_prints_let_the_request_through(arguments: lis
 
 
 def test_an_error_about_substance_prints_no_options() -> None:
-    done = run("plan", "a fox", "-p", FLEX, "--webhook-url", "https://x.example/hook")
+    done = run("plan", "a fox", "-p", "magnific:flux-dev", "--reference", "https://x.example/a.png")
     assert (Code.NOT_SENT, False) == (done.exit_code, "try: " in done.stderr)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import fluxkit
 from fluxkit import AsyncClient, Client, Task
+from fluxkit._contract.journal import Recovered, Row
 from fluxkit._contract.result import describe
 from fluxkit_mockserver import MockService
 from fluxkit_providers.apimart import APIMART
@@ -27,7 +28,8 @@ MODELS = ["magnific:flux-2-klein", "magnific:flux-2-pro", "freepik:flux-2-klein"
 def test_the_clients_have_the_same_methods() -> None:
     public = [[name for name in dir(kind) if not name.startswith("_")] for kind in (Client, AsyncClient)]
     assert public[0] == public[1]
-    assert {"generate", "submit", "wait", "close"} == set(PUBLIC)
+    settling = {"status", "recover", "tasks", "adopt", "resubmit", "dismiss"}
+    assert {"generate", "submit", "wait", "close"} | settling == set(PUBLIC)
     assert inspect.signature(Client) == inspect.signature(AsyncClient)
     assert all(hasattr(Client, name) for name in ("__enter__", "__exit__"))
     assert all(hasattr(AsyncClient, name) for name in ("__aenter__", "__aexit__"))
@@ -84,7 +86,33 @@ def closes(to: Path) -> Iterator[Step]:
     yield "close", (), {}
 
 
-SCENARIOS = [generates, generates_several, resumes, errs, closes]
+def comes_back(to: Path) -> Iterator[Step]:
+    task = yield "submit", ("a lighthouse",), {"seed": 3}
+    if isinstance(task, Task):
+        yield "status", (task,), {}
+        yield "status", (attrs.evolve(task, id="nobody"),), {}
+    rows = yield "tasks", (), {"state": "unknown"}
+    for row in rows if isinstance(rows, tuple) else ():
+        yield "resubmit", (row.row,), {}
+        yield "resubmit", (row.row,), {}
+    yield "recover", (), {"timeout": 60.0}
+    yield "recover", (), {}
+    yield "tasks", (), {}
+    yield "tasks", (), {"state": "no such state"}
+
+
+def settles(_: Path) -> Iterator[Step]:
+    yield "submit", ("a lighthouse",), {}
+    rows = yield "tasks", (), {}
+    for row in rows if isinstance(rows, tuple) else ():
+        yield "adopt", (row.row, "task-1"), {}
+        yield "dismiss", (row.row,), {}
+        yield "dismiss", (row.row,), {}
+    yield "adopt", ("no such row", "task-1"), {}
+    yield "resubmit", (7,), {}
+
+
+SCENARIOS = [comes_back, settles, generates, generates_several, resumes, errs, closes]
 FAULTS: list[dict[str, Any]] = [
     {},
     {"503": {"times": 2}},
@@ -100,6 +128,23 @@ def shown(end: Any) -> Any:
     if isinstance(end, fluxkit.Result):
         images = tuple(attrs.evolve(image, path=image.path and Path(image.path.name)) for image in end.images)
         return attrs.evolve(end, images=images, errors=tuple(map(describe, end.errors)))
+    if isinstance(end, Recovered):
+        shown_parts = {name: tuple(map(shown, getattr(end, name))) for name in ("results", "errors", "unknown")}
+        return attrs.evolve(end, **shown_parts)
+    if isinstance(end, Row):  # by what is the same whenever and wherever it happens
+        return (
+            end.row,
+            end.state,
+            end.why,
+            end.asked,
+            shown(end.task),
+            end.again,
+            [image.sha256 for image in end.images],
+        )
+    if isinstance(end, Task) and end.id == "task-1":  # adopted: nobody knows better when it was submitted than the row
+        return attrs.evolve(end, submitted_at=0.0)
+    if isinstance(end, tuple):
+        return tuple(map(shown, end))
     return describe(end) if isinstance(end, fluxkit.FluxError) else end
 
 

@@ -89,7 +89,7 @@ def test_an_image_is_fetched_from_the_very_link_into_its_place() -> None:
         image.url,
     )
     assert ((), None) == (image.mismatch, trouble)
-    assert [{"task": TASK, "path": image.path, "sha256": image.sha256}] == world.noted("fetched")
+    assert [{"task": TASK, "path": image.path, "sha256": image.sha256, "size": image.size}] == world.noted("fetched")
 
 
 def test_every_image_of_a_task_comes_in_order() -> None:
@@ -493,7 +493,7 @@ def test_an_image_inside_the_answer_is_kept_whether_it_is_to_be_fetched_or_not(f
     result = world.run(errand(AT_ONCE, fetch=fetch))
     assert [b"one", b"two"] == [keep.content for keep in world.of(Keep)]
     assert set(world.files) == {image.path for image in result.images}
-    assert ["intent", "accepted", "fetched", "fetched"] == world.notes
+    assert ["intent", "accepted", "fetched", "fetched", "delivered"] == world.notes
 
 
 def test_an_image_inside_the_answer_that_the_disk_refuses_is_an_error_with_its_task() -> None:

@@ -19,7 +19,7 @@ from fluxkit import Request, strategies
 from fluxkit._contract.amount import Amount
 from fluxkit._wire.carriage import Ways, nobody
 from fluxkit._wire.compare import compare
-from fluxkit._wire.diff import LEAST_WIDTH, Change, Diff, Row
+from fluxkit._wire.diff import LEAST_WIDTH, Change, Diff, DiffRow
 from fluxkit._wire.draft import FITS, WISHES
 from fluxkit._wire.plan import attempt, make_plan
 from fluxkit._wire.price import PerMegapixel
@@ -70,7 +70,7 @@ def differing(request: Request, a: tuple[Provider, str], b: tuple[Provider, str]
     return compare(*drafts)
 
 
-def row(diff: Diff, field: str) -> Row:
+def row(diff: Diff, field: str) -> DiffRow:
     (found,) = [row for row in diff.rows if row.field == field]
     return found
 
@@ -199,7 +199,7 @@ def test_what_is_given_up_and_approximated_is_a_loss_but_no_obstacle() -> None:
     assert (True, False) == (diff.switchable, diff.lossless)
     assert (Change.APPROXIMATED, Change.DROPPED) == (row(diff, "aspect").change, row(diff, "seed").change)
     assert f"{FLEX} can serve this request, with losses: aspect is approximated and seed is dropped." == diff.verdict
-    assert Row("pixels", "896x1152", "1248x1664", Change.DIFFERS, "2.01 times the area, ratio 3.7% off") == row(
+    assert DiffRow("pixels", "896x1152", "1248x1664", Change.DIFFERS, "2.01 times the area, ratio 3.7% off") == row(
         diff, "pixels"
     )
 
@@ -209,7 +209,7 @@ def test_what_only_the_other_model_serves_is_gained() -> None:
     assert diff.lossless
     assert f"{KLEIN} can serve every field of this request as well." == diff.verdict
     diff = fluxkit.diff(Request("a fox", seed=7, resolution="2K"), FLEX, KLEIN)
-    assert Row("seed", "refused (the model has no seed)", "as asked", Change.GAINED) == row(diff, "seed")
+    assert DiffRow("seed", "refused (the model has no seed)", "as asked", Change.GAINED) == row(diff, "seed")
     assert f"{KLEIN} can serve every field of this request as well. {FLEX} refuses seed." == diff.verdict
 
 
@@ -228,7 +228,7 @@ def test_a_scale_is_shown_beside_a_number_that_each_service_means_in_its_own_way
     )
     other = attrs.evolve(MAGNIFIC, name="wide", models=[wide])
     diff = differing(Request("a fox", safety_tolerance=2), (MAGNIFIC, "flux-2-klein"), (other, "flux-2-klein"))
-    assert Row(
+    assert DiffRow(
         "safety_tolerance",
         "as asked (a whole number from 0 to 5)",
         "as asked (a whole number from 0 to 6)",
@@ -313,9 +313,9 @@ def test_a_field_that_a_model_misses_has_a_row_and_the_others_keep_theirs() -> N
 def test_prices_are_compared_where_both_are_known_in_one_currency() -> None:
     priced = attrs.evolve(APIMART, models=[attrs.evolve(APIMART.models[0], price=PerMegapixel("0.03", "0.015"))])
     drafts = [attempt(provider, "flux-2-flex", Request("a", n=2)) for provider in (priced, APIMART)]
-    assert Row("price", "0.090 USD", "unknown", Change.LOST) == row(compare(*drafts), "price")
+    assert DiffRow("price", "0.090 USD", "unknown", Change.LOST) == row(compare(*drafts), "price")
     stated = compare(*drafts, prices=(None, Amount.parse("0.09 USD")))
-    assert Row("price", "0.090 USD", "0.18 USD", Change.DIFFERS, "2.00 times") == row(stated, "price")
+    assert DiffRow("price", "0.090 USD", "0.18 USD", Change.DIFFERS, "2.00 times") == row(stated, "price")
     others = [("1 EUR", "differs", ""), ("0.045 USD", "same", ""), ("0 USD", "differs", "0.00 times")]
     for price, change, note in others:
         found = row(compare(*drafts, prices=(None, Amount.parse(price))), "price")

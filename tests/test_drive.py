@@ -35,9 +35,10 @@ from support.world import (
 
 from fluxkit._contract.result import Result, describe
 from fluxkit._engine import drive
-from fluxkit._engine.drive import AsyncDriver, Driver, Notes, SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
 from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
 from fluxkit._engine.flows import Manner, generate, place_order
+from fluxkit._engine.notes import MOST_NOTES, Notes
 from fluxkit._engine.pacing import SHORTEST_CALL
 from fluxkit._engine.place import Place
 from fluxkit.errors import (
@@ -93,7 +94,8 @@ def test_every_effect_is_carried_out_and_answered(way: str, tmp_path: Path) -> N
 
     notes = Notes()
     assert "the end" == drive_it(way, flow(), World([Said(204)]), notes)
-    assert [EPOCH, EPOCH + 2.0, "1", "2"] == answers[:4]
+    assert [EPOCH, "1", "2"] == [answers[0], *answers[2:4]]
+    assert (EPOCH + 2.0, None, None) == (answers[1].at, answers[1].task, answers[1].seen)
     assert [Reply, Fetched, Fetched, type(None), type(None), type(None)] == [type(answer) for answer in answers[4:]]
     assert ["intent", "accepted"] == [note.kind for note in notes.kept]
     assert [] == list(tmp_path.iterdir())
@@ -169,8 +171,8 @@ def test_a_listener_that_fails_is_logged_and_stops_no_purchase(way: str, caplog:
     with caplog.at_level(logging.ERROR, "fluxkit"):
         result = drive_it(way, errand(), world, Notes(listener))
     assert 1 == len(result.images)
-    assert ["intent", "accepted", "state", "fetched"] == heard
-    assert ["A listener of fluxkit failed"] * 4 == [record.message for record in caplog.records]
+    assert ["intent", "accepted", "state", "fetched", "delivered"] == heard
+    assert ["A listener of fluxkit failed"] * 5 == [record.message for record in caplog.records]
 
 
 def test_a_note_is_kept_before_its_listener_hears_of_it() -> None:
@@ -195,9 +197,9 @@ def test_the_clock_is_that_on_the_wall_and_goes_on_evenly(monkeypatch: pytest.Mo
 
 def test_the_last_notes_are_kept_and_each_has_a_row_of_its_own() -> None:
     notes = Notes()
-    rows = [notes.take(Note(str(number), {})) for number in range(drive.MOST_NOTES + 2)]
+    rows = [notes.take(Note(str(number), {})) for number in range(MOST_NOTES + 2)]
     assert len(rows) == len(set(rows))
-    assert [str(number) for number in range(2, drive.MOST_NOTES + 2)] == [note.kind for note in notes.kept]
+    assert [str(number) for number in range(2, MOST_NOTES + 2)] == [note.kind for note in notes.kept]
 
 
 # Cancellation

@@ -24,6 +24,7 @@ from fluxkit.errors import (
     DownloadError,
     Failed,
     FluxError,
+    JournalUnavailable,
     OutOfCredit,
     Overdue,
     PluginError,
@@ -39,6 +40,7 @@ from fluxkit.errors import (
     Unreachable,
     Unsupported,
     Vanished,
+    WebhookUnusable,
 )
 
 TASK = Task(provider="magnific", model="flux-2-klein", id="046b6c7f", base_url="https://api.example")
@@ -49,6 +51,7 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     Unsupported: (Charged.NO, False),
     SettingsError: (Charged.NO, False),
     PluginError: (Charged.NO, False),
+    JournalUnavailable: (Charged.NO, False),
     ReferenceUnusable: (Charged.NO, False),
     Unreachable: (Charged.NO, True),
     SubmissionUnknown: (Charged.UNKNOWN, False),
@@ -66,6 +69,7 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     Overdue: (Charged.UNKNOWN, False),
     DownloadError: (Charged.YES, False),
     ContractError: (Charged.UNKNOWN, False),
+    WebhookUnusable: (Charged.NO, False),
 }
 
 COMMON: dict[str, Any] = {
@@ -88,6 +92,7 @@ OWN: dict[type[FluxError], dict[str, Any]] = {
         "verdicts": (Verdict("seed", Outcome.REFUSED, -1),),
     },
     ServiceError: {"status": 418},
+    WebhookUnusable: {"reason": "forged"},
     Rejected: {"fields": (("prompt", "too long"),)},
     RateLimited: {"retry_after": 1.5},
     Broken: {"retry_after": 0.0},
@@ -141,7 +146,8 @@ def test_errors_that_sent_nothing_say_so_in_the_tree() -> None:
     silent = {name for name, (_, meaning) in drawn().items() if "nothing was sent" in meaning}
     assert {"Unsupported", "SettingsError"} == silent
     unpaid = {name for name, (_, meaning) in drawn().items() if "nothing was bought" in meaning}
-    assert {"PluginError", "ReferenceUnusable"} == unpaid  # an image may have been uploaded or hosted before
+    # An image may have been uploaded or hosted before.
+    assert {"PluginError", "JournalUnavailable", "ReferenceUnusable"} == unpaid
     assert {Charged.NO} == {SAID[getattr(errors, name)][0] for name in silent}
 
 

@@ -91,11 +91,11 @@ MAGNIFIC_SURVIVORS: Survivors = {
         "accepted.second.fields: images and reason swapped",
     ],
     "an empty path is here, with an At or without": each(
-        ["accepted.first.inner.", "accepted.second.", "polled.first.inner.", "polled.second."],
+        ["accepted.first.inner.", "accepted.second.", "polled.first.inner.", "polled.second.", "webhook.event."],
         f"{GENERATED}.url: At -> inner",
     ),
     "no answer is recorded in which a link is none": [
-        *each(["polled.first.inner.", "polled.second."], f"{GENERATED}.url.inner: Link -> Text"),
+        *each(["polled.first.inner.", "polled.second.", "webhook.event."], f"{GENERATED}.url.inner: Link -> Text"),
         *each(["upload.answer.inner.inner.fields."], "put.inner: Link -> Text", "url.inner: Link -> Text"),
     ],
     "whoever reads a complaint asks for a message or for fields, needed or not": [
@@ -141,12 +141,23 @@ SURVIVORS: dict[str, Survivors] = {
             "upload.route.given: False -> True",
         ],
         "no answer is recorded in which a link is none": [
-            *each([f"polled.inner.{GENERATED}.url.inner."], "first.inner: Link -> Text", "second: Link -> Text"),
+            *each(
+                [f"polled.inner.{GENERATED}.url.inner.", f"webhook.event.{GENERATED}.url.inner."],
+                "first.inner: Link -> Text",
+                "second: Link -> Text",
+            ),
             "upload.answer.fields.url.inner: Link -> Text",
         ],
         "the page says for how long an upload lives, and no recorded answer does": each(
             ["upload.life: "], "259200.0 -> 259199.0", "259200.0 -> 259201.0", "left out"
         ),
+        "the page says these times in words, and no exchange shows them": [
+            *each(["webhook.timeout: "], "10.0 -> 9.0", "10.0 -> 11.0", "left out"),
+            *each(["webhook.retries"], ": left out", ": [0] and [1] swapped", ": [1] and [2] swapped"),
+            *each(["webhook.retries[0]: "], "10.0 -> 9.0", "10.0 -> 11.0", "without 10.0"),
+            *each(["webhook.retries[1]: "], "30.0 -> 29.0", "30.0 -> 31.0", "without 30.0"),
+            *each(["webhook.retries[2]: "], "60.0 -> 59.0", "60.0 -> 61.0", "without 60.0"),
+        ],
         "whoever reads a complaint asks for a message or for fields, needed or not": [
             "error.inner.need[0]: without 'message'"
         ],
@@ -246,6 +257,7 @@ def test_only_samples_notice_what_both_sides_have_wrong_alike() -> None:
 NOTICED = {
     "check_client_calls_where_the_service_listens": (MAGNIFIC, "key.form: left out"),
     "check_client_reads_what_an_answer_means": (APIMART, "statuses.pending: created -> running"),
+    "check_client_believes_a_webhook_that_is_proved": (MAGNIFIC, "webhook.signature.keys[0]: without 'text'"),
     "check_client_reads_what_a_refusal_means": (APIMART, "not_found[0]: without Refusal"),
     "check_client_reads_what_a_refusal_says": (APIMART, "error.inner.fields: without type"),
     "check_client_asks_for_what_a_request_means": (
@@ -285,6 +297,7 @@ NOTICED = {
     "check_mock_uploads_live_as_long_as_shown": (MAGNIFIC, "upload.life: 86400.0 -> 86401.0"),
     "check_mock_refuses_what_cannot_be_uploaded": (MAGNIFIC, "upload.formats: also 'gif'"),
     "check_mock_refuses_what_is_too_large": (APIMART, "upload.most: 20971520 -> 20971521"),
+    "check_mock_reports_as_the_service_does": (APIMART, "webhook.suffix: left out"),
     "check_both_agree_on_refusals": (APIMART, "not_found[0]: without Refusal"),
     "check_both_understand_every_spelling": (MAGNIFIC, "polled: Either -> first"),
     "check_both_follow_links_to_the_image": (APIMART, "link_life: 86400.0 -> 86401.0"),

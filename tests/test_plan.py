@@ -338,7 +338,6 @@ def test_value_outside_a_bound_is_refused(provider: Provider, model: str, field:
                     "enhance_prompt": False,
                     "safety_tolerance": 0,
                     "output_format": "JPG",
-                    "webhook_url": HOOK,
                 },
             )
             for model in (FLEX, PRO)

@@ -191,4 +191,4 @@ def test_models_are_found_by_name_in_their_order() -> None:
 
 def test_form_of_a_model_is_found_behind_its_constants() -> None:
     assert KLEIN.form is KLEIN.request
-    assert {"prompt", "size", "references"} == {name for name, _ in APIMART.models[0].form.fields}
+    assert {"prompt", "size", "references", "webhook_url"} == {name for name, _ in APIMART.models[0].form.fields}

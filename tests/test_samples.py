@@ -32,12 +32,13 @@ from support.bench import (
 
 from fluxkit._contract.media import TYPES, format_named, kind
 from fluxkit._wire.codecs import At, Each, Either, First, Fixed, Form, Only, Pair, Sides, Slots, With
-from fluxkit._wire.declaration import Model, Provider
+from fluxkit._wire.declaration import Model, Provider, Webhook
 from fluxkit._wire.exchange import read_poll, read_submit
 from fluxkit._wire.json import MISSING, Json, Unfit, path_of, pluck
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.samples import Sample, load_samples, samples_of
 from fluxkit._wire.scalars import Anything, Base64, Colour, Flag, Hosted, Link, Money, Real, Reason, Text, Whole, Words
+from fluxkit._wire.signatures import StandardWebhook, Unsigned
 from fluxkit._wire.sizes import Canvas, Grid, Ratios
 from fluxkit.errors import FluxError, PluginError, Unsupported
 from fluxkit_mockserver.tasks import life
@@ -57,6 +58,7 @@ OURS = {
     "input_image": "references",
     "input_image_5": "references",
     "image_urls": "references",
+    "webhook": "webhook_url",
 }
 
 #: The facts that no sample shows, and why.
@@ -67,6 +69,8 @@ UNSAMPLED = {
     },
     "apimart": {
         "upload life is 259200.0": "the page says 72 h, and no recorded answer says when an address ends",
+        "webhook timeout is 10.0": "the page says it in words, and no exchange shows a time",
+        "webhook retries are (10.0, 30.0, 60.0)": "the page says it in words, and no exchange shows a time",
         "not_found 404 is Vanished": "the service is documented to say 400; other hosts that resell it may say 404",
     },
 }
@@ -444,7 +448,8 @@ def each_fact_of(provider: Provider) -> Iterator[Fact]:
     forms: dict[Any, list[str]] = {}  # what reads a poll is often what reads the answer to a submit
     for codec, kinds in (
         (provider.accepted, ["accepted"]),
-        (provider.polled, ["polled", "webhook"]),
+        (provider.polled, ["polled"]),
+        *(() if provider.webhook is None else [(provider.webhook.event, ["webhook"])]),
         (provider.error, ["refused"]),
     ):
         forms.setdefault(codec, []).extend(kinds)
@@ -457,6 +462,8 @@ def each_fact_of(provider: Provider) -> Iterator[Fact]:
         for (place, inner), log in logs.items():
             yield from ((f"{kinds[0]}: {fact}", shown) for fact, shown in facts_of_codec(place, inner, log, []))
     yield from facts_of_upload(provider, samples)
+    if provider.webhook is not None:
+        yield from facts_of_webhook(provider.webhook, [each for each in samples if each.of == "webhook"])
     words = {each.means.get("status"): each.means["state"] for each in samples if "state" in each.means}
     for word, state in provider.statuses:
         yield f"{word} is {state}", words.get(word) == state
@@ -470,6 +477,26 @@ def each_fact_of(provider: Provider) -> Iterator[Fact]:
         ends = [(image.get("expires_at"), each.body) for each in samples for image in each.means.get("images", ())]
         lives = [end - provider.link_life in numbers(body) for end, body in ends if end is not None]
         yield f"link_life is {provider.link_life}", any(lives)
+
+
+def facts_of_webhook(webhook: Webhook, samples: list[Sample]) -> Iterator[Fact]:
+    """How a service reports by itself, and whether a sample shows it."""
+    match webhook.signature:
+        case StandardWebhook(keys=keys):
+            proofs = {each.headers.get("webhook-signature") for each in samples}
+            for key in keys:
+                yield f"webhook is signed with the secret as {key}", f"v1,{{{key}}}" in proofs
+        case Unsigned():
+            yield "webhook is not signed", any(not each.headers for each in samples)
+        case _:
+            yield f"{type(webhook.signature).__name__} is a signature whose facts this test does not know", False
+    yield f"webhook has the suffix {webhook.suffix}", any(each.call.endswith(webhook.suffix) for each in samples)
+    runs = any(each.means["state"] in ("created", "running") for each in samples)
+    yield f"webhook comes at every change: {webhook.every}", bool(samples) and runs is webhook.every
+    if webhook.timeout is not None:
+        yield f"webhook timeout is {webhook.timeout}", False
+    if webhook.retries:
+        yield f"webhook retries are {webhook.retries}", False
 
 
 def test_facts_are_not_all_shown_by_an_empty_file() -> None:

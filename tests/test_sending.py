@@ -22,9 +22,10 @@ from support.ways import WAYS, carried
 import fluxkit
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
-from fluxkit._engine.drive import AsyncDriver, Driver, Notes, SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
 from fluxkit._engine.effects import Call, Lost
 from fluxkit._engine.flows import Manner, place_order
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import AsyncTransport, Transport

@@ -114,6 +114,7 @@ def test_every_key_becomes_the_argument_of_its_name() -> None:
         "defaults": {"resolution": "2k", "options": {"a": 1}, "webhook_url": "https://hooks.example/x"},
         "patience": 7,
         "price": "0.03 USD",
+        "journal": "off",
         "mock": False,
     } == arguments_of("hero")
 
@@ -522,7 +523,7 @@ def test_what_a_client_has_no_argument_for_is_refused_unless_it_asks_for_nothing
     assert ["price", "budget", "webhook_secret", "journal", "idempotency"] == [
         error.message.split()[3] for error in not_kept(found, Bare)
     ]
-    Path("fluxkit.toml").write_text(f'{HERO}journal = "memory"\nidempotency = "off"\n')
+    Path("fluxkit.toml").write_text(f'{HERO}idempotency = "off"\n')
     found = choose(find_settings(Path.cwd(), os.environ), os.environ, profile=named)
     assert [] == list(not_kept(found, Bare))
 
@@ -543,6 +544,21 @@ def test_what_a_client_has_an_argument_for_is_passed_on(place: Path, monkeypatch
     monkeypatch.setenv("FLUXKIT_HOOKS", "whsec_1")
     expected = ({"1K": "0.03 USD"}, "5 USD", "whsec_1", "tasks.db", "trust", ("a.example", "b.example"))
     assert expected == Full.from_settings("hero").taken
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_the_secret_of_webhooks_is_read_from_its_variable_and_a_mock_brings_its_own(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    monkeypatch.setenv("FLUXKIT_WEBHOOK_SECRET", secret)
+    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
+    Path("fluxkit.toml").write_text(f'{HERO}webhook_secret = "env:FLUXKIT_WEBHOOK_SECRET"\n')
+    client = kind.from_settings("hero")
+    assert secret == client._webhook_secret
+    assert secret not in repr(client)
+    mocked = kind.from_settings("hero", mock=True)
+    assert mocked._mock.webhook_secret == mocked._webhook_secret != secret
 
 
 def test_what_is_bound_to_a_provider_or_a_model_says_nothing_of_another() -> None:

@@ -124,6 +124,29 @@ def test_what_is_refused_takes_three_lines(place: Path) -> None:
     assert "error: base_url is 'http://x.example'" in run("plan", "a", "--base-url", "http://x.example").stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("", "state/fluxkit/journal.sqlite"),
+        ('journal = "off"', "off: what was bought is forgotten with the client; keep a task by its to_json()"),
+        ('journal = "memory"', "off: what was bought is forgotten with the client; keep a task by its to_json()"),
+        ('journal = "tasks.sqlite"', "repository/tasks.sqlite"),
+        ("mock = true", "in memory: what a mock is asked for is forgotten with the client"),
+        ('mock = true\njournal = "tasks.sqlite"', "in memory: what a mock is asked for is forgotten with the client"),
+    ],
+)
+def test_doctor_says_where_it_is_noted_what_is_bought(
+    settings: str, said: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
+    Path("fluxkit.toml").write_text(
+        f'default = "hero"\n[profiles.hero]\nprovider = "magnific:flux-2-klein"\n{settings}\n'
+    )
+    found = json.loads(run("doctor", "--json", FLUXKIT_MAGNIFIC_KEY=KEY).stdout)["journal"]
+    assert said == found.removeprefix(f"{place}/")
+    assert [] == list(place.rglob("*.sqlite"))
+
+
 # init
 
 
@@ -159,6 +182,7 @@ def commented() -> list[str]:
 def test_every_commented_setting_of_init_is_valid_taken_in(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("fluxkit.toml").write_text(template(Client).replace(f"\n{line}\n", f"\n{line[1:]}\n"))
     monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
+    monkeypatch.setenv("FLUXKIT_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     name = line[1:].partition(" ")[0]
     found = choose(find_settings(Path.cwd(), os.environ), os.environ)
     assert () == found.problems
@@ -173,6 +197,7 @@ def test_all_commented_settings_of_init_are_valid_together(monkeypatch: pytest.M
         text = text.replace(f"\n{line}\n", f"\n{line[1:]}\n")
     Path("fluxkit.toml").write_text(text)
     monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
+    monkeypatch.setenv("FLUXKIT_WEBHOOK_SECRET", "whsec_c2VjcmV0")
     assert "https://api.magnific.com" == Client.from_settings("hero").base_url
     assert "offline" == read_toml(Path("x"), text)["default"]
 

@@ -15,9 +15,10 @@ from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._contract.result import Result
 from fluxkit._contract.task import Task
-from fluxkit._engine.drive import AsyncDriver, Driver, Notes
+from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Bring, Call, Hosted, Lost
 from fluxkit._engine.flows import Manner, generate, place_order
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.settle import SETTLE_TRIES, settle
 from fluxkit._wire.json import Unfit

@@ -31,9 +31,10 @@ from fluxkit._contract.request import Request
 from fluxkit._contract.result import Result
 from fluxkit._contract.size import Want
 from fluxkit._contract.task import Snapshot, State, Task
-from fluxkit._engine.drive import AsyncDriver, Driver, Notes
+from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Flow
 from fluxkit._engine.flows import Manner, generate, resume
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import AsyncTransport, Transport

@@ -296,7 +296,9 @@ def test_the_intent_is_noted_before_the_call_and_the_task_after_it(provider: Pro
     world = World([accepted(provider, takes=2.0)])
     task, snapshot = buy(world, provider)
     assert [Note, Now, Call, Note] == [type(effect) for _, effect in world.effects]
-    assert [{"provider": provider.name, "model": provider.models[0].name, "turn": 0}] == world.noted("intent")
+    [intent] = world.noted("intent")
+    assert (provider.name, provider.models[0].name, 0) == (intent["provider"], intent["model"], intent["turn"])
+    assert attrs.evolve(task, id="", status="", submitted_at=0.0) == intent["draft"]
     assert [{"row": "1", "task": task}] == world.noted("accepted")
     assert (State.CREATED, ID) == (snapshot.state, snapshot.id)
     assert EPOCH + 2.0 == task.submitted_at

@@ -31,7 +31,7 @@ def waiting(name: str, *seconds: float, error: Exception | None = None) -> Flow[
     """A flow that waits, notes its name each time, and ends with its name and the time."""
     now = yield Now()
     for each in seconds:
-        now = yield Wait(each)
+        now = (yield Wait(each)).at
         yield Note(name, {})
     if error:
         raise error

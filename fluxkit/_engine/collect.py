@@ -147,7 +147,7 @@ def _bringing(picture: Picture, task: Task, place: Place, number: int, patience:
 
 
 def _noted(task: Task, fetched: Fetched) -> Note:
-    return Note("fetched", {"task": task, "path": fetched.path, "sha256": fetched.sha256})
+    return Note("fetched", {"task": task, "path": fetched.path, "sha256": fetched.sha256, "size": fetched.size})
 
 
 def _image(task: Task, seen: Snapshot, picture: Picture, fetched: Fetched | None) -> Image:

@@ -1,10 +1,7 @@
 """Drivers: they carry out what a flow asks for, one blocking, one asynchronous, and know nothing of what it means."""
 
-import itertools
-import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -15,14 +12,32 @@ import attrs
 
 from .._contract.reference import Reference
 from ..errors import Unreachable
-from .effects import Bring, Call, Discard, Fetch, Fetched, Flow, Host, Hosted, Keep, Lost, Note, Now, Reply, Wait
+from .effects import (
+    Bring,
+    Call,
+    Claim,
+    Claimed,
+    Discard,
+    Fetch,
+    Fetched,
+    Flow,
+    Host,
+    Hosted,
+    Keep,
+    Lost,
+    Note,
+    Now,
+    Reply,
+    Wait,
+    Woken,
+)
+from .mailbox import Bell, Mailbox
+from .notes import Notebook
 
 R = TypeVar("R")
 
 #: A call that buys is given so many seconds when it is cancelled: its answer holds the id of what was bought.
 SHELTER = 2.0
-
-_log = logging.getLogger("fluxkit")
 
 
 class Clock(Protocol):
@@ -40,6 +55,14 @@ class Clock(Protocol):
         """Sleeps for so long, on asyncio or trio."""
         ...
 
+    def hear(self, bell: Bell, seconds: float, /) -> None:
+        """Blocks for so long, or until the bell rings."""
+        ...
+
+    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
+        """Sleeps for so long, or until the bell rings."""
+        ...
+
 
 class SystemClock:
     """The clock on the wall as it was at first, going on evenly: nobody who sets the wall clock moves a deadline."""
@@ -55,6 +78,12 @@ class SystemClock:
 
     async def sleep_async(self, seconds: float, /) -> None:
         await anyio.sleep(max(0.0, seconds))
+
+    def hear(self, bell: Bell, seconds: float, /) -> None:
+        bell.wait(seconds)
+
+    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
+        await bell.wait_async(seconds)
 
 
 class Transport(Protocol):
@@ -75,8 +104,6 @@ class AsyncTransport(Protocol):
     async def bring(self, bring: Bring) -> bytes: ...
 
 
-Listener = Callable[[Note], None]
-
 #: Where plugins host images: the address of one, None if none of them hosts it.
 Hosting = Callable[[Reference], Hosted | None]
 
@@ -85,37 +112,27 @@ def nowhere(_: Reference) -> None:
     """Hosts no image."""
 
 
-#: How many notes are kept for whoever looks back: a client may live for months.
-MOST_NOTES = 1_000
+def keep_note(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
+    """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
+    row = notes.take(note)
+    if (settled := mailbox.tokens.noted(row, note)) is not None:
+        keep_note(settled, notes, mailbox)
+    return row
 
 
-@attrs.define(eq=False)
-class Notes:
-    """What flows must not forget, in the order in which they said it, and who wants to hear of it."""
-
-    listener: Listener | None = None
-    kept: deque[Note] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES))
-    _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
-
-    def take(self, note: Note) -> str:
-        """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
-        row = str(next(self._rows))
-        self.kept.append(note)
-        if self.listener is not None:
-            try:
-                self.listener(note)
-            except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
-                _log.exception("A listener of fluxkit failed")
-        return row
+async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
+    """The same, without holding up the event loop."""
+    row = await notes.take_async(note)
+    if (settled := mailbox.tokens.noted(row, note)) is not None:
+        await keep_note_async(settled, notes, mailbox)
+    return row
 
 
-def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
+def _at_once(effect: Any, clock: Clock) -> Any:
     """The effects that neither driver has to wait for."""
     match effect:
         case Now():
             return clock.now()
-        case Note():
-            return notes.take(effect)
         case Discard(path):
             with suppress(OSError):  # a file too many must not cost the images beside it
                 path.unlink()
@@ -123,8 +140,13 @@ def _at_once(effect: Any, clock: Clock, notes: Notes) -> Any:
     raise TypeError(f"no driver knows the effect {effect!r}")
 
 
-def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes) -> None:
-    """Tells a flow that is about to be closed what came of its submit, for the note that it makes of that."""
+def _woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
+    """How a wait for *tasks* has ended: what of them has come is handed out only to those who are still there."""
+    return Woken(now, *(mailbox.take(tasks, now) or ()))
+
+
+def _told(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Note | None:
+    """Tells a flow that is about to be closed what came of its submit; gives the note that it makes of that."""
     with suppress(Exception):
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
         while isinstance(effect, Now):
@@ -132,7 +154,18 @@ def _tell(flow: Flow[Any], answer: Reply | Exception, clock: Clock, notes: Notes
         if isinstance(effect, Wait):  # it was refused, and would be tried again
             effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
         if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
-            notes.take(effect)
+            return effect
+    return None
+
+
+def _rows_in(effect: Any, answer: Any) -> list[str]:
+    """The rows that a flow has in hand since this effect was carried out."""
+    match effect, answer:
+        case Note("intent"), str():
+            return [answer]
+        case Claim(), Claimed(taken):
+            return [row.row for row in taken]
+    return []
 
 
 @attrs.frozen(eq=False)
@@ -141,8 +174,9 @@ class Driver:
 
     transport: Transport
     clock: Clock
-    notes: Notes
+    notes: Notebook
     hosting: Hosting = nowhere
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
 
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
@@ -151,22 +185,28 @@ class Driver:
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
+        rows: list[str] = []
         try:
             while True:
                 effect = resume(answer)
                 try:
                     answer, resume = self._carry_out(effect), flow.send
+                    rows += _rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
                 except BaseException:
                     if isinstance(effect, Call) and effect.buys:
-                        _tell(flow, Lost("It was interrupted."), self.clock, self.notes)
+                        note = _told(flow, Lost("It was interrupted."), self.clock)
+                        if note is not None:
+                            keep_note(note, self.notes, self.mailbox)
                     raise
         except StopIteration as stop:
             result: R = stop.value
             return result
         finally:
             flow.close()
+            if rows:
+                self.notes.leave(rows)
 
     def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -180,10 +220,18 @@ class Driver:
                 return self.transport.bring(effect)
             case Host(image):
                 return self.hosting(image)
+            case Wait(seconds, tasks) if tasks and self.mailbox.attended:
+                with self.mailbox.listening(tasks, self.clock.now()) as bell:
+                    self.clock.hear(bell, seconds)
+                    return _woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 self.clock.sleep(seconds)
-                return self.clock.now()
-        return _at_once(effect, self.clock, self.notes)
+                return Woken(self.clock.now())
+            case Note():
+                return keep_note(effect, self.notes, self.mailbox)
+            case Claim():
+                return self.notes.claim(effect)
+        return _at_once(effect, self.clock)
 
 
 @attrs.frozen(eq=False)
@@ -192,8 +240,9 @@ class AsyncDriver:
 
     transport: AsyncTransport
     clock: Clock
-    notes: Notes
+    notes: Notebook
     hosting: Hosting = nowhere
+    mailbox: Mailbox = attrs.field(factory=Mailbox)
 
     async def run(self, flow: Flow[R]) -> R:
         """What the flow returns; a cancellation closes the flow and passes on.
@@ -202,6 +251,7 @@ class AsyncDriver:
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
+        rows: list[str] = []
         try:
             while True:
                 effect = resume(answer)
@@ -209,6 +259,7 @@ class AsyncDriver:
                     buys = isinstance(effect, Call) and effect.buys
                     answer = await (self._buy(effect, flow) if buys else self._carry_out(effect))
                     resume = flow.send
+                    rows += _rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
         except StopIteration as stop:
@@ -216,6 +267,8 @@ class AsyncDriver:
             return result
         finally:
             flow.close()
+            if rows:
+                self.notes.leave(rows)
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -229,17 +282,25 @@ class AsyncDriver:
                 return await self.transport.bring(effect)
             case Host(image):  # a plugin may block, and no flow waits for its end once it is cancelled
                 return await anyio.to_thread.run_sync(self.hosting, image, abandon_on_cancel=True)
+            case Wait(seconds, tasks) if tasks and self.mailbox.attended:
+                with self.mailbox.listening(tasks, self.clock.now()) as bell:
+                    await self.clock.hear_async(bell, seconds)
+                    return _woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
-                return self.clock.now()
-        return _at_once(effect, self.clock, self.notes)
+                return Woken(self.clock.now())
+            case Note():
+                return await keep_note_async(effect, self.notes, self.mailbox)
+            case Claim():
+                return await self.notes.claim_async(effect)
+        return _at_once(effect, self.clock)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
         """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
         try:
             await anyio.lowlevel.checkpoint()  # whoever is cancelled already buys nothing
         except BaseException:
-            _tell(flow, Unreachable("It was cancelled before it was sent.", retry=False), self.clock, self.notes)
+            await self._tell(flow, Unreachable("It was cancelled before it was sent.", retry=False))
             raise
         answers: list[Reply | Exception] = []
         interruption: BaseException | None = None
@@ -270,8 +331,19 @@ class AsyncDriver:
             if interruption is not None:
                 raise interruption
         except BaseException:
-            _tell(flow, answers[0] if answers else Lost("It was interrupted."), self.clock, self.notes)
+            left = max(0.0, min(SHELTER, shelter.deadline - anyio.current_time()))
+            await self._tell(flow, answers[0] if answers else Lost("It was interrupted."), within=left)
             raise
         if isinstance(answers[0], Exception):
             raise answers[0]
         return answers[0]
+
+    async def _tell(self, flow: Flow[Any], answer: Reply | Exception, *, within: float = SHELTER) -> None:
+        """Tells a flow that is about to be closed what came of its submit, and keeps its note.
+
+        However long that takes, the note is on its way when this returns, and nobody waits longer than so many seconds.
+        """
+        note = _told(flow, answer, self.clock)
+        if note is not None:
+            with anyio.move_on_after(within, shield=True):
+                await keep_note_async(note, self.notes, self.mailbox)

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import attrs
 
+from .._contract.journal import Row
 from .._contract.reference import Reference
 from .._contract.source import MOST_BYTES
+from .._contract.task import Snapshot
 from .._wire.body import Body
 from .._wire.exchange import Outgoing
 from ..errors import FluxError
@@ -57,9 +59,23 @@ class Reply:
 
 @attrs.frozen(eq=False)
 class Wait:
-    """Sleep for *seconds*; the answer is the time in seconds since the epoch."""
+    """Sleep for *seconds*, or until there is news of one of the *tasks*, by their ids; answered with ``Woken``."""
 
     seconds: float
+    tasks: tuple[str, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class Woken:
+    """How a wait has ended: *at* is the time in seconds since the epoch.
+
+    *task* is the id of which a webhook brought news, None if the time is simply over. *seen* is what it said, None if
+    it is not to be believed by itself: then the service is to be asked.
+    """
+
+    at: float
+    task: str | None = None
+    seen: Snapshot | None = None
 
 
 @attrs.frozen(eq=False)
@@ -72,13 +88,37 @@ class Note:
     """Something that must not be forgotten; answered once it is durable.
 
     *kind* is ``uploaded`` (a reference has an address: ``url``, and until when it lives: ``expires_at``), ``intent``
-    (before a submit; answered with the name of its row), ``accepted`` (an id came back),
-    ``refused`` (known not to be bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on) or
-    ``fetched`` (an image is on disk).
+    (before a submit; answered with the name of its row), ``accepted`` (an id came back), ``refused`` (known not to be
+    bought), ``unknown`` (fate of a submit not known), ``state`` (a task moved on), ``fetched`` (an image is on disk),
+    ``delivered`` (all that was wanted of a task came) or ``settled`` (a webhook brought the id of a submit of unknown
+    fate, or somebody has decided about it by hand).
+
+    The entry of an intent holds the ``draft`` of its task, which has no id yet, and the one-time ``token`` in the
+    address of its webhook, if it asks for one. When the token comes back with an id, that is the id of this submit.
     """
 
     kind: str
     entry: Mapping[str, Any]
+
+
+@attrs.frozen(eq=False)
+class Claim:
+    """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``."""
+
+    provider: str
+    base_url: str
+
+
+@attrs.frozen(eq=False)
+class Claimed:
+    """Rows that nobody else has in hand, rows of which nobody knows whether they were bought, and how many others have.
+
+    The rows *taken* are in hand until the flow has ended.
+    """
+
+    taken: tuple[Row, ...] = ()
+    unknown: tuple[Row, ...] = ()
+    elsewhere: int = 0
 
 
 @attrs.frozen(eq=False)

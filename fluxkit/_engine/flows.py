@@ -7,6 +7,7 @@ being closed, and none repeats a submit that may have been accepted.
 import functools
 import operator
 from collections.abc import Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -18,7 +19,7 @@ from .._wire.declaration import Provider
 from .._wire.plan import Plan
 from ..errors import Charged, FluxError
 from .collect import collect, link, with_result
-from .effects import Flow, Now
+from .effects import Flow, Note, Now
 from .follow import follow
 from .place import Place
 from .settle import settle
@@ -40,7 +41,8 @@ class Delivery:
 class Manner:
     """How a client goes about its flows: times in seconds, where images go, and whether they are fetched at all.
 
-    *allow_hosts* are the hosts that need not be public for an image or a reference to be there.
+    *allow_hosts* are the hosts that need not be public for an image or a reference to be there. *again* is the row of a
+    submit whose fate is not known, if it is bought again knowingly.
     """
 
     timeout: float
@@ -49,6 +51,7 @@ class Manner:
     fetch: bool = True
     local: bool = False
     allow_hosts: frozenset[str] = frozenset()
+    again: str | None = None
 
 
 def generate(plan: Plan, manner: Manner) -> Flow[Result]:
@@ -82,13 +85,14 @@ def place_order(plan: Plan, manner: Manner) -> Flow[Task]:
     """Buys the one image of the plan and returns its task."""
     deadline = (yield Now()) + manner.timeout
     plan = yield from settle(plan, deadline, patience=manner.patience, allow_hosts=manner.allow_hosts)
-    task, _ = yield from submit(plan, 0, deadline, patience=manner.patience)
+    task, _ = yield from submit(plan, 0, deadline, patience=manner.patience, place=manner.place, again=manner.again)
     return task
 
 
-def resume(provider: Provider, task: Task, manner: Manner) -> Flow[Result]:
+def resume(provider: Provider, task: Task, manner: Manner, *, deadline: float | None = None) -> Flow[Result]:
     """Follows and fetches a task that was bought before, perhaps by another process."""
-    deadline = (yield Now()) + manner.timeout
+    if deadline is None:
+        deadline = (yield Now()) + manner.timeout
     rows = provider.named(task.model)
     duration = rows[0].duration if rows else None
     delivery = yield from _see_through(provider, task, None, deadline, manner, duration=duration)
@@ -96,9 +100,9 @@ def resume(provider: Provider, task: Task, manner: Manner) -> Flow[Result]:
 
 
 def _deliver(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[Delivery]:
-    task, seen = yield from submit(plan, turn, deadline, patience=manner.patience)
     if plan.request.n > 1:
         manner = attrs.evolve(manner, place=attrs.evolve(manner.place, turn=turn))
+    task, seen = yield from submit(plan, turn, deadline, patience=manner.patience, place=manner.place)
     return (yield from _see_through(plan.provider, task, seen, deadline, manner, duration=plan.model.duration))
 
 
@@ -118,6 +122,9 @@ def _see_through(
             images = yield from link(task, seen, place)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := attached(task, error)) from ours.__cause__
+    if trouble is None:
+        with suppress(Exception):  # the images are there
+            yield Note("delivered", {"task": task, "cost": seen.cost})
     return Delivery(task, images, seen.cost, trouble)
 
 

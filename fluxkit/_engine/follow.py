@@ -40,6 +40,9 @@ ENDED: Mapping[State, tuple[type[TaskError], str]] = {
     State.VANISHED: (Vanished, "is not known to the service any more"),
 }
 
+#: Ends of which a webhook says all that there is to say.
+GONE = (State.FAILED, State.REFUSED, State.CANCELLED)
+
 
 @attrs.define(eq=False)
 class _Streak:
@@ -65,6 +68,10 @@ class _Streak:
         self.missed_since = self.missed_since if self.missed else now
         self.missed += 1
 
+    def delay(self, usual: float) -> float:
+        """Seconds until the next poll: the *usual* ones, or after a failure those of a retry."""
+        return backoff(self.failures - 1, getattr(self.trouble, "retry_after", None)) if self.trouble else usual
+
     def vanished(self, now: float) -> bool:
         """Whether the task was missing for long enough to believe it."""
         return self.missed >= VANISHED_POLLS and now - self.missed_since >= VANISHED_SECONDS
@@ -73,7 +80,10 @@ class _Streak:
 def follow(
     provider: Provider, task: Task, seen: Snapshot | None, deadline: float, *, patience: float, duration: float | None
 ) -> Flow[tuple[Task, Snapshot]]:
-    """Polls until the task has ended; what was *seen* before spares the first look.
+    """Polls until the task has ended, or a webhook says so; what was *seen* before spares the first look.
+
+    A webhook that the service has signed is believed like an answer. Any other, and one that leaves something open,
+    only makes the next poll come at once: so nobody else decides what becomes of a task.
 
     Raises ``Overdue`` at *deadline*, the task's own error if it ended without an image, and what the service refuses
     for good; each with the task as it was last seen.
@@ -94,10 +104,13 @@ def follow(
         if seen is not None or streak.trouble:  # the first look at an old task is at once
             if now >= deadline:
                 raise _overdue(task, streak.trouble)
-            delay = poll_delay(now - began, duration, before=before)
-            if streak.trouble:
-                delay = backoff(streak.failures - 1, getattr(streak.trouble, "retry_after", None))
-            now = yield Wait(min(delay, deadline - now))
+            delay = streak.delay(poll_delay(now - began, duration, before=before))
+            woken = yield Wait(min(delay, deadline - now), (task.id,))
+            now = woken.at
+            if woken.seen is not None and _is_news(provider, task, woken.seen):
+                seen = woken.seen
+                streak.told(seen, now)
+                continue
         left = call_time(now, deadline, patience)
         if not left:
             raise _overdue(task, streak.trouble)
@@ -114,6 +127,16 @@ def follow(
             now = yield Now()
         except Exception as error:  # noqa: BLE001 - it is raised as one of ours
             raise (ours := attached(task, error)) from ours.__cause__
+
+
+def _is_news(provider: Provider, task: Task, seen: Snapshot) -> bool:
+    """Whether a webhook says what a poll would: that the task has ended, with its images, or that it goes on.
+
+    Webhooks may come in any order, so one that would take the task back is none.
+    """
+    if seen.state is State.COMPLETED:
+        return bool(seen.pictures) or provider.result is not None
+    return seen.state in GONE or (seen.state is State.RUNNING and task.state is State.CREATED)
 
 
 def _asking(provider: Provider, task: Task) -> Outgoing:

@@ -25,12 +25,14 @@ ROOM = "-100+2~2.jpeg"
 class Place:
     """A directory, and the name in it if the user gave one; otherwise each image is named after its task.
 
-    ``turn`` is the number of the task among those of one request, None if it is the only one.
+    ``turn`` is the number of the task among those of one request, None if it is the only one. A place that *gives_way*
+    replaces no file that is there, whoever named it.
     """
 
     directory: Path
     name: str | None = None
     turn: int | None = None
+    gives_way: bool = False
 
     @classmethod
     def at(cls, to: str | os.PathLike[str]) -> Self:
@@ -75,7 +77,7 @@ class Place:
 
     def replaces(self, number: int) -> bool:
         """Whether image *number* may take the place of a file that is there: only where the user named that file."""
-        return self.name is not None and number == 0
+        return self.name is not None and number == 0 and not self.gives_way
 
 
 def split(name: str) -> tuple[str, str]:

@@ -117,7 +117,7 @@ def _persist(errand: Callable[[float], Flow[R]], deadline: float, patience: floa
         if not (trouble.retry or lost) or attempt == SETTLE_TRIES:
             break
         delay = backoff(attempt - 1, getattr(trouble, "retry_after", None))
-        if (yield Now()) + delay >= deadline or (yield Wait(delay)) >= deadline:
+        if (yield Now()) + delay >= deadline or (yield Wait(delay)).at >= deadline:
             break
     if lost:
         raise ReferenceUnusable(

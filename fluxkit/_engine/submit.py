@@ -1,26 +1,39 @@
 """The flow that buys: one submit, never repeated on a guess."""
 
+import attrs
+
 from .._contract.task import Snapshot, Task
 from .._wire.exchange import Outgoing, read_submit, submission
 from .._wire.plan import Plan
+from .._wire.token import new_token
 from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable
 from .effects import Flow, Lost, Note, Now, Reply, Wait, calling
 from .pacing import backoff, call_time
+from .place import Place
 
 #: A submit that is known not to have been accepted is tried so often.
 SUBMIT_TRIES = 5
 
 
-def submit(plan: Plan, turn: int, deadline: float, *, patience: float) -> Flow[tuple[Task, Snapshot]]:
+def submit(
+    plan: Plan, turn: int, deadline: float, *, patience: float, place: Place | None = None, again: str | None = None
+) -> Flow[tuple[Task, Snapshot]]:
     """Buys image number *turn* of the plan, once.
 
     Tries again only where it is known that nothing was bought, and not past *deadline*. *patience* is the total time
-    in seconds for one try. Of the notes ``accepted``, ``refused`` and ``unknown`` exactly one follows the ``intent``.
-    Every error says whether something may have been bought, and carries the task if there is one.
+    in seconds for one try. *place* is where the image is to go, and *again* the row of a submit whose fate is not
+    known, for which this one is bought knowingly; both only for the notes. Of the notes ``accepted``, ``refused`` and
+    ``unknown`` exactly one follows the ``intent``. Every error says whether something may have been bought, and carries
+    the task if there is one.
     """
     try:
-        outgoing = submission(plan, turn)
-        row = yield Note("intent", {"provider": plan.provider.name, "model": plan.model.name, "turn": turn})
+        token = new_token() if plan.provider.webhook is not None and "webhook_url" in plan.values[turn] else None
+        outgoing = submission(plan, turn, token=token)
+        draft = _draft(plan, turn)
+        entry = {"provider": plan.provider.name, "model": plan.model.name, "turn": turn}
+        if token is not None:
+            entry["token"] = token
+        row = yield Note("intent", {**entry, "draft": draft, "plan": plan, "place": place, "again": again})
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := unsent(plan, error)) from ours.__cause__
     try:
@@ -32,7 +45,7 @@ def submit(plan: Plan, turn: int, deadline: float, *, patience: float) -> Flow[t
         except Exception as failure:  # noqa: BLE001 - what became of the submit matters more than that it was noted
             ours.add_note(f"This could not be noted: {failure!r}.")
         raise ours from ours.__cause__
-    task = _accepted(plan, turn, reply, snapshot)
+    task = _accepted(draft, reply, snapshot)
     try:
         yield Note("accepted", {"row": row, "task": task})
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
@@ -63,7 +76,7 @@ def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Fl
         if not refusal.retry or attempt == SUBMIT_TRIES:
             raise refusal
         delay = backoff(attempt - 1, getattr(refusal, "retry_after", None))
-        if (yield Now()) + delay >= deadline or (yield Wait(delay)) >= deadline:
+        if (yield Now()) + delay >= deadline or (yield Wait(delay)).at >= deadline:
             raise refusal
 
 
@@ -110,20 +123,28 @@ def attached(task: Task, error: Exception) -> FluxError:
     return ours
 
 
-def _accepted(plan: Plan, turn: int, reply: Reply, snapshot: Snapshot) -> Task:
+def _draft(plan: Plan, turn: int) -> Task:
+    """The task as far as it is known before it is bought."""
     values = plan.values[turn]
     return Task(
         provider=plan.provider.name,
         model=plan.model.name,
-        id=snapshot.id or "",
+        id="",
         base_url=plan.base_url,
+        expected=plan.expected,
+        output_format=values.get("output_format"),
+        seed=values.get("seed"),
+        mocked=plan.mocked,
+    )
+
+
+def _accepted(draft: Task, reply: Reply, snapshot: Snapshot) -> Task:
+    return attrs.evolve(
+        draft,
+        id=snapshot.id or "",
         state=snapshot.state,
         status=snapshot.status,
         submitted_at=reply.at,
         poll_url=snapshot.poll_url,
         result_url=snapshot.result_url,
-        expected=plan.expected,
-        output_format=values.get("output_format"),
-        seed=values.get("seed"),
-        mocked=plan.mocked,
     )

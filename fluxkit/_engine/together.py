@@ -1,10 +1,13 @@
 """Flows side by side, as one flow."""
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from .effects import Flow, Now, Wait
+from .effects import Flow, Now, Wait, Woken
+
+#: Until when each waiting flow waits, and for news of which tasks.
+_Due = dict[int, tuple[float, tuple[str, ...]]]
 
 
 def together(flows: Sequence[Flow[Any]]) -> Flow[list[Any]]:
@@ -13,42 +16,47 @@ def together(flows: Sequence[Flow[Any]]) -> Flow[list[Any]]:
     Gives for each flow what it returned, or the exception that it raised: what befalls one costs the others nothing.
     """
     outcomes: list[Any] = [None] * len(flows)
-    due: list[tuple[float, int]] = []
+    due: _Due = {}
     try:
         for number, flow in enumerate(flows):
-            yield from _advance(flow, None, number, due, outcomes)
+            yield from _advance(partial(flow.send, None), flow, number, due, outcomes)
         while due:
-            at, number = heapq.heappop(due)
-            yield from _advance(flows[number], at, number, due, outcomes)
+            number = min(due, key=lambda each: (due[each][0], each))
+            try:
+                number, woken = yield from _pause(number, due)
+                go_on = partial(flows[number].send, woken)
+            except Exception as error:  # noqa: BLE001 - it is the flow's to judge
+                go_on = partial(flows[number].throw, error)
+            del due[number]
+            yield from _advance(go_on, flows[number], number, due, outcomes)
     finally:
         for flow in flows:
             flow.close()
     return outcomes
 
 
-def _advance(
-    flow: Flow[Any], at: float | None, number: int, due: list[tuple[float, int]], outcomes: list[Any]
-) -> Flow[None]:
-    """Runs a flow that waits until *at*, or starts, until it waits again or ends."""
-    answer: Any = None
-    resume: Any = flow.send
+def _pause(number: int, due: _Due) -> Flow[tuple[int, Woken]]:
+    """Waits for flow *number*, or for news of a task of any; gives the flow that goes on, and how it was woken."""
+    now = yield Now()
+    at, _ = due[number]
+    if at <= now:
+        return number, Woken(now)
+    woken = yield Wait(at - now, tuple(task for _, tasks in due.values() for task in tasks))
+    return next((each for each, (_, tasks) in due.items() if woken.task in tasks), number), woken
+
+
+def _advance(go_on: Callable[[], Any], flow: Flow[Any], number: int, due: _Due, outcomes: list[Any]) -> Flow[None]:
+    """Lets a flow go on until it waits or ends."""
     try:
-        if at is not None:
-            try:
-                answer = yield Now()
-                if at > answer:
-                    answer = yield Wait(at - answer)
-            except Exception as error:  # noqa: BLE001 - it is the flow's to judge
-                answer, resume = error, flow.throw
         while True:
-            effect = resume(answer)
+            effect = go_on()
             try:
                 if isinstance(effect, Wait):
-                    heapq.heappush(due, ((yield Now()) + effect.seconds, number))
+                    due[number] = (yield Now()) + effect.seconds, effect.tasks
                     return
-                answer, resume = (yield effect), flow.send
+                go_on = partial(flow.send, (yield effect))
             except Exception as error:  # noqa: BLE001 - it is the flow's to judge
-                answer, resume = error, flow.throw
+                go_on = partial(flow.throw, error)
     except StopIteration as stop:
         outcomes[number] = stop.value
     except Exception as error:  # noqa: BLE001 - it is the outcome

@@ -25,7 +25,7 @@ def checkup(
     *kind* is the class of the client that is to be made of it. One is made, if nothing stands against it; it sends
     nothing.
     """
-    mock, journal = _mock_state(), "in memory: a task that is to outlive this process is kept by its to_json()"
+    mock = _mock_state()
     problems = [*profile.problems, *hindrances(profile, environ), *not_kept(profile, kind)]
     problems += (
         _missing_mock(profile, mock) or _held_back(profile, environ) or ([] if problems else _trial(profile, kind))
@@ -51,7 +51,7 @@ def checkup(
         "plugins": plugins,
         "failures": failures,
         "mock": mock,
-        "journal": journal,
+        "journal": _journal_place(profile),
         "problems": [error.message for error in problems],
     }
 
@@ -162,6 +162,20 @@ def _mock_state() -> str:
     except FluxError as error:
         return error.message
     return "installed"
+
+
+def _journal_place(profile: Profile) -> str:
+    """Where it is noted what is bought."""
+    from .._engine.journal.places import own_place
+
+    setting = profile.setting("journal")
+    if profile.mocked:
+        return "in memory: what a mock is asked for is forgotten with the client"
+    if setting is None:
+        return str(own_place())
+    if setting.value in ("off", "memory"):
+        return "off: what was bought is forgotten with the client; keep a task by its to_json()"
+    return str(Path(setting.value).expanduser().absolute())
 
 
 def _is_set(environ: Mapping[str, str], variable: str) -> bool:

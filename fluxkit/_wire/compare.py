@@ -9,7 +9,7 @@ from .._contract.report import Outcome
 from .._contract.request import Request
 from .._contract.size import Point, area_factor, aspect_deviation, excess
 from .codecs import At, Each, Only, Slots, With
-from .diff import Change, Diff, Row, Side
+from .diff import Change, Diff, DiffRow, Side
 from .draft import FIELDS, ORDER, SIZE_FIELDS, Draft
 from .json import MISSING
 from .price import Stated
@@ -75,7 +75,7 @@ def _homeless(draft: Draft) -> bool:
 # The fields of the request
 
 
-def _fields(a: Draft, b: Draft) -> Iterator[Row]:
+def _fields(a: Draft, b: Draft) -> Iterator[DiffRow]:
     """A row for each field that the request fills, and for each that a model misses in it."""
     request = a.request
     for name in dict.fromkeys((*ORDER, *request.options, *a.verdicts, *b.verdicts)):
@@ -83,7 +83,7 @@ def _fields(a: Draft, b: Draft) -> Iterator[Row]:
             images = f"{request.n} image{'s, a task for each' if request.n > 1 else ''}"
             yield _fact("n", images, images)
         elif name in a.verdicts or name in b.verdicts:
-            yield Row(_label(request, name), _does(a, name), _does(b, name), _change(a, b, name))
+            yield DiffRow(_label(request, name), _does(a, name), _does(b, name), _change(a, b, name))
 
 
 def _label(request: Request, name: str) -> str:
@@ -153,7 +153,7 @@ def _most(codec: Codec) -> int | None:
 # What comes, and what it costs
 
 
-def _defaults(a: Draft, b: Draft) -> Iterator[Row]:
+def _defaults(a: Draft, b: Draft) -> Iterator[DiffRow]:
     """What each service does of itself where the request says nothing, if one of them says so."""
     own = [name for name in FIELDS if name not in ("prompt", "references")]
     others = sorted({name for draft in (a, b) for name in draft.codecs} - {*FIELDS, "size"})
@@ -224,7 +224,7 @@ def _span(seconds: float | None) -> str | None:
     return f"{seconds:g} s"
 
 
-def _fact(field: str, a: str | None, b: str | None, note: str = "") -> Row:
+def _fact(field: str, a: str | None, b: str | None, note: str = "") -> DiffRow:
     """A row about something that is known or not: None is unknown."""
     if a == b:
         change = Change.SAME
@@ -232,4 +232,4 @@ def _fact(field: str, a: str | None, b: str | None, note: str = "") -> Row:
         change = Change.GAINED
     else:
         change = Change.LOST if b is None else Change.DIFFERS
-    return Row(field, a or "unknown", b or "unknown", change, note)
+    return DiffRow(field, a or "unknown", b or "unknown", change, note)

@@ -22,6 +22,7 @@ from .codecs import At, Form
 from .json import MISSING
 from .nearest import Space
 from .scalars import Codec, Reason, names
+from .signatures import Signature
 
 
 @attrs.frozen
@@ -151,6 +152,32 @@ class Upload:
             raise ValueError("an upload has either the field of a form or a ticket")
 
 
+def _seconds(delays: Iterable[float]) -> tuple[float, ...]:
+    return tuple(delays)
+
+
+@attrs.frozen
+class Webhook:
+    """How the service reports what becomes of a task to the ``webhook_url`` of its request.
+
+    *event* reads the body, in the names of ``Provider.polled``; *signature* is how the service proves that it is its
+    own. It comes at *every* change of state, or only once the task has ended.
+
+    Some services post to the given address with a *suffix* at its end. ``webhook_url`` means the same at all of them:
+    where the receiver is. It is sent as it is, and the receiver takes what comes there or below.
+
+    What was not taken within *timeout* seconds, or was answered with a 5xx, is sent again after each of the *retries*,
+    in seconds; None and none where nobody says it.
+    """
+
+    event: Codec
+    signature: Signature
+    suffix: str = attrs.field(default="", kw_only=True)
+    every: bool = attrs.field(default=False, kw_only=True)
+    retries: tuple[float, ...] = attrs.field(default=(), converter=_seconds, kw_only=True)
+    timeout: float | None = attrs.field(default=None, kw_only=True)
+
+
 # What a status means where the declaration does not say otherwise, on a submit and on a poll.
 USUAL: Mapping[int, type[FluxError]] = {
     400: Rejected,
@@ -197,9 +224,9 @@ class Provider:
     *statuses* maps the service's words to states, in the order of a task's life; ``WORD:*`` stands for any tag.
     *answers* gives the HTTP status with which a word comes where it is not 200. *origins* are further places to which
     the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
-    image lives, *upload* how an image becomes an address, *request_id* the header with the service's own name for an
-    exchange, *samples* the resource with the service's recorded exchanges (``package:path``), *source* where the facts
-    come from.
+    image lives, *upload* how an image becomes an address, *webhook* how the service reports by itself, *request_id* the
+    header with the service's own name for an exchange, *samples* the resource with the service's recorded exchanges
+    (``package:path``), *source* where the facts come from.
     """
 
     name: str
@@ -220,6 +247,7 @@ class Provider:
     origins: tuple[str, ...] = attrs.field(default=(), converter=names)
     link_life: float | None = None
     upload: Upload | None = None
+    webhook: Webhook | None = None
     request_id: str | None = None
     samples: str | None = None
     source: str = ""
@@ -234,4 +262,16 @@ class Provider:
         return tuple(each for each in self.models if each.name == model)
 
 
-__all__ = ["MISSING", "PLAIN_ERROR", "USUAL", "Key", "Model", "Price", "Provider", "Refusal", "Route", "Upload"]
+__all__ = [
+    "MISSING",
+    "PLAIN_ERROR",
+    "USUAL",
+    "Key",
+    "Model",
+    "Price",
+    "Provider",
+    "Refusal",
+    "Route",
+    "Upload",
+    "Webhook",
+]

@@ -30,7 +30,7 @@ class Change(enum.StrEnum):
 
 
 @attrs.frozen
-class Row:
+class DiffRow:
     """One field of the request, or one fact about the models: what *a* does with it, what *b* does, and the change.
 
     ``note`` compares the two in numbers, where there are any.
@@ -91,7 +91,7 @@ class Diff:
 
     a: Side
     b: Side
-    rows: tuple[Row, ...]
+    rows: tuple[DiffRow, ...]
 
     @property
     def switchable(self) -> bool:
@@ -104,12 +104,12 @@ class Diff:
         return self.switchable and not self._losses
 
     @property
-    def changes(self) -> tuple[Row, ...]:
+    def changes(self) -> tuple[DiffRow, ...]:
         """The rows in which the two differ."""
         return tuple(row for row in self.rows if row.change is not Change.SAME)
 
     @property
-    def _losses(self) -> list[Row]:
+    def _losses(self) -> list[DiffRow]:
         return [row for row in self.rows if row.change in (Change.APPROXIMATED, Change.DROPPED)]
 
     @property

@@ -152,6 +152,10 @@ class Draft:
         for field, value in asked.items():
             said = note(value, self.ways.upload) if field == "references" else ""
             self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value, said)
+        webhook = self.provider.webhook
+        if "webhook_url" in asked and webhook is not None and webhook.suffix:
+            address, said = self.request.webhook_url, f"the service adds {webhook.suffix} to it"
+            self.verdicts["webhook_url"] = Verdict("webhook_url", Outcome.AS_ASKED, address, address, said)
         if "seed" in asked and self.request.n > 1 and self.values:
             each = tuple(values["seed"] for values in self.values)
             said = f"{each[0]} to {each[-1]}, one for each image"

@@ -28,6 +28,8 @@ from .declaration import USUAL, Provider, Refusal, Route
 from .json import HEADERS, QUERY, Json, Unfit
 from .plan import Plan
 from .scalars import Codec
+from .series import restated
+from .token import with_token
 
 #: What is read of an image that an answer names. What else it says of the image, the file itself says better.
 PICTURE = tuple(field.name for field in attrs.fields(Picture))
@@ -93,16 +95,26 @@ def _is_declared(provider: Provider, place: str) -> bool:
     )
 
 
-def submission(plan: Plan, turn: int) -> Outgoing:
-    """The call that buys image number *turn* of the plan, whose references are settled."""
-    url, headers = addressing(plan, turn)
-    body = {key: value for key, value in plan.documents[turn].items() if key not in (HEADERS, QUERY)}
+def submission(plan: Plan, turn: int, *, token: str | None = None) -> Outgoing:
+    """The call that buys image number *turn* of the plan, whose references are settled.
+
+    *token* goes out in the address of its webhook.
+    """
+    document = plan.documents[turn]
+    if token is not None:
+        address = with_token(plan.values[turn]["webhook_url"], token)
+        document = restated(plan.model, document, "webhook_url", address)
+    url, headers = _addressed(plan, document)
+    body = {key: value for key, value in document.items() if key not in (HEADERS, QUERY)}
     return Outgoing(plan.provider.submit.method, url, headers, json_body(body), (origin(plan.base_url),))
 
 
 def addressing(plan: Plan, turn: int) -> tuple[str, dict[str, str]]:
     """Where that call goes, and its headers."""
-    document = plan.documents[turn]
+    return _addressed(plan, plan.documents[turn])
+
+
+def _addressed(plan: Plan, document: Json) -> tuple[str, dict[str, str]]:
     url = plan.provider.submit.url(plan.base_url, model=plan.model.path)
     if QUERY in document:
         url = f"{url}?{urlencode(document[QUERY])}"

@@ -32,6 +32,7 @@ class Plan:
     """What would be sent, what would come, and what it would cost. Nothing is sent by making one.
 
     ``point`` is the size, None where it is left to a service that does not say which it takes then.
+    The address of a webhook gets a token of each submit in its query when it is sent.
     ``values`` are the fields as the provider's form takes them, one mapping for each of the ``n`` images. ``price`` is
     for all of them, None where it is unknown, which is not nothing.
     """

@@ -61,9 +61,13 @@ class Sample:
     the service reads and the client would spell in another way. *pixels* are the sizes that the image may have: several
     where nobody knows which, the likeliest first; none where nothing is known.
 
-    *call* is a method and an address, ``{id}`` standing for the task's. *headers* come with a call, ``{key}`` standing
-    for the key, or with an answer; their names are in lower case. *status* and *phase* are those of an answer. *model*
-    is the model in question, *provider* the only one that the sample is about where several share a file.
+    *call* is a method and an address, ``{id}`` standing for the task's; of a webhook, where it comes for a request with
+    the address ``https://www.example.com/webhook``. *headers* come with a call, ``{key}`` standing for the key, or with
+    an answer; their names are in lower case. Those of a webhook prove whose it is: ``{id}`` stands for the name of the
+    delivery, ``{at}`` for the time in seconds, ``{text}`` and ``{base64}`` for the base64 of the HMAC-SHA256 over
+    ``{id}.{at}.body`` with the secret as it is, or with what it holds as base64. *status* and *phase* are those of an
+    answer. *model* is the model in question, *provider* the only one that the sample is about where several share a
+    file.
 
     Where a file has several samples of one situation, the first shows what is usual.
     """
@@ -93,7 +97,10 @@ class Sample:
         needed = told.get(self.of, ("state",))
         for holds, rule in (
             (isinstance(self.means, Mapping) and isinstance(self.headers, Mapping), "means and headers are objects"),
-            (bool(self.call) is (self.of == "call"), "a call has an address, and nothing else has"),
+            (
+                bool(self.call) is (self.of in ("call", "webhook")),
+                "a call or webhook has an address, nothing else has",
+            ),
             ((self.body is None) is (self.of == "call"), "everything but a call has a body"),
             (loading or self.of not in ("upload", "uploaded"), "what is uploaded has a phase of its own"),
             (self.model is not None or not sent or loading, "a call and a request are those of a model"),

@@ -1,4 +1,4 @@
-"""The n tasks of one request: a document for each, alike but for the seed."""
+"""The n tasks of one request: a document for each, alike but for the seed and the token of its webhook."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,11 +11,15 @@ from .scalars import Codec, Whole
 
 def spread(row: Model, document: Json, values: Sequence[Mapping[str, Any]]) -> tuple[Json, ...]:
     """*document* once for each of *values*, with their seeds. All else is shared: references may be large."""
-    codec = row.form.get("seed")
-    if codec is None or len(values) == 1 or "seed" not in values[0]:
+    if row.form.get("seed") is None or len(values) == 1 or "seed" not in values[0]:
         return (document,) * len(values)
-    alone, steps = Form({"seed": codec}), _steps(row.request)
-    return tuple(merge(document, plant(steps, alone.write({"seed": each["seed"]}))) for each in values)
+    return tuple(restated(row, document, "seed", each["seed"]) for each in values)
+
+
+def restated(row: Model, document: Json, field: str, value: Any) -> Json:
+    """The document of a request to the model *row* in which one field has another value."""
+    alone = Form({field: row.form.get(field)})
+    return merge(document, plant(_steps(row.request), alone.write({field: value})))
 
 
 def seeds(codec: Codec, first: int, count: int) -> Iterator[int]:

@@ -75,6 +75,6 @@ def _directory(output: str | None) -> Path:
 def _make(model: str, *, to: Path, **there: Any) -> "Result":
     from .._client import Client
 
-    with Client(model, fit="nearest", **there) as client:
+    with Client(model, fit="nearest", journal="off", **there) as client:
         # This asks after the task at once, where generate gives it the time that the service documents.
         return client.wait(client.submit(PROMPT, aspect="16:9"), to=to)

@@ -37,7 +37,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts"),
+    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts", "journal"),
 }
 """How the options of a request are listed."""
 
@@ -180,6 +180,13 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 **hide,
             ),
             click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
+            click.option(
+                "--journal",
+                metavar="FILE|off",
+                help="Where it is noted what is bought, if not in the user's own journal; off is nowhere.",
+                shell_complete=files,
+                **hide,
+            ),
         )
     )
 

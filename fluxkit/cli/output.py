@@ -49,6 +49,7 @@ CODES: Mapping[type[FluxError], Code] = {
     errors.Unsupported: Code.NOT_SENT,
     errors.SettingsError: Code.NOT_SENT,
     errors.PluginError: Code.NOT_SENT,
+    errors.JournalUnavailable: Code.NOT_SENT,
     errors.ReferenceUnusable: Code.NOT_SENT,
     errors.Unreachable: Code.UNREACHABLE,
     errors.SubmissionUnknown: Code.UNKNOWN,

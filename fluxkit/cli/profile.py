@@ -20,6 +20,7 @@ OPTIONS: Mapping[str, str] = {
     "unsupported": "--drop",
     "timeout": "--timeout",
     "allow_hosts": "--allow-host",
+    "journal": "--journal",
 }
 
 
@@ -28,7 +29,8 @@ def profile_of(given: Mapping[str, Any]) -> "Profile":
     from .._settings.arguments import working_directory
     from .._settings.found import find_settings
 
-    said = {name: given[name] for name in ("provider", "base_url", "fit", "timeout") if given.get(name) is not None}
+    taken = ("provider", "base_url", "fit", "timeout", "journal")
+    said = {name: given[name] for name in taken if given.get(name) is not None}
     if given.get("allow_hosts"):
         said["allow_hosts"] = list(given["allow_hosts"])
     if drops := drops_of(given):

@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, str] = {
     "init": "Write a file of settings to begin with.",
     "doctor": "Show the settings in use, and what is wrong with them.",
     "providers": "List the providers, their models and sizes.",
+    "tasks": "List what was bought, and how it stands.",
+    "recover": "Fetch what was bought and not fetched.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
     "completion": "Print the script that lets a shell complete fluxkit.",

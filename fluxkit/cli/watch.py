@@ -47,6 +47,9 @@ class Watch:
             case "unknown":
                 self._leaving -= 1
                 self._lost += 1
+            case "settled" if "task" in entry:
+                self._lost -= 1
+                self._take(entry["task"])
             case "accepted":
                 self._leaving -= 1
                 self._take(entry["task"])

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from .server import PortTaken, Server, serve
     from .service import KEY, MockService
     from .tasks import Progression
+    from .webhooks import WEBHOOK_SECRET, to_app
 
 __all__ = [
     "FAULTS",
     "KEY",
+    "WEBHOOK_SECRET",
     "MockService",
     "PortTaken",
     "Progression",
@@ -23,6 +25,7 @@ __all__ = [
     "WallClock",
     "mock_of",
     "serve",
+    "to_app",
 ]
 
 _HOMES = {
@@ -33,8 +36,10 @@ _HOMES = {
     "Progression": "tasks",
     "Server": "server",
     "VirtualClock": "clock",
+    "WEBHOOK_SECRET": "webhooks",
     "WallClock": "clock",
     "serve": "server",
+    "to_app": "webhooks",
 }
 
 

@@ -1,6 +1,8 @@
 """The mock's time: one that is moved by whoever waits on it, and one that follows the wall."""
 
 import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -10,11 +12,31 @@ import attrs
 EPOCH = 1_767_225_600.0
 
 
+class Alarm(Protocol):
+    """Something that happens at its time, on a clock that would otherwise leap over it."""
+
+    def due(self) -> float | None:
+        """When it happens next; None if it does not."""
+        ...
+
+    def ring(self, now: float, /) -> None:
+        """Lets happen what is due."""
+        ...
+
+    async def ring_async(self, now: float, /) -> None:
+        """Lets happen what is due, in an event loop."""
+        ...
+
+
 @attrs.define(eq=False)
 class VirtualClock:
-    """Time that passes only when it is told to: whoever sleeps on it moves it and does not wait."""
+    """Time that passes only when it is told to: whoever sleeps on it moves it and does not wait.
+
+    On its way it stops for each of its ``alarms``.
+    """
 
     time: float = EPOCH
+    alarms: list[Alarm] = attrs.field(factory=list, init=False)
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -22,7 +44,8 @@ class VirtualClock:
 
     def advance(self, seconds: float) -> None:
         """Moves time on; it never goes back."""
-        self.time += max(0.0, seconds)
+        for alarm in self._alarms_until(seconds, _never):
+            alarm.ring(self.time)
 
     def sleep(self, seconds: float, /) -> None:
         """Moves time on instead of sleeping."""
@@ -30,8 +53,34 @@ class VirtualClock:
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Moves time on, and lets other tasks run as a real sleep would."""
-        self.advance(seconds)
+        for alarm in self._alarms_until(seconds, _never):
+            await alarm.ring_async(self.time)
         await anyio.lowlevel.checkpoint()
+
+    def hear(self, bell: Any, seconds: float, /) -> None:
+        """Moves time on until the bell rings, for at most so long."""
+        for alarm in self._alarms_until(seconds, lambda: bell.rung):
+            alarm.ring(self.time)
+
+    async def hear_async(self, bell: Any, seconds: float, /) -> None:
+        """Moves time on until the bell rings, for at most so long."""
+        for alarm in self._alarms_until(seconds, lambda: bell.rung):
+            await alarm.ring_async(self.time)
+        await anyio.lowlevel.checkpoint()
+
+    def _alarms_until(self, seconds: float, stop: Callable[[], bool]) -> Iterator[Alarm]:
+        """Moves time on, and gives each alarm when it is due, and all of them once the time is over."""
+        end = self.time + max(0.0, seconds)
+        while not stop():
+            due = min((at for alarm in self.alarms if (at := alarm.due()) is not None), default=None)
+            self.time = max(self.time, end if due is None else min(due, end))
+            yield from self.alarms
+            if due is None or due > end:
+                return
+
+
+def _never() -> bool:
+    return False
 
 
 @attrs.define(eq=False)
@@ -52,3 +101,11 @@ class WallClock:
     async def sleep_async(self, seconds: float, /) -> None:
         """Sleeps until so many of the mock's seconds have passed."""
         await anyio.sleep(max(0.0, seconds) / self.speed)
+
+    def hear(self, bell: Any, seconds: float, /) -> None:
+        """Sleeps until the bell rings, or so many of the mock's seconds have passed."""
+        bell.wait(seconds / self.speed)
+
+    async def hear_async(self, bell: Any, seconds: float, /) -> None:
+        """Sleeps until the bell rings, or so many of the mock's seconds have passed."""
+        await bell.wait_async(seconds / self.speed)

@@ -96,6 +96,8 @@ class Dialect:
     @_forms.default
     def _forms_of_answers(self) -> Mapping[str, Mapping[str, Codec]]:
         said = {"accepted": self.provider.accepted, "polled": self.provider.polled, "resulted": self.provider.resulted}
+        if self.provider.webhook is not None:
+            said["webhook"] = self.provider.webhook.event
         return {of: _form(codec) for of, codec in said.items() if codec is not None}
 
     @_statuses.default
@@ -160,8 +162,7 @@ class Dialect:
 
     def say(self, of: str, facts: Mapping[str, Any]) -> Answer:
         """An answer with those of the *facts* that the service has a place for, in the mould of its sample."""
-        codec: Codec = getattr(self.provider, of)
-        word = facts["status"]
+        codec, word = self._codec(of), facts["status"]
         form = self._forms[of]
         said = {
             name: trim(form[name], fact) if isinstance(fact, tuple) else fact
@@ -175,7 +176,7 @@ class Dialect:
 
     def _mould(self, of: str, word: str, written: Json, said: Mapping[str, Any]) -> Json:
         """The first sample of this kind that, once *written* is laid over it, still says what is *said*."""
-        codec: Codec = getattr(self.provider, of)
+        codec = self._codec(of)
         for sample in self.samples:
             if sample.of == of and sample.means.get("status", word) == word:
                 with contextlib.suppress(Unfit):
@@ -183,6 +184,12 @@ class Dialect:
                     if said.items() <= read.items():
                         return sample.body
         return {}
+
+    def _codec(self, of: str) -> Codec:
+        if of == "webhook" and self.provider.webhook is not None:
+            return self.provider.webhook.event
+        codec: Codec = getattr(self.provider, of)
+        return codec
 
     def _status(self, of: str, word: str) -> int:
         return self._statuses.get((of, word)) or self._statuses.get((of, None), 200)

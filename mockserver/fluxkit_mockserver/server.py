@@ -161,16 +161,19 @@ async def _answering(service: MockService, listener: socket.socket, *, drip_scal
     state = ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Line(config, state, {}, loop), sock=listener, backlog=BACKLOG)
+    carrier = loop.create_task(service.webhooks.carry())
+    await asyncio.sleep(0)  # from here on webhooks are kept for it
     try:
         yield
     finally:
+        carrier.cancel()
         server.close()
         await asyncio.sleep(0)  # whoever was accepted at the last moment is a connection now
         for line in tuple(state.connections):
             line.transport.abort()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE):
-                await asyncio.gather(*state.tasks, return_exceptions=True)
+                await asyncio.gather(carrier, *state.tasks, return_exceptions=True)
                 await server.wait_closed()
 
 

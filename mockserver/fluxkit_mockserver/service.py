@@ -22,6 +22,7 @@ from .faults import Faults
 from .gallery import IMAGES, Gallery
 from .tasks import MockTask, Progression, point_of
 from .uploads import UPLOADS, MockUpload, Uploads, path_of
+from .webhooks import Postman, Report
 
 if TYPE_CHECKING:
     from .transport import AsyncMockTransport, MockTransport
@@ -70,6 +71,7 @@ class MockService:
         clock: VirtualClock | WallClock | None = None,
         spelling: int = 0,
         keys: Sequence[str] = (KEY,),
+        webhook_hosts: Sequence[str] = (),
     ) -> None:
         """A mock of *providers*.
 
@@ -80,6 +82,7 @@ class MockService:
             clock: The mock's time; a virtual clock of its own if none is given.
             spelling: Which of the ways in which a service may say one thing is used, where there are several.
             keys: The keys that are taken; the first is the one for clients.
+            webhook_hosts: Hosts to which a mock on a port posts webhooks, beside this machine.
         """
         self._dialects = {provider.name: dialect_of(provider, spelling) for provider in providers}
         self._seed = seed
@@ -90,6 +93,7 @@ class MockService:
         self._gallery = Gallery(seed)
         self._uploads = Uploads(seed)
         self._watch = Watch(self._keys, [provider.key for provider in providers])
+        self.webhooks = Postman(self._clock, seed=seed, allow=webhook_hosts)
         self._tasks: dict[str, MockTask] = {}
         self._lock = threading.Lock()
         self.charges: list[Charge] = []
@@ -121,6 +125,11 @@ class MockService:
         return self._keys
 
     @property
+    def webhook_secret(self) -> str:
+        """What the mock signs its webhooks with."""
+        return self.webhooks.secret
+
+    @property
     def clock(self) -> Any:
         """The mock's time; tests move it with ``mock.clock.advance(seconds)``."""
         return self._clock
@@ -147,6 +156,7 @@ class MockService:
             self._faults.clear()
             self.charges.clear()
             self.exchanges.clear()
+            self.webhooks.clear()
 
     def transport(self) -> "MockTransport":
         """An ``httpx.BaseTransport`` into this mock, without a socket."""
@@ -236,6 +246,8 @@ class MockService:
         )
         self._tasks[task.id] = task
         self.charges.append(Charge(dialect.provider.name, row.name, task.id, now, _cost(task)))
+        if "webhook_url" in values:
+            self.webhooks.accepted(task, dialect.words, self._progression, self._reporting(dialect, task, call))
         if fault == "accepted-then-dropped":
             return Drop()
         # A service that cannot be polled has the image ready when it accepts, and no other has.
@@ -270,6 +282,9 @@ class MockService:
 
     def _tell(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
         task.polls += 1
+        if "webhook_url" in task.values and self._progression is Progression.POLLS:
+            stage, report = self._stage(dialect, task, now), self._reporting(dialect, task, call)
+            self.webhooks.polled(task, dialect.words, stage, now, report)
         answer = self._say("polled", dialect, task, call, now, done=self._is_done(dialect, task, now))
         return attrs.evolve(answer, drip=1.0) if self._faults.strike("poll") == "dripping" else answer
 
@@ -284,10 +299,31 @@ class MockService:
     def _is_done(self, dialect: Dialect, task: MockTask, now: float) -> bool:
         return self._stage(dialect, task, now) == len(dialect.words) - 1
 
-    def _say(self, of: str, dialect: Dialect, task: MockTask, call: Incoming, now: float, *, done: bool) -> Answer:
+    def _reporting(self, dialect: Dialect, task: MockTask, call: Incoming) -> Report:
+        """What writes the webhook of a task at a stage of its life, with links as the call would get them."""
+        call, last = attrs.evolve(call, body=b""), len(dialect.words) - 1
+
+        def report(stage: int, now: float) -> bytes:
+            with self._lock:
+                return self._say("webhook", dialect, task, call, now, done=stage == last, stage=stage).body
+
+        return report
+
+    def _say(
+        self,
+        of: str,
+        dialect: Dialect,
+        task: MockTask,
+        call: Incoming,
+        now: float,
+        *,
+        done: bool,
+        stage: int | None = None,
+    ) -> Answer:
         """What is said of a task now; a link is minted, and may be dead, only where one is said."""
         base_url = self.base_url(dialect.provider.name, call.origin)
-        stage = len(dialect.words) - 1 if done else self._stage(dialect, task, now)
+        if stage is None:
+            stage = len(dialect.words) - 1 if done else self._stage(dialect, task, now)
         cost = _cost(task) if done or of == "accepted" else None
         if not done and (cost is None or "cost" not in dialect.names(of)):
             return dialect.say_briefly(of, stage, id=task.id, base_url=base_url, model=task.model.path)

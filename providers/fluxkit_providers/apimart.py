@@ -1,6 +1,7 @@
 """APIMart's Flux 2.0 by URL; other hosts resell it unchanged, so the base URL is configuration.
 
-Facts from https://docs.apimart.ai (mid 2026): the page of flux-2-flex and flux-2-pro, and those of tasks and uploads.
+Facts from https://docs.apimart.ai (mid 2026): the page of flux-2-flex and flux-2-pro, and those of tasks, uploads and
+webhooks.
 """
 
 from fluxkit.errors import Broken, Vanished
@@ -24,7 +25,9 @@ from fluxkit.provider import (
     Route,
     State,
     Text,
+    Unsigned,
     Upload,
+    Webhook,
     Whole,
     With,
     Words,
@@ -64,6 +67,7 @@ REQUEST = Form(
             At("resolution", Words({"1K": ("1K", "1k"), "2K": ("2K", "2k")}), default="1K"),
         ),
         "references": At("image_urls", Each(Hosted(), most=8)),
+        "webhook_url": At("webhook", Link()),  # on the page of webhooks, which is newer than that of the models
     },
     need=["prompt"],
 )
@@ -128,6 +132,7 @@ APIMART = Provider(
     not_found=[Refusal(400, Vanished, text="Invalid task ID"), Refusal(404, Vanished)],
     link_life=86400.0,
     upload=UPLOAD,
+    webhook=Webhook(TASK, Unsigned(), suffix="/callback", retries=[10.0, 30.0, 60.0], timeout=10.0),
     request_id="x-oneapi-request-id",
     samples="fluxkit_providers:samples/apimart.json",
     source="https://docs.apimart.ai",

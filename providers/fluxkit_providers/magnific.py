@@ -33,9 +33,11 @@ from fluxkit.provider import (
     Scale,
     Sides,
     Slots,
+    StandardWebhook,
     State,
     Text,
     Upload,
+    Webhook,
     Whole,
     Words,
 )
@@ -249,6 +251,8 @@ MAGNIFIC = Provider(
     not_found=[Refusal(404, Vanished)],
     link_life=3600.0,  # not documented; about an hour in one log
     upload=UPLOAD,
+    # Three of the vendor's four examples take the secret as it is, the fourth decodes it first.
+    webhook=Webhook(TASK, StandardWebhook(keys=["text", "base64"]), every=True),
     samples="fluxkit_providers:samples/magnific.json",
     source="https://docs.magnific.com/api-reference",
 )

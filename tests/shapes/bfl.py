@@ -12,6 +12,7 @@ from fluxkit.provider import (
     Either,
     Flag,
     Form,
+    HexHMAC,
     Hosted,
     Key,
     Link,
@@ -29,6 +30,7 @@ from fluxkit.provider import (
     State,
     Text,
     Trail,
+    Webhook,
     Whole,
     Words,
 )
@@ -49,6 +51,7 @@ COMMON = Form(
         "prompt": At("prompt", Text()),
         "seed": At("seed", Whole()),
         "webhook_url": At("webhook_url", Link()),
+        "webhook_secret": At("webhook_secret", Text()),
     },
     need=["prompt"],
 )
@@ -96,6 +99,16 @@ TASK = Form(
     }
 )
 
+EVENT = Form(
+    {
+        "id": At("id", Text()),
+        "status": At("status", Text()),
+        "images": At("result.sample", Only(Form({"url": At("", Link())}))),
+        "seed": At("result.seed", Whole()),
+        "reason": At("message", Reason()),
+    }
+)
+
 PROBLEM = Form({"name": At("loc", Trail("body")), "reason": At("msg", Text()), "type": At("type", Text())})
 
 BFL = Provider(
@@ -138,6 +151,7 @@ BFL = Provider(
         Refusal(422, Rejected),
     ],
     link_life=600.0,
+    webhook=Webhook(EVENT, HexHMAC(header="X-BFL-Signature", prefix="sha256="), retries=[1.0, 5.0, 30.0]),
     samples="shapes:samples/bfl.json",
     source="the vendor's API reference",
 )

@@ -19,8 +19,10 @@ from fluxkit.provider import (
     Reason,
     Route,
     Sides,
+    StandardWebhook,
     State,
     Text,
+    Webhook,
     Whole,
     With,
     Words,
@@ -75,6 +77,7 @@ REPLICATE = Provider(
     },
     error=Form({"message": At("detail", Text()), "type": At("type", Text())}, need=["message"]),
     link_life=3600.0,
+    webhook=Webhook(PREDICTION, StandardWebhook(), every=True),
     samples="shapes:samples/replicate.json",
     source="the vendor's documentation",
 )

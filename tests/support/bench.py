@@ -5,6 +5,8 @@ Nothing here knows a service or pytest.
 
 import base64
 import functools
+import hashlib
+import hmac
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,9 +23,10 @@ from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._contract.result import Result
 from fluxkit._contract.task import Snapshot, State, Task
-from fluxkit._engine.drive import Driver, Notes
+from fluxkit._engine.drive import Driver
 from fluxkit._engine.effects import Reply
 from fluxkit._engine.flows import Manner, generate, place_order, resume
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.settle import settle
@@ -172,6 +175,23 @@ def alike(recorded: Json, said: Json) -> bool:
 def shapes(samples: Iterable[Sample], kind: str, **facts: Any) -> list[Any]:
     """The shapes of the samples of a kind that mean these facts."""
     return [shape(each.body) for each in of_kind(samples, kind) if facts.items() <= each.means.items()]
+
+
+#: The address of a receiver in the samples.
+RECEIVER = "https://www.example.com/webhook"
+
+#: A secret that is base64, too.
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def proof(sample: Sample, secret: str, body: bytes, *, id: str, at: float) -> dict[str, str]:
+    """The headers of a recorded webhook for another body, by the words of the sample alone."""
+    seconds = str(int(at))
+    said = {"id": id, "at": seconds}
+    for name, key in (("text", secret.encode()), ("base64", base64.b64decode(secret.removeprefix("whsec_")))):
+        signed = f"{id}.{seconds}.".encode() + body
+        said[name] = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return {name: value.format(**said) for name, value in sample.headers.items()}
 
 
 # The client's side.

@@ -22,6 +22,7 @@ import fluxkit.errors
 from fluxkit._contract.media import TYPES, format_named
 from fluxkit._contract.request import Request
 from fluxkit._contract.task import State
+from fluxkit._engine.event import read_event, webhook_of
 from fluxkit._engine.secret import Secret
 from fluxkit._wire.declaration import USUAL, Provider
 from fluxkit._wire.exchange import (
@@ -39,13 +40,24 @@ from fluxkit._wire.link import read_link
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample
 from fluxkit._wire.scalars import Hosted
-from fluxkit.errors import Broken, FluxError, ReferenceUnusable, Rejected, SubmissionUnknown, Unsupported
+from fluxkit.errors import (
+    Broken,
+    FluxError,
+    ReferenceUnusable,
+    Rejected,
+    SubmissionUnknown,
+    Unsupported,
+    WebhookUnusable,
+)
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import EPOCH
 from fluxkit_mockserver.dialect import Refused, dialect_of
 from fluxkit_mockserver.tasks import life
+from fluxkit_mockserver.webhooks import Delivery
 
 from .bench import (
+    RECEIVER,
+    SECRET,
     SMALLEST,
     Stranger,
     alike,
@@ -64,6 +76,7 @@ from .bench import (
     of_kind,
     order,
     plainest,
+    proof,
     ready,
     reply_of,
     request_of,
@@ -120,9 +133,26 @@ def check_client_reads_what_an_answer_means(client: Provider, mock: Provider, sa
                 snapshot = read_poll(client, task, reply_of(sample))
             case "resulted":
                 snapshot = read_poll(client, task, reply_of(sample), client.resulted)
-            case _:  # a callback is the answer to a poll without its wrapper
-                snapshot = read_snapshot(client, client.polled, sample.body)
+            case _:
+                snapshot = read_snapshot(client, webhook_of(client).event, sample.body)
         same(sample.means, said_of(snapshot), sample.name)
+
+
+def check_client_believes_a_webhook_that_is_proved(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """A webhook is read with the proof that is recorded, and not with that of another; without any it is a hint."""
+    at = 1_767_225_600.0
+    for sample in of_kind(samples, "webhook"):
+        body = json.dumps(sample.body).encode()
+        headers = proof(sample, SECRET, body, id="msg_1", at=at)
+        event = read_event(client, headers, body, secret=SECRET, at=at)
+        same((sample.means["id"], bool(sample.headers)), (event.task_id, event.signed), sample.name)
+        if sample.headers:
+            other = proof(sample, SECRET, body + b" ", id="msg_1", at=at)
+            try:
+                read_event(client, other, body, secret=SECRET, at=at)
+            except WebhookUnusable:
+                continue
+            raise AssertionError(f"{sample.name}: believed with the proof of another body")
 
 
 def check_client_reads_what_a_refusal_means(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
@@ -539,6 +569,28 @@ def check_mock_images_have_the_format_that_is_shown(
             same(True, given in shown, f"{model.name}: {given} is shown")
 
 
+def check_mock_reports_as_the_service_does(client: Provider, mock: Provider, samples: Sequence[Sample]) -> None:
+    """A task that goes well is reported at the recorded stages, there and in that form, with the recorded proof."""
+    wanted = next((each for each in of_kind(samples, "request", fits=True) if "webhook_url" in each.means), None)
+    if wanted is None:
+        return
+    service, taken = stranger(mock, samples), list[Delivery]()
+    service.mock.webhooks.connect(lambda delivery: taken.append(delivery) or 200)
+    asked = {name: RECEIVER if value == wanted.means["webhook_url"] else value for name, value in wanted.body.items()}
+    read_submit(any_plan(mock), service.submit(attrs.evolve(wanted, body=asked)))
+    service.mock.clock.advance(LONGEST)
+    shown = {each.means["status"]: each for each in reversed(list(of_kind(samples, "webhook")))}
+    well = [word for word in life(mock) if word in shown]
+    same(well, [sent.status for sent in service.mock.webhooks.sent], "the stages that are reported")
+    for word, delivery in zip(well, taken, strict=True):
+        sample, document = shown[word], json.loads(delivery.body)
+        same(sample.call, f"POST {delivery.url}", f"where {word} is reported")
+        same(shape(sample.body), shape(document), f"the report of {word}")
+        said = {name.lower(): value for name, value in delivery.headers.items() if name != "content-type"}
+        name, at = said.get("webhook-id", ""), float(said.get("webhook-timestamp", 0))
+        same(proof(sample, service.mock.webhook_secret, delivery.body, id=name, at=at), said, f"the proof of {word}")
+
+
 def _completed(samples: Sequence[Sample]) -> Iterator[Sample]:
     return (each for each in of_kind(samples, "polled", "resulted") if each.means.get("state") == "completed")
 
@@ -557,7 +609,10 @@ def check_both_make_once_what_is_asked(client: Provider, mock: Provider, samples
         bought, plan = service.billed, ready(at, plan)
         task = made(service, order(at, plan).id)
         same(1, service.billed - bought, f"what was bought by {sample.name}")
-        same({**task.values, **plan.values[0]}, dict(task.values), f"what is understood of {sample.name}")
+        values = dict(task.values)
+        if "webhook_url" in values:  # which is as it was asked, but for the token of this submit
+            values["webhook_url"] = re.sub(r"[?&]fluxkit=[\w-]{22}$", "", values["webhook_url"])
+        same({**values, **plan.values[0]}, values, f"what is understood of {sample.name}")
         same(plan.expected[:1], task.point.expected[:1], f"the pixels of {sample.name}")
 
 
@@ -652,6 +707,7 @@ def _error_of(work: Callable[[], object]) -> str:
 CLIENT: tuple[Check, ...] = (
     check_client_calls_where_the_service_listens,
     check_client_reads_what_an_answer_means,
+    check_client_believes_a_webhook_that_is_proved,
     check_client_reads_what_a_refusal_means,
     check_client_reads_what_a_refusal_says,
     check_client_asks_for_what_a_request_means,
@@ -678,6 +734,7 @@ MOCK: tuple[Check, ...] = (
     check_mock_uploads_live_as_long_as_shown,
     check_mock_refuses_what_cannot_be_uploaded,
     check_mock_refuses_what_is_too_large,
+    check_mock_reports_as_the_service_does,
 )
 BOTH: tuple[Check, ...] = (
     check_both_agree_on_refusals,

@@ -113,8 +113,11 @@ def matches(expected: str, printed: str) -> bool:
     return re.fullmatch("".join(parts), shown) is not None
 
 
-def environment() -> dict[str, str]:
-    """This process's environment, without what would change fluxkit or pytest; warnings are errors."""
+def environment(place: Path) -> dict[str, str]:
+    """This process's environment, without what would change fluxkit or pytest; warnings are errors.
+
+    What is kept of what was bought lies beside *place*, and not where the user has it.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLUXKIT_", "PYTEST_", "COV_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     # What is not buffered comes in the order in which a terminal would show it.
@@ -125,6 +128,7 @@ def environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "COLUMNS": "80",
         "FLUXKIT_CONFIG": os.devnull,
+        "XDG_STATE_HOME": str(place.with_name(f"{place.name}-state")),
     }
 
 
@@ -133,7 +137,7 @@ def run(command: list[str], place: Path) -> tuple[int, str]:
     done = subprocess.run(
         command,
         cwd=place,
-        env=environment(),
+        env=environment(place),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -236,7 +240,7 @@ class Reader:
         return subprocess.Popen(
             command,
             cwd=self.place,
-            env=environment(),
+            env=environment(self.place),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -29,6 +29,7 @@ from fluxkit._engine.effects import (
     Now,
     Reply,
     Wait,
+    Woken,
 )
 from fluxkit._wire.declaration import Provider
 from fluxkit._wire.plan import Plan, make_plan
@@ -153,7 +154,7 @@ class World:
                 return self.time
             case Wait(seconds):
                 self.time += max(0.0, seconds) + self.oversleeps
-                return self.time
+                return Woken(self.time)
             case Note():
                 return str(len(self.of(Note)))
             case Call():

@@ -1,0 +1,261 @@
+"""The journal as a client's driver speaks to it: each note is answered once it is on the disk."""
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import attrs
+
+from ..._contract.journal import Row
+from ..._contract.task import Task
+from ...errors import FluxError, JournalUnavailable, SettingsError
+from ..books import new_row
+from ..effects import Claim, Claimed, Note
+from ..notes import Listener, tell
+from .places import own_place, unavailable
+from .store import NotOpen, Store
+from .writer import Work, Writer, writer_at
+
+#: For how many seconds a note is waited for: a disk may hang.
+PATIENCE: Final = 30.0
+
+#: Notes that must survive the machine, and not only the process.
+DURABLE: Final = frozenset({"intent", "accepted", "settled"})
+
+#: Notes that are made before anything is sent: without them, nothing is.
+FIRST: Final = frozenset({"intent", "settled"})
+
+#: Notes that nobody waits for who does not listen: the next one that is waited for is on the disk after them.
+PASSING: Final = frozenset({"state", "fetched"})
+
+#: Notes after which nothing more is to be done about a row.
+LAST: Final = frozenset({"refused", "unknown", "delivered"})
+
+_log = logging.getLogger("fluxkit")
+
+
+@attrs.frozen(eq=False)
+class Journal:
+    """One client's way into a journal, which it shares with all clients of this process.
+
+    A note before a submit that cannot be written is an error. One after it is not: what was bought matters more than
+    that it was noted, so it is logged, and the next note of the same task writes all of it again.
+    """
+
+    writer: Writer
+    listener: Listener | None = None
+    _rows: dict[tuple[str, str, str], str] = attrs.field(factory=dict, init=False)
+
+    def take(self, note: Note) -> str:
+        """Writes the note; gives the name of its row."""
+        if _speaks_of_no_row(note):
+            tell(self.listener, note)
+            return ""
+        row, written = self._send(note)
+        if self._passes(note, row, written):
+            return row
+        try:
+            written.result(PATIENCE)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
+            self._failed(note, row, written, error)
+        except BaseException:
+            self._withdraw(note, row, written)
+            raise
+        else:
+            self._let_go(note, row)
+        tell(self.listener, note)
+        return row
+
+    async def take_async(self, note: Note) -> str:
+        """Writes the note without holding up the event loop; gives the name of its row.
+
+        It is on its way before the first moment at which this can be cancelled.
+        """
+        if _speaks_of_no_row(note):
+            tell(self.listener, note)
+            return ""
+        row, written = self._send(note)
+        if self._passes(note, row, written):
+            return row
+        try:
+            await _answer(written)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
+            self._failed(note, row, written, error)
+        except BaseException:
+            self._withdraw(note, row, written)
+            if note.kind not in FIRST:  # it is on its way
+                tell(self.listener, note)
+            raise
+        else:
+            self._let_go(note, row)
+        tell(self.listener, note)
+        return row
+
+    def leave(self, rows: Collection[str]) -> None:
+        """Takes rows out of this process's hand, without waiting for that: whoever recovers may have them."""
+        mine = self.writer.held.intersection(rows)
+        if mine:
+            self.writer.held.difference_update(mine)
+            self.writer.ask(lambda store: store.release(mine))
+        self._forget(rows)
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        return self._claimed(self.ask(_claiming(claim)))
+
+    async def claim_async(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        return self._claimed(await self.ask_async(_claiming(claim)))
+
+    def rows(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        return tuple(self.ask(lambda store: store.rows(wanted)))
+
+    async def rows_async(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        return tuple(await self.ask_async(lambda store: store.rows(wanted)))
+
+    def ask(self, work: Work) -> Any:
+        """The answer to a question; raises ``JournalUnavailable``."""
+        try:
+            return self.writer.ask(work).result(PATIENCE)
+        except TimeoutError:
+            raise self._late() from None
+
+    async def ask_async(self, work: Work) -> Any:
+        """The answer to a question; raises ``JournalUnavailable``."""
+        try:
+            return await _answer(self.writer.ask(work))
+        except TimeoutError:
+            raise self._late() from None
+
+    def _claimed(self, answer: Any) -> Claimed:
+        taken, unknown, elsewhere = answer
+        self.writer.held.update(row.row for row in taken)
+        self._rows.update({(row.provider, row.base_url, row.draft.id): row.row for row in taken})
+        return Claimed(tuple(taken), tuple(unknown), elsewhere)
+
+    def _send(self, note: Note) -> tuple[str, "Future[Any]"]:
+        """Hands the note over to the writer."""
+        durable = note.kind in DURABLE
+        if note.kind == "intent":
+            row = new_row(self.writer.now())
+            self.writer.held.add(row)
+            return row, self.writer.ask(functools.partial(Store.begin, row=row, note=note), durable=durable)
+        task: Task | None = note.entry.get("task")
+        of_task = None if task is None else (task.provider, task.base_url, task.id)
+        named: str | None = note.entry.get("row")
+        if named is None and of_task is not None:
+            named = self._rows.get(of_task)
+        if note.kind == "accepted" and named is not None and of_task is not None:
+            self._rows[of_task] = named
+        release = note.kind in LAST
+        work = functools.partial(Store.apply, note=note, row=named, release=release)
+        return named or "", self.writer.ask(work, durable=durable, idle=self._is_passing(note))
+
+    def _let_go(self, note: Note, row: str) -> None:
+        """Knows that a row is in hand no more after the last note of it."""
+        if note.kind in LAST:
+            self.writer.held.discard(row)
+            self._forget((row,))
+
+    def _forget(self, rows: Collection[str]) -> None:
+        for task, row in tuple(self._rows.items()):
+            if row in rows:
+                del self._rows[task]
+
+    def _is_passing(self, note: Note) -> bool:
+        return self.listener is None and note.kind in PASSING
+
+    def _passes(self, note: Note, row: str, written: "Future[Any]") -> bool:
+        """Whether a note need not be waited for; that it could not be written is logged then, too."""
+        if not self._is_passing(note):
+            return False
+
+        def done(_: "Future[Any]") -> None:
+            error = written.exception()
+            if isinstance(error, Exception):
+                self._failed(note, row, written, error)
+
+        written.add_done_callback(done)
+        return True
+
+    def _failed(self, note: Note, row: str, written: "Future[Any]", error: Exception) -> None:
+        """What follows from a note that could not be written."""
+        if note.kind not in FIRST:
+            task = note.entry.get("task")
+            _log.error(
+                "The journal could not note %r%s: %s",
+                note.kind,
+                f" of task {task.id} on {task.provider} at {task.base_url}" if task is not None else f" of row {row}",
+                str(error) or repr(error),
+            )
+            return
+        self._withdraw(note, row, written)
+        if isinstance(error, FluxError):
+            raise error
+        if isinstance(error, NotOpen):
+            raise SettingsError(f"{error}. Nothing was bought or changed.") from None
+        raise (self._late() if isinstance(error, TimeoutError) else error)
+
+    def _withdraw(self, note: Note, row: str, written: "Future[Any]") -> None:
+        """Takes an intent back that will not be followed by a submit; if it is being written, by another note."""
+        if note.kind != "intent":
+            return
+        if not written.cancel() and (not written.done() or written.exception() is None):
+            refused = Note("refused", {"row": row, "error": "It was given up before it was sent."})
+            self.writer.ask(functools.partial(Store.apply, note=refused, row=row, release=True))
+        self.writer.held.discard(row)
+
+    def _late(self) -> JournalUnavailable:
+        return unavailable(self.writer.path, f"the disk did not take it within {PATIENCE:g} s")
+
+
+def open_journal(path: str | os.PathLike[str] | None, listener: Listener | None = None) -> Journal:
+    """The journal in *path*, or without one that of the user. The file is opened when something is noted or asked."""
+    return Journal(writer_at(own_place() if path is None else Path(path)), listener)
+
+
+def _speaks_of_no_row(note: Note) -> bool:
+    """Whether only a listener wants to hear of a note: it is of nothing that was bought."""
+    return note.kind != "intent" and not note.entry.keys() & {"row", "task"}
+
+
+def _claiming(claim: Claim) -> Callable[[Store], Any]:
+    return lambda store: store.claim(claim.provider, claim.base_url)
+
+
+async def _answer(written: "Future[Any]") -> Any:
+    """The answer of another thread, awaited on asyncio or trio; ``TimeoutError`` if it does not come."""
+    answered = anyio.Event()
+    wake = _waker()
+
+    def done(_: "Future[Any]") -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            wake(answered.set)
+
+    written.add_done_callback(done)
+    with anyio.fail_after(PATIENCE):
+        await answered.wait()
+    return written.result()
+
+
+def _waker() -> Callable[[Callable[[], Any]], Any]:
+    """What has something done on the event loop that runs here, without waiting for it.
+
+    anyio's own way from a thread waits for the loop, so that a thousand answers would be a thousand turns of it.
+    """
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        wake: Callable[[Callable[[], Any]], Any] = trio.lowlevel.current_trio_token().run_sync_soon
+        return wake
+    import asyncio
+
+    return asyncio.get_running_loop().call_soon_threadsafe

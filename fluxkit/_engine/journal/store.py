@@ -1,0 +1,177 @@
+"""What is asked of the journal's file, within a transaction of whoever asks."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+
+from ..._contract.journal import Fate, Row, Settled
+from ..._contract.task import State, Task
+from ..books import applied, begun, resubmitted
+from ..effects import Note
+from .owner import Owner
+from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
+
+#: For how many seconds an owner has its rows in hand without saying so again.
+LEASE: Final = 30.0
+
+#: Why the fate of a submit is not known, if whoever sent it never said.
+SILENCE: Final = "the process that sent it ended before it knew the answer"
+
+_BOUGHT: Final = Fate.ACCEPTED.name.lower()
+
+#: The states of a row of which images may still be had.
+_OWING: Final = (*(str(state) for state in State if not state.ended), str(State.COMPLETED))
+
+
+class NotOpen(Exception):
+    """A row that is to be settled by hand, and cannot be; the message says why."""
+
+
+class Store:
+    """The rows of a journal, as one *owner* sees them. Those that it has in hand it need not read again."""
+
+    def __init__(self, connection: sqlite3.Connection, owner: Owner, now: Callable[[], float]) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._now = now
+        self._lease = 0.0
+        self._known: dict[str, tuple[Row, int]] = {}
+
+    def renew(self) -> None:
+        """Says that the owner is there, if it was not said lately."""
+        now = self._now()
+        if self._lease - now < LEASE * 2 / 3 or self._lease - now > LEASE:  # a clock may be set back
+            facts = {**attrs.asdict(self._owner), "lease": now + LEASE}
+            self._connection.execute(
+                "INSERT INTO owners VALUES (:name, :pid, :host, :machine, :began, :lease) "
+                "ON CONFLICT (name) DO UPDATE SET lease = excluded.lease",
+                facts,
+            )
+            self._lease = now + LEASE
+
+    def undone(self) -> None:
+        """Forgets what it believed to have written: the transaction was rolled back."""
+        self._lease = 0.0
+        self._known.clear()
+
+    # Rows
+
+    def begin(self, row: str, note: Note) -> str:
+        """Writes the row of an intent, in the owner's hand."""
+        new = begun(row, note, self._now())
+        if new.again is not None:
+            self._settle(new.again, resubmitted(new.again))
+        self._connection.execute(INSERT, {**new_line(new), "owner": self._owner.name})
+        self._known[row] = new, 0
+        return row
+
+    def apply(self, note: Note, row: str | None, *, release: bool) -> None:
+        """Writes what a note makes of its row; without a *row* it is that of the note's task. Others are not there."""
+        if note.kind == "settled":
+            self._settle(note.entry["row"], note)
+            return
+        if row in self._known:
+            written = self._write(*self._known[row], note)
+            if written is not None:  # else somebody has written it meanwhile, who took it for abandoned
+                self._known[row] = written
+                if release:
+                    self.release((row,))
+                return
+            del self._known[row]
+        if row is None:
+            task: Task = note.entry["task"]
+            found = self._read("task_id = ? AND base_url = ? AND provider = ?", task.id, task.base_url, task.provider)
+        else:
+            found = self._read("row = ?", row)
+        for each, version in found:
+            self._write(each, version, note)
+            if release:
+                self.release((each.row,))
+
+    def _write(self, row: Row, version: int, note: Note) -> tuple[Row, int] | None:
+        """Writes what a note makes of a row, if it is still of that version."""
+        new = applied(row, note, self._now())
+        changed = self._connection.execute(UPDATE, {**changed_line(new), "version": version})
+        return (new, version + 1) if changed.rowcount else None
+
+    def _settle(self, row: str, note: Note) -> None:
+        """Settles a row by hand; whoever comes second finds that it is settled, and changes nothing."""
+        found = self._held("row = ?", row)
+        if not found:
+            raise NotOpen(f"There is no row {row}")
+        [(old, version, owner)] = found
+        if owner in self._owners_there():
+            raise NotOpen(f"The row {row} is in the hands of a running process")
+        if not old.open or (note.entry["how"] is not Settled.DISMISSED and old.fate is Fate.ACCEPTED):
+            raise NotOpen(f"The row {row} is {old.state}, and needs no settling")
+        self._write(old, version, note)
+        self._hand_over(row, owner, None)
+
+    def rows(self, wanted: Mapping[str, str]) -> Sequence[Row]:
+        """The rows that have these facts, the oldest first."""
+        where = " AND ".join(f"{name} = ?" for name in wanted) or "TRUE"
+        return [row for row, _ in self._read(where, *wanted.values())]
+
+    def _read(self, where: str, *values: Any) -> list[tuple[Row, int]]:
+        return list(map(taken_up, self._connection.execute(f"{SELECT} WHERE {where} ORDER BY row", values)))
+
+    # Who has them in hand
+
+    def release(self, rows: Collection[str]) -> None:
+        """Takes rows out of the owner's hand."""
+        for row in rows:
+            self._known.pop(row, None)
+        self._connection.executemany(
+            "UPDATE submits SET owner = NULL WHERE row = ? AND owner = ?", [(row, self._owner.name) for row in rows]
+        )
+
+    def claim(self, provider: str, base_url: str) -> tuple[list[Row], list[Row], int]:
+        """Takes in hand what was bought from this service and not fetched, unless another has it in hand.
+
+        A submit whose owner ended before it knew the answer becomes unknown. Gives the rows taken, those that are
+        unknown, and how many are in the hands of others.
+        """
+        there = self._owners_there()
+        here = "base_url = ? AND provider = ? AND"
+        elsewhere = 0
+        for row, version, owner in self._held(f"{here} state = ?", base_url, provider, str(Fate.INTENT)):
+            if owner in there:
+                elsewhere += 1
+                continue
+            self._write(row, version, Note("unknown", {"row": row.row, "error": SILENCE}))
+            self._hand_over(row.row, owner, None)
+        taken = []
+        marks = ", ".join("?" * len(_OWING))
+        for row, _, owner in self._held(
+            f"{here} fate = ? AND state IN ({marks})", base_url, provider, _BOUGHT, *_OWING
+        ):
+            if owner in there:
+                elsewhere += 1
+            else:
+                self._hand_over(row.row, owner, self._owner.name)
+                taken.append(row)
+        unknown = self._read(f"{here} state = ?", base_url, provider, str(Fate.UNKNOWN))
+        return taken, [row for row, _ in unknown], elsewhere
+
+    def _held(self, where: str, *values: Any) -> list[tuple[Row, int, str | None]]:
+        owners = dict(self._connection.execute(f"SELECT row, owner FROM submits WHERE {where}", values))  # noqa: S608
+        return [(row, version, owners[row.row]) for row, version in self._read(where, *values)]
+
+    def _hand_over(self, row: str, before: str | None, after: str | None) -> None:
+        """Gives a row another owner, if it still has the one *before*."""
+        self._connection.execute("UPDATE submits SET owner = ? WHERE row = ? AND owner IS ?", (after, row, before))
+
+    def _owners_there(self) -> set[str | None]:
+        """Those whose lease has not run out, and whose process has not ended before that."""
+        found = self._connection.execute("SELECT name, pid, host, machine, began, lease FROM owners").fetchall()
+        owners = [(Owner(*facts), lease) for *facts, lease in found]
+        return {owner.name for owner, lease in owners if lease >= self._now() and not owner.gone}
+
+    def leave(self) -> None:
+        """Strikes the owner out, and those whose lease has run out: whoever is not there has nothing in hand."""
+        self._connection.execute(
+            "DELETE FROM owners WHERE name = ? OR lease < ?", (self._owner.name, self._now() - LEASE)
+        )
+        self._lease = 0.0

@@ -1,0 +1,288 @@
+"""The one thread that touches a journal's file: what waits for it at the same time becomes one transaction."""
+
+import atexit
+import contextlib
+import copy
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from ...errors import FluxError
+from .owner import Owner
+from .places import unavailable
+from .schema import PATIENCE, connect, failure
+from .store import LEASE, Store
+
+Work = Callable[[Store], Any]
+
+#: After so many seconds without work, and with no row in hand, the file is closed and the thread ends.
+IDLE: Final = 10.0
+
+#: What nobody waits for is done with what comes next, or after so many seconds.
+DELAY: Final = 0.05
+
+#: How many seconds the end of the process waits for what is still to be written.
+LAST_WORDS: Final = 5.0
+
+
+@attrs.frozen(eq=False)
+class Job:
+    """Something to be done with the file.
+
+    It is *durable* if it is to survive the machine and not only the process, and *idle* if nobody waits for it.
+    """
+
+    work: Work
+    durable: bool = False
+    idle: bool = False
+    future: "Future[Any]" = attrs.field(factory=Future)
+
+
+class Writer:
+    """Does what is asked of one journal's file, in the order in which it was asked, on a thread of its own.
+
+    The thread and the connection are made when something is asked, and go when there is nothing to do for long. A fork
+    finds neither: SQLite's state in a process is not to be copied (https://sqlite.org/howtocorrupt.html, 2.6), so the
+    file is closed before it and opened again after it, by the parent and by the child, each for itself.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], float] = time.time, patience: float = PATIENCE) -> None:
+        self.path = path
+        self.now = now
+        self._patience = patience
+        self.commits = self.syncs = 0
+        self._become()
+
+    def _become(self) -> None:
+        """Begins anew, in a process that has asked nothing yet."""
+        self.owner = Owner.here()
+        self.held: set[str] = set()
+        self._jobs: deque[Job] = deque()
+        self._turn = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._resting = False
+        self._closing = False
+
+    def ask(self, work: Work, *, durable: bool = False, idle: bool = False) -> "Future[Any]":
+        """Has something done, and gives what will be its answer, or a ``FluxError``."""
+        job = Job(work, durable, idle)
+        with self._turn:
+            self._jobs.append(job)
+            if not idle or len(self._jobs) == 1:
+                self._wake()
+        return job.future
+
+    def _wake(self) -> None:
+        if self._thread is not None:
+            self._turn.notify_all()
+        elif self._jobs and not self._resting:
+            self._thread = threading.Thread(target=self._run, name="fluxkit-journal", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # the interpreter is ending
+                self._thread = None
+                while self._jobs:
+                    self._jobs.popleft().future.set_exception(unavailable(self.path, str(error)))
+
+    # On the thread
+
+    def _run(self) -> None:
+        session = Session(self)
+        try:
+            while jobs := self._next():
+                session.carry_out([job for job in jobs if job.future.set_running_or_notify_cancel()])
+        finally:
+            session.close()
+            with self._turn:
+                self._thread = None
+                self._turn.notify_all()
+                self._wake()
+
+    def _next(self) -> Sequence[Job]:
+        """All that waits; nothing if the thread is to end. With rows in hand, at times only the lease."""
+        with self._turn:
+            while not self._resting:
+                if self._jobs:
+                    if all(job.idle for job in self._jobs) and not self._closing:
+                        self._turn.wait_for(self._is_waited_for, DELAY)
+                        if self._resting:
+                            break
+                    jobs = tuple(self._jobs)
+                    self._jobs.clear()
+                    return jobs
+                if self._closing:
+                    break
+                if not self._turn.wait(LEASE / 3 if self.held else IDLE) and not self._jobs:
+                    if not self.held:
+                        break
+                    return (Job(lambda _: None),)
+            return ()
+
+    def _is_waited_for(self) -> bool:
+        return bool(self._closing or self._resting or not all(job.idle for job in self._jobs))
+
+    # Around a fork, and at the end
+
+    def rest(self) -> None:
+        """Lets the thread end after what it is at, and holds whoever asks until ``resume``."""
+        self._turn.acquire()
+        self._resting = True
+        self._turn.notify_all()
+        thread = self._thread
+        while self._thread is not None:
+            self._turn.wait()
+        if thread is not None:
+            thread.join()
+
+    def resume(self) -> None:
+        """Goes on after ``rest``."""
+        self._resting = False
+        self._wake()
+        self._turn.release()
+
+    def close(self) -> None:
+        """Does all that was asked and closes the file; it is opened again if something is asked later."""
+        with self._turn:
+            self._closing = True
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._thread is None, LAST_WORDS)
+            self._closing = False
+
+
+class Session:
+    """One connection of a writer, on its thread."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._connection: sqlite3.Connection | None = None
+        self._store: Store | None = None
+        self._file: tuple[int, int] | None = None
+        self._durable: bool | None = None
+
+    def carry_out(self, jobs: Sequence[Job]) -> None:
+        """Does the jobs in one transaction; if that fails, each in one of its own, so that none falls with another."""
+        try:
+            answers = self._transact(jobs)
+        except Exception as error:  # noqa: BLE001 - it is the asker's to judge
+            if len(jobs) > 1 and self._connection is not None:
+                for job in jobs:
+                    self.carry_out([job])
+                return
+            for job in jobs:
+                job.future.set_exception(_own(self._writer.path, error))
+            if isinstance(error, sqlite3.Error):  # whatever was wrong, the next one looks at the file afresh
+                self.close()
+        else:
+            for job, answer in zip(jobs, answers, strict=True):
+                job.future.set_result(answer)
+
+    def _transact(self, jobs: Sequence[Job]) -> list[Any]:
+        connection, store = self._opened()
+        durable = any(job.durable for job in jobs)
+        if durable is not self._durable:
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            store.renew()
+            answers = [job.work(store) for job in jobs]
+            connection.execute("COMMIT")
+        except BaseException:
+            store.undone()
+            if connection.in_transaction:
+                connection.rollback()
+            raise
+        self._writer.commits += 1
+        self._writer.syncs += durable
+        return answers
+
+    def _opened(self) -> tuple[sqlite3.Connection, Store]:
+        """The connection; another one if somebody has removed or replaced the file: what is written there is lost."""
+        if self._connection is not None and self._file != _identity(self._writer.path):
+            self.close()
+        if self._connection is None or self._store is None:
+            self._connection = connect(self._writer.path, patience=self._writer._patience)  # noqa: SLF001 - its thread
+            self._store = Store(self._connection, self._writer.owner, self._writer.now)
+            self._file = _identity(self._writer.path)
+            self._durable = None
+        return self._connection, self._store
+
+    def close(self) -> None:
+        """Closes the connection; the last one of a file tidies it up."""
+        connection, store, self._connection, self._store = self._connection, self._store, None, None
+        if connection is None or store is None:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            if not self._writer.held:
+                store.leave()
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _own(path: Path, error: Exception) -> Exception:
+    """An error as one asker gets it: its own, because others may get the same."""
+    if isinstance(error, FluxError):
+        return copy.copy(error)
+    return failure(path, error) if isinstance(error, sqlite3.Error) else error
+
+
+# One writer for each file of a process
+
+_WRITERS: dict[str, Writer] = {}
+_NEW: threading.Lock = threading.Lock()
+
+
+def writer_at(path: Path) -> Writer:
+    """This process's writer of the journal in *path*; raises ``JournalUnavailable`` for what is no path."""
+    try:
+        whole = os.path.realpath(path.expanduser())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise unavailable(path, str(error)) from None
+    with _NEW:
+        if whole not in _WRITERS:
+            _WRITERS[whole] = Writer(path.expanduser().absolute())
+        return _WRITERS[whole]
+
+
+def _before_fork() -> None:
+    _NEW.acquire()
+    for writer in _WRITERS.values():
+        writer.rest()
+
+
+def _after_fork_in_parent() -> None:
+    for writer in _WRITERS.values():
+        writer.resume()
+    _NEW.release()
+
+
+def _after_fork_in_child() -> None:
+    for writer in _WRITERS.values():
+        writer._become()  # noqa: SLF001 - a function of this module
+    _NEW.release()
+
+
+@atexit.register
+def _at_exit() -> None:
+    for writer in tuple(_WRITERS.values()):
+        writer.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

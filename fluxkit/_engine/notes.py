@@ -1,0 +1,120 @@
+"""Where the notes of flows go: the protocol, and a notebook in memory."""
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol
+
+import attrs
+
+from .._contract.journal import Fate, Row
+from .books import fits, folded, lightened
+from .effects import Claim, Claimed, Note
+
+_log = logging.getLogger("fluxkit")
+
+Listener = Callable[[Note], None]
+
+
+def tell(listener: Listener | None, note: Note) -> None:
+    """Lets a listener hear of a note that is kept."""
+    if listener is not None:
+        try:
+            listener(note)
+        except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
+            _log.exception("A listener of fluxkit failed")
+
+
+class Notebook(Protocol):
+    """Where the notes of flows go, and what becomes of the rows there; each driver uses its own half of the methods."""
+
+    def take(self, note: Note) -> str:
+        """Keeps the note; gives the name of its row."""
+        ...
+
+    async def take_async(self, note: Note) -> str:
+        """Keeps the note without holding up the event loop; gives the name of its row."""
+        ...
+
+    def leave(self, rows: Collection[str]) -> None:
+        """Takes rows out of this process's hand, without waiting for that: their flow has ended."""
+        ...
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        ...
+
+    async def claim_async(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        ...
+
+    def rows(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, such as a state, the oldest first."""
+        ...
+
+    async def rows_async(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        ...
+
+
+#: How many notes are kept in memory for whoever looks back: a client may live for months.
+MOST_NOTES = 1_000
+
+
+@attrs.define(eq=False)
+class Notes:
+    """A notebook in memory, forgotten with its client: what flows said, in that order, and who wants to hear of it."""
+
+    listener: Listener | None = None
+    held: set[str] = attrs.field(factory=set, init=False)
+    _taken: deque[tuple[str, Note]] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES), init=False)
+    _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
+
+    @property
+    def kept(self) -> Sequence[Note]:
+        """The notes, the oldest first."""
+        return [note for _, note in self._taken]
+
+    def take(self, note: Note) -> str:
+        """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
+        row = str(next(self._rows))
+        if note.kind == "intent":
+            self.held.add(row)
+        if "plan" in note.entry:
+            note_kept = lightened(note)
+        else:  # an image that was sent in is not kept for as long as the notes are
+            note_kept = Note(note.kind, {name: what for name, what in note.entry.items() if name != "reference"})
+        self._taken.append((row, note_kept))
+        tell(self.listener, note)
+        return row
+
+    async def take_async(self, note: Note) -> str:
+        """Keeps the note."""
+        return self.take(note)
+
+    def leave(self, rows: Collection[str]) -> None:
+        """Takes rows out of the hand of their flow."""
+        self.held.difference_update(rows)
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        here = self.rows(provider=claim.provider, base_url=claim.base_url)
+        free = [row for row in here if row.row not in self.held]
+        taken = tuple(row for row in free if row.owing)
+        unknown = tuple(row for row in free if row.state in (Fate.UNKNOWN, Fate.INTENT))
+        elsewhere = sum(row.row in self.held for row in here)
+        self.held.update(row.row for row in taken)
+        return Claimed(taken, unknown, elsewhere)
+
+    async def claim_async(self, claim: Claim) -> Claimed:
+        """Takes in hand what was bought and not fetched."""
+        return self.claim(claim)
+
+    def rows(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        return tuple(row for row in folded(tuple(self._taken)).values() if fits(row, wanted))
+
+    async def rows_async(self, **wanted: str) -> tuple[Row, ...]:
+        """The rows that have these facts, the oldest first."""
+        return self.rows(**wanted)

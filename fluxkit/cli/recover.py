@@ -1,0 +1,158 @@
+"""``fluxkit recover``: fetches what was bought and not fetched, and settles what nobody knows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import FluxError, SettingsError
+from .complete import files
+from .help import Command
+from .options import read_key
+from .output import Code, code_of, lines_of, printable, put, put_document, say
+from .tasks import journal_of, journal_option
+
+if TYPE_CHECKING:
+    from .._client import Client
+    from .._contract.journal import Recovered, Row
+    from .._engine.journal.journal import Journal
+
+
+def _pair(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    task, equals, row = value.rpartition("=")  # an id may hold anything, the name of a row has letters and digits
+    if not (task and equals and row):
+        raise click.BadParameter(f"{value!r} is not TASK=ROW: the service's id of the task, and the name of the row")
+    return task, row
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "fluxkit recover",
+        "fluxkit recover --provider magnific --timeout 60",
+        "fluxkit tasks --state unknown",
+    ),
+)
+@click.option("--adopt", metavar="TASK=ROW", callback=_pair, help="A row of unknown fate is this task of the service.")
+@click.option("--resubmit", metavar="ROW", help="Buy what a row of unknown fate asked for, perhaps a second time.")
+@click.option("--dismiss", metavar="ROW", help="Do not mention a row again.")
+@click.option("-p", "--provider", metavar="NAME", help="Only what was bought from this provider.")
+@click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there.")
+@click.option(
+    "--key-file", metavar="FILE|-", help="Read the key from a file, or from stdin for -.", shell_complete=files
+)
+@click.option("--timeout", type=float, default=300, show_default=True, metavar="SECONDS", help="For each provider.")
+@journal_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+def recover(**given: Any) -> int:
+    """Fetch what was bought and not fetched.
+
+    Waits for tasks that still run, and puts images where they were to go, or where fluxkit keeps images that have no
+    other place. Their paths are printed. Nothing is bought, but by --resubmit. A submit of which nobody knows whether
+    it was accepted is listed with what to do: --adopt TASK=ROW if the account of the service has the task, --resubmit
+    ROW if it has not and the image is still wanted, --dismiss ROW if it is not.
+    """
+    from .._engine.journal.journal import open_journal
+
+    settling = [name for name in ("adopt", "resubmit", "dismiss") if given[name]]
+    if len(settling) > 1:
+        raise click.UsageError(f"--{settling[0]} and --{settling[1]} exclude each other")
+    given["journal"] = journal_of(given["journal"])
+    journal = open_journal(given["journal"])
+    if given["dismiss"]:
+        return _dismiss(journal, given["dismiss"])
+    if settling:
+        row = given["adopt"][1] if given["adopt"] else given["resubmit"]
+        services = _services(journal.rows(row=row), given)
+        if not services:
+            raise SettingsError(f"The journal has no row {row}. fluxkit tasks lists those that it has.")
+    else:
+        services = _services([row for row in journal.rows() if row.open], given)
+    return _all(services, given)
+
+
+def _dismiss(journal: "Journal", row: str) -> int:
+    from .._contract.journal import Settled
+    from .._engine.effects import Note
+
+    journal.take(Note("settled", {"row": row, "how": Settled.DISMISSED}))
+    say(f"dismissed: {row}")
+    return Code.DONE
+
+
+def _services(rows: "Sequence[Row]", given: Mapping[str, Any]) -> "list[tuple[Row, Callable[[], Client]]]":
+    """The services to be asked, each with a row of it: those at their own address, and the one that is named.
+
+    A journal must not say where a key goes.
+    """
+    from .._plugins import installed
+
+    registry, found, elsewhere = installed(), {}, {}
+    for row in rows:
+        if given["provider"] not in (None, row.provider):
+            continue
+        if row.base_url == (given["base_url"] or "").rstrip("/"):
+            found[row.provider, row.base_url] = row
+        elif row.provider in registry.names and row.base_url == registry.provider(row.provider).base_url:
+            if given["base_url"] is None:
+                found[row.provider, row.base_url] = row
+        else:
+            elsewhere[row.provider, row.base_url] = row
+    for provider, base_url in elsewhere if given["base_url"] is None else ():
+        say(f"left alone: what was bought from {provider} at {base_url}; give --base-url {base_url} to ask there")
+    if given["key_file"] and len({row.provider for row in found.values()}) > 1:
+        raise click.UsageError("--key-file holds one key, and the journal has several providers: give --provider, too")
+    if rows and not found and (given["adopt"] or given["resubmit"]):
+        raise SettingsError(f"The row is of {rows[0].provider} at {rows[0].base_url}. Give --base-url to ask there.")
+    key = read_key(given["key_file"]) if found else None
+    return [(row, lambda row=row: _client(row, key, given)) for row in found.values()]  # type: ignore[misc]
+
+
+def _client(row: "Row", key: str | None, given: Mapping[str, Any]) -> "Client":
+    from .._client import Client
+
+    return Client(
+        f"{row.provider}:{row.model}",
+        key=key,
+        base_url=row.base_url,
+        journal=given["journal"],
+        timeout=given["timeout"],
+    )
+
+
+def _all(services: "list[tuple[Row, Callable[[], Client]]]", given: Mapping[str, Any]) -> int:
+    """Recovers from each service; what is wrong with one does not stop the others."""
+    code, found = Code.DONE, []
+    for row, make in services:
+        try:
+            with make() as client:
+                if given["adopt"]:
+                    client.adopt(row.row, given["adopt"][0])
+                elif given["resubmit"]:
+                    say(f"bought again: task {client.resubmit(row.row).id}")
+                found.append(client.recover())
+        except FluxError as error:
+            if len(services) == 1:
+                raise
+            for line in lines_of(error):
+                say(line)
+            code = max(code, code_of(error))
+    for each in found:
+        code = max((code, *map(code_of, each.errors), Code.UNKNOWN if each.running or each.unknown else Code.DONE))
+        _tell(each)
+    if given["as_json"]:
+        put_document({"recovered": [each.to_dict() for each in found]})
+    else:
+        for image in (image for each in found for result in each.results for image in result.images):
+            put(str(image.path))
+    if not any(map(bool, found)):
+        say("nothing was left to recover")
+    return code
+
+
+def _tell(found: "Recovered") -> None:
+    for line in str(found).splitlines() if found else ():
+        if not line.startswith("fetched: "):
+            say(printable(line))

@@ -1,0 +1,359 @@
+"""The mock's webhooks: what a service reports by itself, signed as the service does, when its time has come.
+
+In process they go to an outlet, on the mock's virtual clock: whoever waits on that clock is told, at the moment at
+which the service would tell. On a port they are posted over the network, to this machine only, unless a host is
+allowed. Every delivery lies in the queue by itself, with its own time: one that is late, doubled, lost or changed is
+made so there.
+"""
+
+import concurrent.futures
+import functools
+import hashlib
+import heapq
+import inspect
+import itertools
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import anyio
+import attrs
+
+from fluxkit._wire.declaration import Provider, Webhook
+from fluxkit._wire.link import read_link
+
+from .tasks import USUAL_DURATION, MockTask, Progression
+
+if TYPE_CHECKING:
+    import httpx
+
+#: The secret with which the mock signs: a text that is base64 as well, for services that want that.
+WEBHOOK_SECRET = "whsec_Zmx1eGtpdCBtb2NrIHdlYmhvb2tz"  # noqa: S105 - it opens nothing
+
+#: How many deliveries wait at most; what comes then is lost, as at a service that is overrun.
+MOST_WAITING = 10_000
+
+#: How many deliveries are remembered.
+MOST_SENT = 10_000
+
+#: How many are under way at a time, so that receivers who never answer hold up others only so much.
+MOST_AT_ONCE = 16
+
+#: How many seconds a receiver has where no page says it.
+USUAL_TIMEOUT = 10.0
+
+
+@attrs.frozen(eq=False)
+class Delivery:
+    """One attempt to deliver: a POST of *body* to *url*."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@attrs.frozen
+class Sent:
+    """One attempt as it went: what the receiver answered, 0 if it did not, None if the address is not allowed."""
+
+    provider: str
+    task: str
+    status: str
+    url: str
+    answer: int | None
+    attempt: int
+    at: float
+
+
+#: Takes a delivery and gives the status of the answer, at once or as a coroutine.
+Outlet = Callable[[Delivery], "int | Awaitable[int]"]
+
+#: Gives the body of what is reported of a task at a stage of its life.
+Report = Callable[[int, float], bytes]
+
+
+@attrs.define(eq=False)
+class _Parcel:
+    """What is to be delivered, by when it is due."""
+
+    due: float
+    number: int
+    task: MockTask
+    stage: int
+    word: str
+    write: Report
+    attempt: int = 0
+    body: bytes = b""
+
+    def __lt__(self, other: "_Parcel") -> bool:
+        return (self.due, self.number) < (other.due, other.number)
+
+
+class Postman:
+    """The webhooks of one mock. ``sent`` are its last attempts, without what they said."""
+
+    def __init__(self, clock: Any, *, secret: str = WEBHOOK_SECRET, seed: int = 0, allow: Collection[str] = ()) -> None:
+        """A postman who delivers nothing yet: ``connect`` an outlet, or run a server.
+
+        Args:
+            clock: The mock's time.
+            secret: What is signed with.
+            seed: What the ids of deliveries derive from.
+            allow: The hosts to which webhooks are posted beside this machine.
+        """
+        self.sent: deque[Sent] = deque(maxlen=MOST_SENT)
+        self.secret = secret
+        self._clock, self._seed, self._allow = clock, seed, frozenset(allow)
+        self._outlet: Outlet | None = None
+        self._changed: Callable[[], object] | None = None
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._waiting: list[_Parcel] = []
+        self._lock = threading.Lock()
+
+    def connect(self, outlet: Outlet) -> None:
+        """Delivers in this process, to *outlet*; ``to_app`` makes one of an ASGI app.
+
+        Raises ``ValueError`` on a clock that is not virtual, where nobody would be there when a delivery is due.
+        """
+        if not hasattr(self._clock, "alarms"):
+            raise ValueError("In process, webhooks need a VirtualClock. On the wall clock, run the mock on a port.")
+        self._outlet = outlet
+        self._heed(self._clock.alarms)
+
+    def _heed(self, alarms: list[Any]) -> None:
+        if self not in alarms:
+            alarms.append(self)
+
+    def clear(self) -> None:
+        """Forgets what waits and what was sent."""
+        with self._lock:
+            self._waiting.clear()
+            self.sent.clear()
+
+    # What is reported, and when
+
+    def accepted(self, task: MockTask, words: tuple[str, ...], progression: Progression, report: Report) -> None:
+        """A task was accepted that may want its news: what time moves on is foreseen now."""
+        last = len(words) - 1
+        stages = self._stages(task, last)
+        if progression is Progression.AT_ONCE:
+            stages = stages[-1:]
+        for stage in stages:
+            due = task.created_at
+            if progression is Progression.SECONDS:
+                due += (task.model.duration or USUAL_DURATION) * stage / last
+            if progression is not Progression.POLLS:
+                self._put(_Parcel(due, next(self._numbers), task, stage, words[stage], report))
+
+    def polled(self, task: MockTask, words: tuple[str, ...], stage: int, now: float, report: Report) -> None:
+        """A poll has moved a task on, in a mock where nothing else does."""
+        if stage == task.polls and stage in self._stages(task, len(words) - 1):
+            self._put(_Parcel(now, next(self._numbers), task, stage, words[stage], report))
+
+    def _stages(self, task: MockTask, last: int) -> tuple[int, ...]:
+        """The stages of a task's life that are reported: changes, so not the first."""
+        webhook = task.provider.webhook
+        if webhook is None or (self._outlet is None and self._changed is None):
+            return ()
+        stages = range(1, last + 1) if webhook.every else range(max(1, last), last + 1)
+        return tuple(stage for stage in stages if stage < last or not task.stuck)
+
+    def _put(self, parcel: _Parcel) -> None:
+        with self._lock:
+            if len(self._waiting) < MOST_WAITING:
+                heapq.heappush(self._waiting, parcel)
+        if self._changed is not None:
+            self._changed()
+
+    def _take(self, now: float, busy: Collection[str] = ()) -> _Parcel | None:
+        """What is due first, of tasks that are not busy: the news of one task keep their order."""
+        busy_ones: list[_Parcel] = []
+        with self._lock:
+            try:
+                while self._waiting and self._waiting[0].due <= now:
+                    parcel = heapq.heappop(self._waiting)
+                    if parcel.task.id not in busy:
+                        return parcel
+                    busy_ones.append(parcel)
+            finally:
+                for parcel in busy_ones:
+                    heapq.heappush(self._waiting, parcel)
+        return None
+
+    def _delivery(self, parcel: _Parcel, now: float) -> Delivery:
+        """A parcel as it goes out now: its body stays what it was at the first attempt, its signature is fresh."""
+        webhook = _webhook(parcel.task.provider)
+        parcel.body = parcel.body or parcel.write(parcel.stage, now)
+        name = hashlib.sha256(f"{self._seed}:webhook:{parcel.task.id}:{parcel.stage}".encode()).hexdigest()[:27]
+        own = parcel.task.values.get("webhook_secret")  # some services are told it with each request
+        secret = own if isinstance(own, str) and own else self.secret
+        signed = webhook.signature.sign(secret, parcel.body, id=f"msg_{name}", at=now)
+        url = f"{parcel.task.values['webhook_url']}{webhook.suffix}"
+        return Delivery(url, {"content-type": "application/json", **signed}, parcel.body)
+
+    def _done(self, parcel: _Parcel, url: str, answer: int | None) -> None:
+        """Keeps what came of an attempt; what may pass is tried again when the service would."""
+        task, now = parcel.task, self._clock.now()
+        self.sent.append(Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now))
+        retries = _webhook(task.provider).retries
+        if answer is not None and not 0 < answer < 500 and parcel.attempt < len(retries):
+            due = now + retries[parcel.attempt]
+            self._put(attrs.evolve(parcel, due=due, attempt=parcel.attempt + 1))
+
+    # In process
+
+    def due(self) -> float | None:
+        """When the clock has to stop for a delivery in this process; None if it has not."""
+        with self._lock:
+            return self._waiting[0].due if self._outlet is not None and self._waiting else None
+
+    def ring(self, now: float) -> None:
+        """Delivers what is due in this process, or tells the server that time has moved."""
+        if self._outlet is None:
+            if self._changed is not None:
+                self._changed()
+            return
+        while (parcel := self._take(now)) is not None:
+            delivery = self._delivery(parcel, now)
+            answer = self._outlet(delivery)
+            if inspect.isawaitable(answer):  # in a thread of its own, because a loop may be running in this one
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    answer = pool.submit(anyio.run, _awaited, answer).result()
+            self._done(parcel, delivery.url, answer)
+
+    async def ring_async(self, now: float) -> None:
+        """``ring``, for whoever waits in an event loop: an app is run there."""
+        if self._outlet is None:
+            self.ring(now)
+            return
+        while (parcel := self._take(now)) is not None:
+            delivery = self._delivery(parcel, now)
+            answer = self._outlet(delivery)
+            self._done(parcel, delivery.url, await answer if inspect.isawaitable(answer) else answer)
+
+    # On a port
+
+    async def carry(self) -> None:
+        """Posts over the network what falls due, until it is cancelled. Runs on asyncio, beside the server."""
+        import asyncio
+
+        changed, busy, loop = asyncio.Event(), set[str](), asyncio.get_running_loop()
+        self._changed = functools.partial(loop.call_soon_threadsafe, changed.set)
+        self._heed(getattr(self._clock, "alarms", []))
+        client: httpx.AsyncClient | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    changed.clear()
+                    while len(busy) < MOST_AT_ONCE and (parcel := self._take(self._clock.now(), busy)) is not None:
+                        client = client or _network()
+                        busy.add(parcel.task.id)
+                        group.create_task(self._post(client, parcel)).add_done_callback(
+                            functools.partial(_finished, busy, parcel.task.id, changed)
+                        )
+                    with anyio.move_on_after(self._pause(busy)):
+                        await changed.wait()
+        finally:
+            self._changed = None
+            if client is not None:
+                await client.aclose()
+
+    def _pause(self, busy: Collection[str]) -> float:
+        """For how many real seconds there is nothing to do, unless something changes."""
+        speed: float | None = getattr(self._clock, "speed", None)
+        with self._lock:
+            due = min((each.due for each in self._waiting if each.task.id not in busy), default=None)
+        if speed is None or due is None or len(busy) >= MOST_AT_ONCE:
+            return float("inf")
+        return max(0.0, (due - float(self._clock.now())) / speed)
+
+    async def _post(self, client: "httpx.AsyncClient", parcel: _Parcel) -> None:
+        import httpx
+
+        delivery = self._delivery(parcel, self._clock.now())
+        answer: int | None = None
+        if self._may_go(delivery.url):
+            try:
+                with anyio.fail_after(_webhook(parcel.task.provider).timeout or USUAL_TIMEOUT):
+                    async with client.stream(
+                        "POST", delivery.url, content=delivery.body, headers=dict(delivery.headers)
+                    ) as response:
+                        answer = response.status_code
+            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
+                answer = 0
+        self._done(parcel, delivery.url, answer)
+
+    def _may_go(self, url: str) -> bool:
+        try:
+            link = read_link(url)
+        except ValueError:
+            return False
+        return link.loopback or link.host in self._allow
+
+
+def _webhook(provider: Provider) -> Webhook:
+    if provider.webhook is None:
+        raise ValueError(f"{provider.name} declares no webhook")
+    return provider.webhook
+
+
+def _network() -> "httpx.AsyncClient":
+    import httpx
+
+    return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 - the whole has one
+
+
+def _finished(busy: set[str], task: str, changed: Any, _: object) -> None:
+    busy.discard(task)
+    changed.set()
+
+
+async def _awaited(answer: Awaitable[int]) -> int:
+    return await answer
+
+
+def to_app(app: Callable[..., Awaitable[None]]) -> Outlet:
+    """An outlet into an ASGI app, such as ``fluxkit.webhooks.receiver(client)`` or what it is mounted in.
+
+    An app that fails before it has answered has answered 500, as it would on a server.
+    """
+
+    async def deliver(delivery: Delivery) -> int:
+        target = read_link(delivery.url)
+        path, _, query = target.target.partition("?")
+        body = [{"type": "http.request", "body": delivery.body, "more_body": False}]
+        answers: list[int] = []
+
+        async def receive() -> Mapping[str, Any]:
+            return body.pop() if body else {"type": "http.disconnect"}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+
+        headers = {"host": target.where, "content-length": str(len(delivery.body)), **delivery.headers}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": target.scheme,
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "server": (target.host, target.port),
+            "client": ("127.0.0.1", 0),
+        }
+        try:
+            await app(scope, receive, send)
+        except Exception:
+            if not answers:
+                return 500
+            raise
+        return answers[0] if answers else 500
+
+    return deliver
