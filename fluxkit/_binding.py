@@ -3,6 +3,7 @@
 import functools
 import os
 import warnings
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from ._service import address_of, check, mock_for, named, seconds_of, secret_for
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
-    from ._engine.drive import Listener
+    from ._engine.drive import AsyncDriver, Listener, Notes
     from ._engine.flows import Manner
     from ._engine.place import Place
     from ._mock import Mock
@@ -85,6 +86,7 @@ class Binding:
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
+        self._running: weakref.WeakSet[Any] = weakref.WeakSet()  # what goes on after a call, and ends with the client
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.provider.name}:{self.model}, {self.base_url}, mocked={self.mocked})"
@@ -152,6 +154,18 @@ class Binding:
                 task=task,
             )
         return attrs.evolve(task, mocked=self.mocked)  # this client knows, and a stranger's task may say anything
+
+    def _asynchronous(self, notes: "Notes") -> "AsyncDriver":
+        """What carries out the effects of flows in an event loop."""
+        from ._engine.drive import AsyncDriver, SystemClock
+        from ._engine.transport import AsyncTransport
+
+        clock = SystemClock() if self._mock is None else self._mock.clock
+        inner = None if self._mock is None else self._mock.async_transport()
+        transport = AsyncTransport(
+            secret=self._secret, now=clock.now, inner=inner, proxy=self._proxy, local=self._local
+        )
+        return AsyncDriver(transport, clock, notes)
 
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):

@@ -24,7 +24,10 @@ _log = logging.getLogger("fluxkit")
 
 
 class Clock(Protocol):
-    """Where time comes from; a mock brings a virtual one."""
+    """Where time comes from; a mock brings a virtual one.
+
+    One that has ``leaps``, and it is true, does not pass by itself: whoever sleeps on it moves it.
+    """
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -186,18 +189,20 @@ class AsyncDriver:
         resume: Callable[[Any], Any] = flow.send
         try:
             while True:
-                effect = resume(answer)
-                try:
-                    buys = isinstance(effect, Call) and effect.buys
-                    answer = await (self._buy(effect, flow) if buys else self._carry_out(effect))
-                    resume = flow.send
-                except Exception as error:  # noqa: BLE001 - it is the flow's to judge
-                    answer, resume = error, flow.throw
+                answer, resume = await self.answer(resume(answer), flow)
         except StopIteration as stop:
             result: R = stop.value
             return result
         finally:
             flow.close()
+
+    async def answer(self, effect: Any, flow: Flow[Any]) -> tuple[Any, Callable[[Any], Any]]:
+        """What the flow is to hear of its effect, and how: it is sent or thrown."""
+        try:
+            buys = isinstance(effect, Call) and effect.buys
+            return await (self._buy(effect, flow) if buys else self._carry_out(effect)), flow.send
+        except Exception as error:  # noqa: BLE001 - it is the flow's to judge
+            return error, flow.throw
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:

@@ -1,6 +1,7 @@
 """The mock's time: one that is moved by whoever waits on it, and one that follows the wall."""
 
 import time
+from typing import ClassVar
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +16,9 @@ class VirtualClock:
     """Time that passes only when it is told to: whoever sleeps on it moves it and does not wait."""
 
     time: float = EPOCH
+
+    #: Says to whoever sleeps for many that nobody else makes time pass.
+    leaps: ClassVar[bool] = True
 
     def now(self) -> float:
         """Seconds since the epoch."""

@@ -1,0 +1,174 @@
+"""Drives a crowd: a few workers carry out what its flows ask for, and one timer wakes them. On asyncio and trio.
+
+There is no task for each flow, and no sleeper: who waits stands in the crowd, and a worker takes the next turn as soon
+as it is free. So no more calls are under way than there are workers, which is the budget of requests, and none of them
+waits within httpx's pool, which slows down with each. Workers come when they are needed and go when there is nothing to
+do. A note that takes a while to become durable holds up one worker, and no other.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .._wire.exchange import origin, retry_after
+from ..errors import FluxError
+from .crowd import Crowd, Member
+from .drive import AsyncDriver
+from .effects import Call, Flow, Note, Reply, Wait
+
+#: How many workers there are at most, and so how many calls are under way at once.
+WORKERS = 16
+
+Deliver = Callable[[int, Any], None]
+
+
+class Many:
+    """Runs flows side by side, from ``add`` to *deliver*, which is given what each returned or the error it raised.
+
+    *base_url* is where new flows will speak to. All methods but ``run`` return at once, and are called in the event
+    loop that runs it.
+    """
+
+    def __init__(self, driver: AsyncDriver, deliver: Deliver, *, base_url: str) -> None:
+        self._driver, self._deliver = driver, deliver
+        self._origin = origin(base_url)
+        self._crowd = Crowd()
+        self._group: TaskGroup | None = None
+        self._working = 0
+        self._nap: anyio.CancelScope | None = None
+        self._until = math.inf
+        self._left = 0
+        self._complete = False
+        self._stopped = False
+        self._leaps = getattr(driver.clock, "leaps", False)
+        self.lost: list[Member] = []
+
+    def add(self, number: int, flow: Flow[Any], *, timeout: float) -> None:
+        """Lets a flow begin as soon as it is its turn. It ends by itself within *timeout* seconds."""
+        now = self._driver.clock.now()
+        self._left += 1
+        self._crowd.join(Member(number, flow, now + timeout, self._origin), now)
+        self._stir()
+
+    def finish(self) -> None:
+        """There will be no more flows: ``run`` returns when the last one has ended."""
+        self._complete = True
+        self._end_if_done()
+
+    def stop(self) -> None:
+        """Ends all flows where they are: what is being bought is sheltered and noted as ever, all else is given up."""
+        self._stopped = True
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+
+    def wake(self, task: str) -> None:
+        """There is news of a task: whoever waits for it goes on."""
+        if self._crowd.wake(task, self._driver.clock.now()):
+            self._stir()
+
+    async def run(self) -> None:
+        """Runs until all is done, or it is stopped or cancelled; ``lost`` are those whose flows were closed then."""
+        try:
+            async with anyio.create_task_group() as self._group:
+                self._group.start_soon(self._keep_time)
+                self._stir()
+                self._end_if_done()
+                if self._stopped:
+                    self._group.cancel_scope.cancel()
+        finally:
+            self._group = None
+            for member in self._crowd.emptied():
+                member.flow.close()
+                self.lost.append(member)
+
+    def _end_if_done(self) -> None:
+        if self._complete and not self._left and self._group is not None:
+            self._group.cancel_scope.cancel()
+
+    def _stir(self) -> None:
+        """Sees to it that whoever is due has a worker, and that somebody sleeps until the next one is."""
+        if self._group is None or self._group.cancel_scope.cancel_called:
+            return
+        due = self._crowd.due()
+        if due is not None and due <= self._driver.clock.now():
+            if self._working < WORKERS:
+                self._working += 1
+                self._group.start_soon(self._work)
+        elif due is not None and due < self._until and self._nap is not None and self._may_sleep():
+            self._nap.cancel()
+
+    def _may_sleep(self) -> bool:
+        """Whether time may pass now: on a clock that leaps, nobody must be at work."""
+        return not (self._leaps and self._working)
+
+    async def _work(self) -> None:
+        try:
+            while (member := self._crowd.take(self._driver.clock.now())) is not None:
+                self._stir()  # a worker brings the next one
+                await self._turn(member)
+        finally:
+            self._working -= 1
+        self._stir()
+
+    async def _keep_time(self) -> None:
+        """Sleeps until somebody is due who is not due yet; for whoever is, a worker comes as soon as there is one."""
+        clock = self._driver.clock
+        while True:
+            with anyio.CancelScope() as self._nap:
+                due, now = self._crowd.due(), clock.now()
+                self._until = due if due is not None and due > now and self._may_sleep() else math.inf
+                if self._until == math.inf:
+                    await anyio.sleep_forever()
+                await clock.sleep_async(self._until - now)
+            self._stir()
+
+    async def _turn(self, member: Member) -> None:
+        """Lets a flow go on until it waits or ends."""
+        flow, clock = member.flow, self._driver.clock
+        answer: Any = clock.now() if member.started else None
+        resume: Callable[[Any], Any] = flow.send
+        member.started = True
+        try:
+            while True:
+                effect = resume(answer)
+                if isinstance(effect, Wait):
+                    self._crowd.join(member, clock.now() + max(0.0, effect.seconds))
+                    return
+                answer, resume = await self._driver.answer(effect, flow)
+                self._learn(member, effect, answer)
+        except StopIteration as stop:
+            self._ended(member, stop.value)
+        except Exception as error:  # noqa: BLE001 - it is what became of the flow
+            self._ended(member, error)
+        except BaseException:
+            flow.close()
+            self.lost.append(member)
+            raise
+
+    def _learn(self, member: Member, effect: Any, answer: Any) -> None:
+        """What the crowd must know of an effect: where the flow speaks to, what it bought, and who wants silence."""
+        match effect, answer:
+            case Call(origins=[there, *_]), _:
+                member.origin = there
+                if isinstance(answer, Reply) and answer.status == 429 and (asked := retry_after(answer)) is not None:
+                    self._crowd.hold(there, answer.at + asked)
+            case Note("accepted"), str():
+                self._crowd.name(member, effect.entry["task"])
+
+    def _ended(self, member: Member, end: Any) -> None:
+        self._crowd.leave(member)
+        self._left -= 1
+        self._deliver(member.number, end)
+        self._end_if_done()
+
+
+def as_error(error: Exception) -> FluxError:
+    """An error of ours; any other is wrapped, because an outcome is never a traceback."""
+    if isinstance(error, FluxError):
+        return error
+    ours = FluxError(f"fluxkit failed: {error!r}. Please report it; look at the account, something may be bought.")
+    ours.__cause__ = error
+    return ours
