@@ -390,7 +390,8 @@ def _begin(main: Callable[[], Any]) -> Callable[[Callable[[], None]], object]:
         return asyncio.get_running_loop().call_soon_threadsafe
     trio = sys.modules["trio"]  # whoever runs on it has imported it; fluxkit does not ask for it
     trio.lowlevel.spawn_system_task(main, context=contextvars.copy_context())
-    return trio.lowlevel.current_trio_token().run_sync_soon
+    post: Callable[[Callable[[], None]], object] = trio.lowlevel.current_trio_token().run_sync_soon
+    return post
 
 
 class AsyncOutcomes(AsyncIterator[Finished]):

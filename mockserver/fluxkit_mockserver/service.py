@@ -4,7 +4,7 @@ import hashlib
 import random
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -21,7 +21,7 @@ from .answer import Answer, Drop, Incoming
 from .clock import VirtualClock, WallClock
 from .dialect import Dialect, Refused, dialect_of
 from .faults import Faults
-from .tasks import MockTask, Progression
+from .tasks import USUAL_DURATION, MockTask, Progression
 
 if TYPE_CHECKING:
     from .transport import AsyncMockTransport, MockTransport
@@ -77,6 +77,7 @@ class MockService:
         clock: VirtualClock | WallClock | None = None,
         spelling: int = 0,
         keys: Sequence[str] = (KEY,),
+        durations: Callable[[int], float] | None = None,
     ) -> None:
         """A mock of *providers*.
 
@@ -87,11 +88,14 @@ class MockService:
             clock: The mock's time; a virtual clock of its own if none is given.
             spelling: Which of the ways in which a service may say one thing is used, where there are several.
             keys: The keys that are taken; the first is the one for clients.
+            durations: How many seconds each task takes, by its number from 1, where ``"seconds"`` move tasks on;
+                without it, what its model's declaration says.
         """
         self._dialects = {provider.name: dialect_of(provider, spelling) for provider in providers}
         self._seed = seed
         self._progression = Progression(progression)
         self._keys = tuple(keys)
+        self._durations = durations
         self._clock = VirtualClock() if clock is None else clock
         self._faults = Faults(random.Random(seed))
         self._tasks: dict[str, MockTask] = {}
@@ -210,6 +214,7 @@ class MockService:
             seed=values["seed"] if "seed" in values else _drawn(self._seed, number),
             format=values.get("output_format", row.delivers or "png"),
             created_at=now,
+            duration=(row.duration or USUAL_DURATION) if self._durations is None else self._durations(number),
             stuck=self._faults.strike("task") == "stuck",
         )
         self._tasks[task.id] = task

@@ -35,6 +35,7 @@ class MockTask:
     seed: int
     format: str
     created_at: float
+    duration: float
     stuck: bool = False
     polls: int = 0
     links: int = 0
@@ -48,7 +49,7 @@ class MockTask:
             case Progression.POLLS:
                 reached = min(self.polls, last)
             case Progression.SECONDS:
-                done = (now - self.created_at) / (self.model.duration or USUAL_DURATION)
+                done = (now - self.created_at) / self.duration
                 reached = last if done >= 1 else int(done * last)
         return min(reached, last - 1) if self.stuck and last else reached
 
