@@ -3,7 +3,6 @@
 import functools
 import os
 import warnings
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +85,7 @@ class Binding:
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
-        self._running: weakref.WeakSet[Any] = weakref.WeakSet()  # what goes on after a call, and ends with the client
+        self._running: set[Any] = set()  # what goes on when a call has returned, and ends with the client
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.provider.name}:{self.model}, {self.base_url}, mocked={self.mocked})"

@@ -109,16 +109,18 @@ class Client(Binding):
         orders = _many.orders_of(self, requests, Iterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch)
         notes = self._driver.notes
         start = functools.partial(
-            _many.Thread, lambda: self._asynchronous(notes), base_url=self.base_url, timeout=orders.timeout
+            _many.Thread,
+            lambda: self._asynchronous(notes),
+            base_url=self.base_url,
+            timeout=orders.timeout,
+            running=self._running,
         )
-        outcomes = _many.Outcomes(orders, requests, start)
-        self._running.add(outcomes)
-        return outcomes
+        return _many.Outcomes(orders, requests, start)
 
     def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
-        for outcomes in tuple(self._running):
-            outcomes.stop()
+        for crowd in tuple(self._running):
+            crowd.stop()
         if "_driver" in self.__dict__:
             self.__dict__.pop("_driver").transport.close()
 
@@ -187,15 +189,15 @@ class AsyncClient(Binding):
         orders = _many.orders_of(
             self, requests, Iterable, AsyncIterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch
         )
-        start = functools.partial(_many.Errand, orders, requests, self._driver, base_url=self.base_url)
-        outcomes = _many.AsyncOutcomes(orders, start)
-        self._running.add(outcomes)
-        return outcomes
+        start = functools.partial(
+            _many.Errand, orders, requests, self._driver, base_url=self.base_url, running=self._running
+        )
+        return _many.AsyncOutcomes(orders, start)
 
     async def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
-        for outcomes in tuple(self._running):
-            await outcomes.stop()
+        for crowd in tuple(self._running):
+            await crowd.stop()
         if "_driver" in self.__dict__:
             await self.__dict__.pop("_driver").transport.aclose()
 

@@ -140,7 +140,9 @@ def warned(finished: Finished, warning: DeliveryWarning) -> Finished:
 class Thread:
     """A thread in whose event loop a crowd runs; ``ends`` is what came of each, and None once nothing more will."""
 
-    def __init__(self, driver: Callable[[], AsyncDriver], base_url: str, timeout: float) -> None:
+    def __init__(
+        self, driver: Callable[[], AsyncDriver], base_url: str, timeout: float, running: "set[Thread]"
+    ) -> None:
         self.ends: queue.SimpleQueue[tuple[int, Any] | BaseException | None] = queue.SimpleQueue()
         self._driver, self._base_url, self._timeout = driver, base_url, timeout
         self._ready = threading.Event()
@@ -149,7 +151,9 @@ class Thread:
         self._thread = threading.Thread(
             target=context.run, args=(anyio.run, self._main), name="fluxkit-many", daemon=True
         )
-        self._stopped = False
+        self.stopped = False
+        self._running = running
+        running.add(self)
         self._thread.start()
         try:
             self._ready.wait()
@@ -163,7 +167,7 @@ class Thread:
 
     def stop(self) -> None:
         """Ends what is under way, and waits for that; what is being bought is given its two seconds."""
-        self._stopped = True
+        self.stopped = True
         self._post(self._stop)
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -187,7 +191,7 @@ class Thread:
             self._many = Many(driver, lambda number, end: self.ends.put((number, end)), base_url=self._base_url)
             self._context = contextvars.copy_context()  # in which anyio knows where it is
             self._loop = asyncio.get_running_loop()
-            if self._stopped:
+            if self.stopped:
                 self._many.stop()
             self._ready.set()
             try:
@@ -200,6 +204,7 @@ class Thread:
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             end = error
         finally:
+            self._running.discard(self)
             self._ready.set()
             self.ends.put(end)
 
@@ -234,25 +239,19 @@ class Outcomes(Iterator[Finished]):
     def close(self) -> None:
         """Ends what is under way, within two seconds, and hands out no more."""
         self._closed = True
-        self.stop()
-
-    def stop(self) -> None:
-        """Ends what is under way and reads no more requests; what became of those that were read is handed out."""
-        self._ended = True
         if self._thread is not None:
             self._thread.stop()
 
     def _next(self) -> tuple[int, Any]:
         if self._closed:
             raise StopIteration
-        if self._thread is None and not self._ended:
+        if self._thread is None:
             self._thread = self._start()
             weakref.finalize(self, self._thread.stop)  # also when the interpreter ends
-        if self._thread is not None:
-            self._read(self._thread)
+        self._read(self._thread)
         if self._refused:
             return self._refused.popleft()
-        if self._orders.empty or self._thread is None:
+        if self._orders.empty:
             raise StopIteration if self._failure is None else self._failure
         end = self._thread.ends.get()
         if not isinstance(end, tuple):
@@ -262,7 +261,7 @@ class Outcomes(Iterator[Finished]):
     def _read(self, thread: Thread) -> None:
         """Reads requests while there is room, or until something can be handed out."""
         flows: list[Added] = []
-        while not self._ended and self._orders.room and not self._refused and thread.ends.empty():
+        while not (self._ended or thread.stopped) and self._orders.room and not self._refused and thread.ends.empty():
             try:
                 number, flow = self._orders.take(next(self._requests))
             except Exception as error:  # noqa: BLE001 - StopIteration, or it is raised once all else has ended
@@ -284,7 +283,12 @@ class Errand:
     """A crowd in the event loop of whoever waits for it, and who reads its requests; in a task of its own."""
 
     def __init__(
-        self, orders: Orders, requests: Iterable[Any] | AsyncIterable[Any], driver: AsyncDriver, base_url: str
+        self,
+        orders: Orders,
+        requests: Iterable[Any] | AsyncIterable[Any],
+        driver: AsyncDriver,
+        base_url: str,
+        running: "set[Errand]",
     ) -> None:
         self.ends: deque[tuple[int, Any]] = deque()
         self.over = False
@@ -292,30 +296,35 @@ class Errand:
         self._orders, self._requests = orders, requests
         self._many = Many(driver, self._deliver, base_url=base_url)
         self._news, self._room = anyio.Event(), anyio.Event()
+        self._running = running
+        running.add(self)
         self._post = _begin(self._main)
 
     async def news(self) -> None:
         """Waits until something can be handed out, or all is over."""
         while not (self.ends or self.over):
-            self._news = anyio.Event()
-            await self._news.wait()
+            await self._next_news()
 
     def handed_out(self) -> None:
         """There is room for another request."""
         self._room.set()
 
-    def stop(self) -> None:
+    def give_up(self) -> None:
         """Ends what is under way. May be called in any thread."""
         with contextlib.suppress(Exception):  # the event loop has ended, and all that was in it
             self._post(self._many.stop)
 
-    async def settled(self) -> None:
+    async def stop(self) -> None:
         """Ends what is under way and waits for that, whatever happens to the caller."""
         self._many.stop()
         with anyio.CancelScope(shield=True):
             while not self.over:
-                self._news = anyio.Event()
-                await self._news.wait()
+                await self._next_news()
+
+    async def _next_news(self) -> None:
+        if self._news.is_set():
+            self._news = anyio.Event()
+        await self._news.wait()
 
     def _deliver(self, number: int, end: Any) -> None:
         self.ends.append((number, end))
@@ -333,6 +342,7 @@ class Errand:
             for member in self._many.lost:
                 self.ends.append((member.number, given_up(member)))
             self.over = True
+            self._running.discard(self)
             self._news.set()
 
     async def _read(self) -> None:
@@ -410,7 +420,7 @@ class AsyncOutcomes(AsyncIterator[Finished]):
             raise StopAsyncIteration
         if self._errand is None:
             self._errand = self._start()
-            weakref.finalize(self, self._errand.stop).atexit = False
+            weakref.finalize(self, self._errand.give_up).atexit = False
         errand = self._errand
         try:
             await errand.news()
@@ -432,11 +442,5 @@ class AsyncOutcomes(AsyncIterator[Finished]):
     async def aclose(self) -> None:
         """Ends what is under way, within two seconds, and hands out no more."""
         self._closed = True
-        await self.stop()
-
-    async def stop(self) -> None:
-        """Ends what is under way and reads no more requests; what became of those that were read is handed out."""
         if self._errand is not None:
-            await self._errand.settled()
-        else:
-            self._closed = True
+            await self._errand.stop()

@@ -8,19 +8,23 @@ do. A note that takes a while to become durable holds up one worker, and no othe
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
 from .._wire.exchange import origin, retry_after
-from ..errors import FluxError
+from ..errors import FluxError, Unreachable
 from .crowd import Crowd, Member
-from .drive import AsyncDriver
-from .effects import Call, Flow, Note, Reply, Wait
+from .drive import SHELTER, AsyncDriver
+from .effects import Call, Flow, Note, Now, Reply, Wait
 
 #: How many workers there are at most, and so how many calls are under way at once.
 WORKERS = 16
+
+#: How much a flow may still ask for when it is given up: its notes, and the time for them.
+LAST_WORDS = 1_000
 
 Deliver = Callable[[int, Any], None]
 
@@ -81,8 +85,7 @@ class Many:
         finally:
             self._group = None
             for member in self._crowd.emptied():
-                member.flow.close()
-                self.lost.append(member)
+                await self._wind_up(member)
 
     def _end_if_done(self) -> None:
         if self._complete and not self._left and self._group is not None:
@@ -144,9 +147,23 @@ class Many:
         except Exception as error:  # noqa: BLE001 - it is what became of the flow
             self._ended(member, error)
         except BaseException:
-            flow.close()
-            self.lost.append(member)
+            await self._wind_up(member)
             raise
+
+    async def _wind_up(self, member: Member) -> None:
+        """Ends a flow that is given up. What it says of that is kept: a submit that was refused is not tried again."""
+        self.lost.append(member)
+        if member.started:
+            answer: Any = _given_up()
+            resume: Callable[[Any], Any] = member.flow.throw
+            with suppress(Exception), anyio.move_on_after(SHELTER, shield=True):
+                for _ in range(LAST_WORDS):
+                    effect = resume(answer)
+                    if isinstance(effect, Now) or (isinstance(effect, Note) and effect.kind != "intent"):
+                        answer, resume = await self._driver.answer(effect, member.flow)
+                    else:
+                        answer, resume = _given_up(), member.flow.throw
+        member.flow.close()
 
     def _learn(self, member: Member, effect: Any, answer: Any) -> None:
         """What the crowd must know of an effect: where the flow speaks to, what it bought, and who wants silence."""
@@ -163,6 +180,10 @@ class Many:
         self._left -= 1
         self._deliver(member.number, end)
         self._end_if_done()
+
+
+def _given_up() -> Unreachable:
+    return Unreachable("It was given up before it was sent.", retry=False)
 
 
 def as_error(error: Exception) -> FluxError:
