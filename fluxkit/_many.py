@@ -161,9 +161,9 @@ class Thread:
             self.stop()
             raise
 
-    def add(self, flows: list[Added]) -> None:
-        """Lets flows begin."""
-        self._post(self._add, flows)
+    def add(self, flows: list[Added], *, more: bool) -> None:
+        """Lets flows begin; *more* says that others follow at once."""
+        self._post(self._add, flows, more)
 
     def stop(self) -> None:
         """Ends what is under way, and waits for that; what is being bought is given its two seconds."""
@@ -180,9 +180,10 @@ class Thread:
     def _stop(self) -> None:
         self._many.stop()
 
-    def _add(self, flows: list[Added]) -> None:
+    def _add(self, flows: list[Added], more: bool) -> None:  # noqa: FBT001 - call_soon takes no names
         for number, flow in flows:
             self._many.add(number, flow, timeout=self._timeout)
+        self._many.expect(more=more)
 
     async def _main(self) -> None:
         end: BaseException | None = None
@@ -251,7 +252,7 @@ class Outcomes(Iterator[Finished]):
         self._read(self._thread)
         if self._refused:
             return self._refused.popleft()
-        if self._orders.empty:
+        if self._orders.empty and self._ended:
             raise StopIteration if self._failure is None else self._failure
         end = self._thread.ends.get()
         if not isinstance(end, tuple):
@@ -261,6 +262,7 @@ class Outcomes(Iterator[Finished]):
     def _read(self, thread: Thread) -> None:
         """Reads requests while there is room, or until something can be handed out."""
         flows: list[Added] = []
+        begun = False
         while not (self._ended or thread.stopped) and self._orders.room and not self._refused and thread.ends.empty():
             try:
                 number, flow = self._orders.take(next(self._requests))
@@ -273,10 +275,10 @@ class Outcomes(Iterator[Finished]):
             else:
                 flows.append((number, flow))
             if len(flows) == BATCH:
-                thread.add(flows)
-                flows = []
-        if flows:
-            thread.add(flows)
+                thread.add(flows, more=True)
+                flows, begun = [], True
+        if flows or begun:
+            thread.add(flows, more=False)
 
 
 class Errand:
@@ -350,6 +352,7 @@ class Errand:
         try:
             async with contextlib.aclosing(_items(self._requests)) as requests:
                 while await self._room_made():
+                    self._many.expect(more=not isinstance(self._requests, AsyncIterable))
                     number, flow = self._orders.take(await anext(requests))
                     if isinstance(flow, FluxError):
                         self._deliver(number, flow)
@@ -359,10 +362,12 @@ class Errand:
             pass
         except Exception as error:  # noqa: BLE001 - it is the caller's own
             self.failure = error
+        self._many.expect(more=False)
         self._many.finish()
 
     async def _room_made(self) -> bool:
         while not self._orders.room:
+            self._many.expect(more=False)
             self._room = anyio.Event()
             await self._room.wait()
         return True

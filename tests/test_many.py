@@ -395,13 +395,13 @@ def test_a_delivery_warning_that_is_an_error_is_an_outcome(way: str, tmp_path: P
 
     async def waiting() -> None:
         async with AsyncClient(MODEL, mock=True) as client:
-            ends.extend([end async for end in client.generate_many(requests, to=tmp_path / "x.png")])
+            ends.extend([end async for end in client.generate_many(requests, to=tmp_path / "x.webp")])
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeliveryWarning)  # klein makes JPEG
         if way == "sync":
             with Client(MODEL, mock=True) as client:
-                ends.extend(client.generate_many(requests, to=tmp_path / "x.png"))
+                ends.extend(client.generate_many(requests, to=tmp_path / "x.webp"))
         else:
             anyio.run(waiting, backend=way)
     assert [0, 1] == [end.number for end in ends]

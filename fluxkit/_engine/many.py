@@ -45,6 +45,7 @@ class Many:
         self._nap: anyio.CancelScope | None = None
         self._until = math.inf
         self._left = 0
+        self._expecting = False
         self._complete = False
         self._stopped = False
         self._leaps = getattr(driver.clock, "leaps", False)
@@ -55,6 +56,11 @@ class Many:
         now = self._driver.clock.now()
         self._left += 1
         self._crowd.join(Member(number, flow, now + timeout, self._origin), now)
+        self._stir()
+
+    def expect(self, *, more: bool) -> None:
+        """Whether more flows are on their way at this moment: time that leaps waits for them."""
+        self._expecting = more
         self._stir()
 
     def finish(self) -> None:
@@ -104,8 +110,8 @@ class Many:
             self._nap.cancel()
 
     def _may_sleep(self) -> bool:
-        """Whether time may pass now: on a clock that leaps, nobody must be at work."""
-        return not (self._leaps and self._working)
+        """Whether time may pass now: on a clock that leaps, nobody must be at work or on the way."""
+        return not (self._leaps and (self._working or self._expecting))
 
     async def _work(self) -> None:
         try:
