@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from random import Random
+from typing import Any, Self
 
 import httpx
 
@@ -24,33 +26,33 @@ import fluxkit
 TASKS, SHORTEST, LONGEST, ROUNDS = 1_000, 1.5, 2.5, 3
 CONNECTIONS = 4
 PROVIDER, KEY = "magnific:flux-2-klein", "test"
-#: How many are in flight when memory is measured, and how long each of them takes, in seconds.
-CROWDS, LONG = (1_000, 5_000, 10_000), 40.0
+#: How many are in flight when memory is measured, how long each takes, in seconds, and how many go before.
+CROWDS, LONG, WARM = (1_000, 5_000, 10_000), 30.0, 100
 
 SERVER = """
-import gc, json, sys
+import json, sys
+from random import Random
+import fluxkit_mockserver.service as service
 from fluxkit._plugins import installed
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import Server
-from random import Random
-import fluxkit_mockserver.service as service
-shortest, longest = map(float, sys.argv[1:])
-dice = Random(7)
-durations = [dice.uniform(shortest, longest) for _ in range(100_000)]
-picture = b""
-def draw(task, drawn=service._draw):
-    global picture
-    picture = picture or drawn(task)
-    return picture
-service._draw = draw  # one picture for all: how fast the mock draws is another benchmark's matter
-mock = MockService([installed().provider("magnific")], clock=WallClock(), durations=lambda number: durations[number - 1])
+
+drawn = {}
+draw = service._draw  # one picture for all: how fast the mock draws is the matter of another benchmark
+service._draw = lambda task: drawn.setdefault("it", drawn.get("it") or draw(task))
+durations = json.loads(sys.argv[1])
+mock = MockService(
+    [installed().provider("magnific")],
+    clock=WallClock(),
+    durations=lambda number: durations[(number - 1) % len(durations)],
+)
 mock.exchanges = type(mock.exchanges)(maxlen=1_000_000)
 with Server(mock) as server:
     print(server.url, flush=True)
     for line in sys.stdin:
-        tasks = {task.id: task.created_at + task.duration for task in mock._tasks.values()}
-        print(json.dumps({"ends": tasks, "requests": len(mock.exchanges), "durations": durations[:len(tasks)]}), flush=True)
+        ends = {task.id: task.created_at + task.duration for task in mock._tasks.values()}
+        print(json.dumps({"ends": ends, "requests": len(mock.exchanges)}), flush=True)
         mock.reset()
 """
 
@@ -58,8 +60,8 @@ with Server(mock) as server:
 class Mock:
     """The mock in its own process; asked, it tells when its tasks ended and how many requests it saw, and forgets."""
 
-    def __init__(self, shortest: float, longest: float) -> None:
-        command = [sys.executable, "-c", SERVER, str(shortest), str(longest)]
+    def __init__(self, durations: list[float]) -> None:
+        command = [sys.executable, "-c", SERVER, json.dumps(durations)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.base = f"{self._read()}/magnific"
 
@@ -67,13 +69,14 @@ class Mock:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def told(self) -> dict:
+    def told(self) -> dict[str, Any]:
+        """When the tasks ended, by their ids, and how many requests there were."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return json.loads(self._read())
 
-    def __enter__(self) -> "Mock":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,24 +94,24 @@ async def by_hand(base: str, place: Path, durations: list[float]) -> dict[str, f
 
     async def one(client: httpx.AsyncClient) -> None:
         async with gate:
-            duration = next(known)  # in the order in which the mock numbers them
             answer = await client.post(url, json=body, headers=headers)
-        id = answer.raise_for_status().json()["data"]["task_id"]
-        await asyncio.sleep(duration)
+        task = answer.raise_for_status().json()["data"]["task_id"]
+        # The mock numbers its tasks as they come; on four connections answers may come in another order.
+        await asyncio.sleep(next(known))
         async with gate:
             while True:
-                done = (await client.get(f"{url}/{id}", headers=headers)).raise_for_status().json()["data"]
+                done = (await client.get(f"{url}/{task}", headers=headers)).raise_for_status().json()["data"]
                 if done["status"] == "COMPLETED":
                     break
                 await asyncio.sleep(0.02)
             async with client.stream("GET", done["generated"][0]) as response:
-                with (place / f"{id}.jpg").open("wb") as file:
+                with (place / f"{task}.jpg").open("wb") as file:
                     async for chunk in response.aiter_bytes():
                         file.write(chunk)
-        had[id] = time.time()
+        had[task] = time.time()
 
     async with httpx.AsyncClient(limits=limits) as client, asyncio.TaskGroup() as group:
-        for _ in range(len(durations)):
+        for _ in durations:
             group.create_task(one(client))
     return had
 
@@ -118,60 +121,82 @@ def by_fluxkit(base: str, place: Path, tasks: int) -> dict[str, float]:
     had = {}
     requests = (f"a lighthouse at dusk, number {number}" for number in range(tasks))
     with fluxkit.Client(PROVIDER, key=KEY, base_url=base) as client:
-        for finished in client.generate_many(requests, in_flight=tasks, to=f"{place}/"):
+        for finished in client.generate_many(requests, in_flight=tasks, to=place):
             had[finished.unwrap().tasks[0].id] = time.time()
     return had
 
 
 def race(mock: Mock, durations: list[float]) -> dict[str, dict[str, float]]:
-    """One turn of each: wall, lateness and requests a task."""
+    """One turn of each: wall, CPU, lateness and requests a task."""
     figures = {}
     for name in ("by hand", "fluxkit"):
         with tempfile.TemporaryDirectory() as place:
-            start = time.perf_counter()
+            start, began = time.perf_counter(), time.process_time()
             if name == "fluxkit":
-                had = by_fluxkit(mock.base, Path(place), TASKS)
+                had = by_fluxkit(mock.base, Path(place), len(durations))
             else:
                 had = asyncio.run(by_hand(mock.base, Path(place), durations))
-            wall = time.perf_counter() - start
+            wall, spent = time.perf_counter() - start, time.process_time() - began
         told = mock.told()
-        late = sorted(at - told["ends"][id] for id, at in had.items())
-        figures[name] = {"wall": wall, "p99 late": late[len(late) * 99 // 100], "requests": told["requests"] / TASKS}
+        late = sorted(at - told["ends"][task] for task, at in had.items())
+        figures[name] = {
+            "wall": wall,
+            "cpu": spent,
+            "p99 late": late[len(late) * 99 // 100],
+            "requests": told["requests"] / len(durations),
+        }
     return figures
 
 
-def memory(crowd: int) -> dict[str, float]:
-    """How much each of so many in flight takes, in KB, measured in this process: run in a fresh one."""
-    with Mock(LONG, LONG + 1.0) as mock, tempfile.TemporaryDirectory() as place:
-        requests = (f"a lighthouse at dusk, number {number}" for number in range(crowd + 200))
-        with fluxkit.Client(PROVIDER, key=KEY, base_url=mock.base) as client:
-            finished = iter(client.generate_many(requests, in_flight=200, to=f"{place}/", fetch=False, timeout=3600.0))
-            outcomes = [next(finished).unwrap()]
-    return {"outcomes": len(outcomes), "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+def resident() -> int:
+    """The memory of this process that is in use, in KB."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize() // 1024
 
 
-def run() -> dict:
+def measure(crowd: int) -> None:
+    """Prints how much memory each of a crowd takes while all of them wait; in a fresh process."""
+    accepted, kept = 0, 0
+
+    def listen(note: Any) -> None:
+        nonlocal accepted, kept
+        accepted += note.kind == "accepted"
+        if accepted == crowd + WARM and note.kind == "accepted":
+            kept = resident()
+
+    with Mock([LONG]) as mock, fluxkit.Client(PROVIDER, key=KEY, base_url=mock.base, listener=listen) as client:
+        warm = client.generate_many((f"warm {number}" for number in range(WARM)), in_flight=WARM, fetch=False)
+        assert all(finished.result for finished in warm)
+        before = resident()
+        requests = (f"a lighthouse at dusk, number {number}" for number in range(crowd))
+        finished = list(client.generate_many(requests, in_flight=crowd, fetch=False, timeout=3600.0))
+        assert sum(each.result is not None for each in finished) == crowd
+    print(json.dumps({"each": (kept - before) / crowd, "before": before, "crowd": kept}))
+
+
+def run() -> dict[str, Any]:
     """Prints the tables and gives the medians."""
-    figures: dict = {}
-    with Mock(SHORTEST, LONGEST) as mock:
-        durations = None
+    dice = Random(7)
+    durations = [dice.uniform(SHORTEST, LONGEST) for _ in range(TASKS)]
+    with Mock(durations) as mock:
         by_fluxkit(mock.base, Path(tempfile.mkdtemp()), 20)
-        durations = mock.told()["durations"]
-        from random import Random
-
-        dice = Random(7)
-        durations = [dice.uniform(SHORTEST, LONGEST) for _ in range(TASKS)]
+        mock.told()
         rounds = [race(mock, durations) for _ in range(ROUNDS)]
+    figures: dict[str, Any] = {}
     for name in rounds[0]:
-        figures[name] = {key: statistics.median(turn[name][key] for turn in rounds) for key in rounds[0][name]}
-        shown = figures[name]
+        shown = {key: statistics.median(turn[name][key] for turn in rounds) for key in rounds[0][name]}
+        figures[name] = shown
         print(
-            f"{name:10}{shown['wall']:6.2f} s, p99 late {shown['p99 late']:5.2f} s, {shown['requests']:.2f} requests a task"
+            f"{name:8}{shown['wall']:6.2f} s, {shown['cpu']:.2f} s of CPU, p99 late {shown['p99 late']:.2f} s, "
+            f"{shown['requests']:.2f} requests a task"
         )
     figures["ratio"] = statistics.median(turn["fluxkit"]["wall"] / turn["by hand"]["wall"] for turn in rounds)
     print(f"fluxkit takes {figures['ratio']:.2f} x (goal: at most 1.25; p99 late at most 1.2 s; at most 5 requests)")
+    for crowd in CROWDS:
+        told = subprocess.run([sys.executable, __file__, str(crowd)], capture_output=True, text=True, check=True)
+        figures[f"{crowd} in flight"] = shown = json.loads(told.stdout)
+        print(f"{crowd:6} in flight, all done: {shown['each']:.1f} KB resident each (goal: at most 8)")
     return figures
 
 
 if __name__ == "__main__":
-    run()
+    measure(int(sys.argv[1])) if sys.argv[1:] else run()

@@ -126,7 +126,7 @@ def given_up(member: "Member") -> FluxError:
         )
     if not member.started:
         return FluxError("The client was closed before the request was sent: nothing was bought.", charged=Charged.NO)
-    return FluxError(
+    return member.end or FluxError(
         "The client was closed while the request was under way. Whether it was bought is in the notes, or the journal.",
         charged=Charged.UNKNOWN,
     )
@@ -338,7 +338,9 @@ class Errand:
                 group.start_soon(self._read)
                 await self._many.run()
                 group.cancel_scope.cancel()  # whoever reads waits for what nobody wants any more
-        except Exception as error:  # noqa: BLE001 - it is raised where the outcomes are awaited
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are awaited
             self.failure = error
         finally:
             for member in self._many.lost:
@@ -358,10 +360,13 @@ class Errand:
                         self._deliver(number, flow)
                     else:
                         self._many.add(number, flow, timeout=self._orders.timeout)
-        except StopAsyncIteration:
-            pass
-        except Exception as error:  # noqa: BLE001 - it is the caller's own
+        except (StopAsyncIteration, anyio.get_cancelled_exc_class()) as error:
+            if not isinstance(error, StopAsyncIteration):
+                raise
+        except BaseException as error:  # noqa: BLE001 - it is the caller's own
             self.failure = error
+            if not isinstance(error, Exception):
+                self._many.stop()  # Ctrl-C waits for nobody
         self._many.expect(more=False)
         self._many.finish()
 
@@ -432,7 +437,7 @@ class AsyncOutcomes(AsyncIterator[Finished]):
         except BaseException:
             await self.aclose()
             raise
-        if not errand.ends:
+        if not errand.ends or not isinstance(errand.failure, Exception | None):
             self._closed = True
             raise StopAsyncIteration if errand.failure is None else errand.failure
         finished = self._orders.finished(*errand.ends.popleft())

@@ -2,7 +2,7 @@
 
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ MODELS = ["magnific:flux-2-klein", "magnific:flux-2-pro", "freepik:flux-2-klein"
 def test_the_clients_have_the_same_methods() -> None:
     public = [[name for name in dir(kind) if not name.startswith("_")] for kind in (Client, AsyncClient)]
     assert public[0] == public[1]
-    assert {"generate", "submit", "wait", "close"} == set(PUBLIC)
+    assert {"generate", "generate_many", "submit", "wait", "close"} == set(PUBLIC)
     assert inspect.signature(Client) == inspect.signature(AsyncClient)
     assert all(hasattr(Client, name) for name in ("__enter__", "__exit__"))
     assert all(hasattr(AsyncClient, name) for name in ("__aenter__", "__aexit__"))
@@ -36,6 +36,11 @@ def test_the_clients_have_the_same_methods() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_method_takes_and_gives_the_same_on_both(name: str) -> None:
     sync, awaited = getattr(Client, name), getattr(AsyncClient, name)
+    if name == "generate_many":  # what it takes and gives is iterated, and not awaited
+        sync_takes, takes = inspect.signature(sync).parameters, inspect.signature(awaited).parameters
+        assert list(sync_takes) == list(takes)
+        assert list(sync_takes.values())[2:] == list(takes.values())[2:]
+        return
     assert inspect.signature(sync) == inspect.signature(awaited)
     assert (False, True) == (inspect.iscoroutinefunction(sync), inspect.iscoroutinefunction(awaited))
 
@@ -74,7 +79,18 @@ def errs(to: Path) -> Iterator[Step]:
     yield "generate", ("a lighthouse",), {"aspect": "99:1"}
     yield "generate", ("a lighthouse",), {"timeout": float("nan")}
     yield "submit", ("a lighthouse",), {"n": 2}
+    yield "generate_many", ("a lighthouse",), {}
     yield "wait", ("no task",), {}
+
+
+def generates_many(to: Path) -> Iterator[Step]:
+    yield (
+        "generate_many",
+        (["a lighthouse", "a fox", fluxkit.Request("a wren", aspect="99:1")],),
+        {"to": to, "in_flight": 1},
+    )
+    yield "generate_many", (["a lighthouse", "a fox", "a wren"],), {"in_flight": 1, "fetch": False}
+    yield "generate_many", (["a lighthouse"] * 2,), {"in_flight": 1, "timeout": 3.0}
 
 
 def closes(to: Path) -> Iterator[Step]:
@@ -84,7 +100,7 @@ def closes(to: Path) -> Iterator[Step]:
     yield "close", (), {}
 
 
-SCENARIOS = [generates, generates_several, resumes, errs, closes]
+SCENARIOS = [generates, generates_several, generates_many, resumes, errs, closes]
 FAULTS: list[dict[str, Any]] = [
     {},
     {"503": {"times": 2}},
@@ -100,6 +116,8 @@ def shown(end: Any) -> Any:
     if isinstance(end, fluxkit.Result):
         images = tuple(attrs.evolve(image, path=image.path and Path(image.path.name)) for image in end.images)
         return attrs.evolve(end, images=images, errors=tuple(map(describe, end.errors)))
+    if isinstance(end, list):
+        return [(each.number, shown(each.error or each.result)) for each in end]
     return describe(end) if isinstance(end, fluxkit.FluxError) else end
 
 
@@ -119,6 +137,9 @@ def play(way: str, scenario: Scenario, model: str, faults: dict[str, Any], to: P
             try:
                 end = carry_out(step)
                 end = await end if inspect.isawaitable(end) else end
+                if isinstance(end, AsyncIterator):
+                    end = [each async for each in end]
+                end = list(end) if isinstance(end, Iterator) else end
             except fluxkit.FluxError as error:
                 end = error
             ends.append(shown(end))

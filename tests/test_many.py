@@ -23,9 +23,11 @@ from support.world import raised
 import fluxkit
 from fluxkit import AsyncClient, Charged, Client, DeliveryWarning, Finished, FluxError, Request, SettingsError
 from fluxkit._contract.result import describe
+from fluxkit._engine import many
 from fluxkit._engine.drive import AsyncDriver, Notes
 from fluxkit._engine.effects import Call, Note
-from fluxkit._engine.many import WORKERS
+from fluxkit._engine.flows import generate
+from fluxkit._engine.many import FEW, WORKERS
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import Server
@@ -250,7 +252,78 @@ def test_requests_may_come_asynchronously_and_slowly(way: str) -> None:
 def test_no_more_calls_are_under_way_than_there_are_workers() -> None:
     visit = Visit("asyncio", Bazaar([Story(steps=20)] * (3 * WORKERS)))
     visit.run(in_flight=3 * WORKERS)
-    assert WORKERS == visit.bazaar.most_under_way
+    assert FEW == visit.bazaar.most_under_way
+
+
+class Passing(Bazaar):
+    """A bazaar whose time passes by itself, a little whenever somebody looks."""
+
+    leaps = False
+    pace = 0.01
+
+    def now(self) -> float:
+        self.time += self.pace
+        return self.time
+
+    async def sleep_async(self, seconds: float, /) -> None:
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize(("busy", "workers"), [(10.0, WORKERS), (0.0, FEW)])
+def test_workers_join_where_turns_are_late_and_the_processor_has_time(
+    busy: float, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "APART", 0.0)
+    monkeypatch.setattr(many, "BUSY", busy)
+    bazaar = Passing([Story(submits=("rejected",), steps=40)] * 200)
+    Visit("asyncio", bazaar).run(in_flight=200)
+    assert workers == bazaar.most_under_way
+
+
+def test_the_pace_stretches_with_the_number_of_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def polls(count: int) -> int:
+        bazaar = Bazaar([Story(seconds=20.0)] * count)
+        Visit("asyncio", bazaar).run(in_flight=count)
+        return sum(isinstance(effect, Call) and not effect.buys for _, effect in bazaar.asked) // count
+
+    monkeypatch.setattr(many, "BUDGET", 10.0)
+    assert polls(1) > 8
+    assert 2 == polls(100)  # ten seconds apart
+
+
+def test_nobody_is_late_for_a_deadline_because_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "BUDGET", 0.1)
+    bazaar = Bazaar([Story(seconds=4.0)] * 10)
+    visit = Visit("asyncio", bazaar)
+    visit.run(in_flight=10, timeout=5.0)
+    assert all(end.result for end in visit.ends)
+    assert bazaar.time - bazaar.asked[0][0] <= 5.0
+
+
+def test_news_of_a_task_wake_the_flow_that_waits_for_it() -> None:
+    bazaar, ends = Passing([Story(seconds=0.0)]), []
+
+    async def main() -> None:
+        client = AsyncClient(MODEL, key="test")
+        driver = AsyncDriver(bazaar, bazaar, Notes())
+        crowd = many.Many(driver, lambda number, end: ends.append((number, end)), base_url="https://a.example")
+        async with anyio.create_task_group() as group:
+            group.start_soon(crowd.run)
+            crowd.add(0, generate(client.plan("cat 0"), client._manner(fetch=False)), timeout=300.0)
+            for _ in range(50):
+                await anyio.lowlevel.checkpoint()
+            assert 1 == bazaar.submits[0]
+            crowd.wake("task-1")
+            for _ in range(50):
+                await anyio.lowlevel.checkpoint()
+            assert [] == ends
+            crowd.wake("task-0")
+            crowd.finish()
+
+    bazaar.pace = 0.0
+    anyio.run(main)
+    [(number, result)] = ends
+    assert (0, "task-0") == (number, result.tasks[0].id)
 
 
 def test_who_is_told_to_come_later_holds_back_everybody_at_that_origin() -> None:
@@ -260,7 +333,7 @@ def test_who_is_told_to_come_later_holds_back_everybody_at_that_origin() -> None
     begin = bazaar.asked[0][0]
     between = [at for at, effect in bazaar.asked if begin < at < begin + 7.0]
     assert [] == between
-    assert WORKERS >= sum(at == begin for at, _ in bazaar.asked)
+    assert FEW >= sum(at == begin for at, _ in bazaar.asked)
 
 
 def test_a_hold_ends_with_the_deadline_of_whoever_is_held() -> None:
@@ -377,6 +450,23 @@ def test_nothing_is_bought_offline(monkeypatch: pytest.MonkeyPatch) -> None:
         Client(MODEL, key="test").generate_many(["a cat"])
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interruption_by_the_requests_ends_all_that_is_under_way(way: str) -> None:
+    """Ctrl-C strikes wherever the program is, and that is mostly where it waits or reads."""
+
+    def requests() -> Iterator[str]:
+        yield "cat 0"
+        yield "cat 1"
+        raise KeyboardInterrupt
+
+    visit = Visit(way, Bazaar([Story(), Story(seconds=1e9)]))
+    with pytest.raises((KeyboardInterrupt, BaseExceptionGroup)) as caught:
+        visit.run(requests=requests(), in_flight=8, timeout=1e6)
+    assert "KeyboardInterrupt" in repr(caught.value)
+    judge(visit, complete=False)
+    assert 0 == visit.bazaar.under_way
+
+
 # In a mock, with files
 
 
@@ -404,7 +494,7 @@ def test_a_delivery_warning_that_is_an_error_is_an_outcome(way: str, tmp_path: P
                 ends.extend(client.generate_many(requests, to=tmp_path / "x.webp"))
         else:
             anyio.run(waiting, backend=way)
-    assert [0, 1] == [end.number for end in ends]
+    assert [0, 1] == sorted(end.number for end in ends)
     assert [DeliveryWarning, DeliveryWarning] == [type(end.error) for end in ends]
     assert ends[0].error is raised(ends[0].unwrap, DeliveryWarning)
     assert ends[0].error.result.images[0].path.exists()

@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 
 from .._contract.task import Task
+from ..errors import FluxError
 from .effects import Flow
 
 
@@ -24,7 +25,7 @@ class Member:
     """One flow of a crowd: its *number*, until when it must have ended, and the *origin* that it speaks to.
 
     ``due`` is since when, or from when on, it is its turn; ``place`` is where it waits, -1 while it has its turn;
-    ``task`` is what it has bought last, once that is known.
+    ``task`` is what it has bought last, once that is known; ``end`` what it said when it was given up.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Member:
     due: float = 0.0
     started: bool = False
     task: Task | None = None
+    end: FluxError | None = None
     place: int = -1
 
 

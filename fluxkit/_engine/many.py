@@ -1,14 +1,18 @@
 """Drives a crowd: a few workers carry out what its flows ask for, and one timer wakes them. On asyncio and trio.
 
 There is no task for each flow, and no sleeper: who waits stands in the crowd, and a worker takes the next turn as soon
-as it is free. So no more calls are under way than there are workers, which is the budget of requests, and none of them
-waits within httpx's pool, which slows down with each. Workers come when they are needed and go when there is nothing to
-do. A note that takes a while to become durable holds up one worker, and no other.
+as it is free. So no more calls are under way than there are workers, and none of them waits within httpx's pool, which
+slows down with each, as it does with each connection. Workers come when they are needed and go when there is nothing to
+do; a few are enough where answers come soon, and where turns come late although the processor has time, there are more.
+A note that takes a while to become durable holds up one worker, and no other.
+
+All flows share one budget of requests: so many a second. The more of them wait, the longer each waits at least, but
+never beyond its deadline.
 """
 
 import math
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -20,8 +24,17 @@ from .crowd import Crowd, Member
 from .drive import SHELTER, AsyncDriver
 from .effects import Call, Flow, Note, Now, Reply, Wait
 
-#: How many workers there are at most, and so how many calls are under way at once.
-WORKERS = 16
+#: How many workers there are where that is enough, and at most: so many calls are under way at once.
+FEW, WORKERS = 6, 20
+
+#: A turn that comes so many seconds late asks for another worker; they come one by one, with so many seconds between.
+LATE, APART = 0.5, 0.1
+
+#: How much of its time the event loop may be at work if more workers are to be of use.
+BUSY = 0.7
+
+#: How many requests a second all flows together aim for.
+BUDGET = 1_000.0
 
 #: How much a flow may still ask for when it is given up: its notes, and the time for them.
 LAST_WORDS = 1_000
@@ -48,6 +61,7 @@ class Many:
         self._expecting = False
         self._complete = False
         self._stopped = False
+        self._looked = (time.monotonic(), time.thread_time())
         self._leaps = getattr(driver.clock, "leaps", False)
         self.lost: list[Member] = []
 
@@ -102,12 +116,21 @@ class Many:
         if self._group is None or self._group.cancel_scope.cancel_called:
             return
         due = self._crowd.due()
-        if due is not None and due <= self._driver.clock.now():
-            if self._working < WORKERS:
+        now = self._driver.clock.now()
+        if due is not None and due <= now:
+            if self._working < FEW or (self._working < WORKERS and now - due > LATE and self._is_idle()):
                 self._working += 1
                 self._group.start_soon(self._work)
         elif due is not None and due < self._until and self._nap is not None and self._may_sleep():
             self._nap.cancel()
+
+    def _is_idle(self) -> bool:
+        """Whether, over a while that has just ended, this thread had time left for more."""
+        looked, now = self._looked, (time.monotonic(), time.thread_time())
+        if now[0] - looked[0] < APART:
+            return False
+        self._looked = now
+        return now[1] - looked[1] < BUSY * (now[0] - looked[0])
 
     def _may_sleep(self) -> bool:
         """Whether time may pass now: on a clock that leaps, nobody must be at work or on the way."""
@@ -144,7 +167,7 @@ class Many:
             while True:
                 effect = resume(answer)
                 if isinstance(effect, Wait):
-                    self._crowd.join(member, clock.now() + max(0.0, effect.seconds))
+                    self._crowd.join(member, self._until_when(effect.seconds, member.deadline))
                     return
                 answer, resume = await self._driver.answer(effect, flow)
                 self._learn(member, effect, answer)
@@ -156,19 +179,28 @@ class Many:
             await self._wind_up(member)
             raise
 
+    def _until_when(self, seconds: float, deadline: float) -> float:
+        """Until when a flow waits that wants to wait for so long: longer, if many do, but not beyond its deadline."""
+        now = self._driver.clock.now()
+        wanted = now + max(0.0, seconds)
+        return max(wanted, min(now + self._left / BUDGET, deadline))
+
     async def _wind_up(self, member: Member) -> None:
         """Ends a flow that is given up. What it says of that is kept: a submit that was refused is not tried again."""
         self.lost.append(member)
         if member.started:
             answer: Any = _given_up()
             resume: Callable[[Any], Any] = member.flow.throw
-            with suppress(Exception), anyio.move_on_after(SHELTER, shield=True):
-                for _ in range(LAST_WORDS):
-                    effect = resume(answer)
-                    if isinstance(effect, Now) or (isinstance(effect, Note) and effect.kind != "intent"):
-                        answer, resume = await self._driver.answer(effect, member.flow)
-                    else:
-                        answer, resume = _given_up(), member.flow.throw
+            try:
+                with anyio.move_on_after(SHELTER, shield=True):
+                    for _ in range(LAST_WORDS):
+                        effect = resume(answer)
+                        if isinstance(effect, Now) or (isinstance(effect, Note) and effect.kind != "intent"):
+                            answer, resume = await self._driver.answer(effect, member.flow)
+                        else:
+                            answer, resume = _given_up(), member.flow.throw
+            except Exception as error:  # noqa: BLE001 - or it had ended before
+                member.end = error if isinstance(error, FluxError) else None
         member.flow.close()
 
     def _learn(self, member: Member, effect: Any, answer: Any) -> None:

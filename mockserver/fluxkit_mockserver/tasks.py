@@ -49,8 +49,8 @@ class MockTask:
             case Progression.POLLS:
                 reached = min(self.polls, last)
             case Progression.SECONDS:
-                done = (now - self.created_at) / self.duration
-                reached = last if done >= 1 else int(done * last)
+                age = now - self.created_at
+                reached = last if age >= self.duration else int(age / self.duration * last)
         return min(reached, last - 1) if self.stuck and last else reached
 
 
