@@ -25,7 +25,7 @@ from fluxkit import AsyncClient, Charged, Client, DeliveryWarning, Finished, Flu
 from fluxkit._contract.result import describe
 from fluxkit._engine import many
 from fluxkit._engine.drive import AsyncDriver, Notes
-from fluxkit._engine.effects import Call, Note
+from fluxkit._engine.effects import Call, Note, Reply
 from fluxkit._engine.flows import generate
 from fluxkit._engine.many import FEW, WORKERS
 from fluxkit_mockserver import MockService
@@ -278,6 +278,29 @@ def test_workers_join_where_turns_are_late_and_the_processor_has_time(
     bazaar = Passing([Story(submits=("rejected",), steps=40)] * 200)
     Visit("asyncio", bazaar).run(in_flight=200)
     assert workers == bazaar.most_under_way
+
+
+def test_workers_that_are_stuck_do_not_keep_the_others_from_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "LATE", 0.0)
+    monkeypatch.setattr(many, "APART", 0.001)
+    monkeypatch.setattr(many, "BUSY", 10.0)
+    gate = anyio.Event()
+
+    class Stuck(Passing):
+        async def sleep_async(self, seconds: float, /) -> None:
+            await anyio.sleep(0.001)
+
+        async def call(self, call: Call) -> Reply:
+            if self._number(call.body.decode()) < FEW:
+                await gate.wait()
+            reply = await super().call(call)
+            if len(self.submits) == FEW:
+                gate.set()
+            return reply
+
+    visit = Visit("asyncio", Stuck([Story(submits=("rejected",))] * (2 * FEW)))
+    visit.run(in_flight=2 * FEW)
+    assert 2 * FEW == len(visit.ends)
 
 
 def test_the_pace_stretches_with_the_number_of_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,8 +104,13 @@ class Many:
                     self._group.cancel_scope.cancel()
         finally:
             self._group = None
-            for member in self._crowd.emptied():
-                await self._wind_up(member)
+            waiting = list(self._crowd.emptied())
+            self.lost += waiting
+            with anyio.move_on_after(SHELTER, shield=True):
+                for member in waiting:
+                    await self._wind_up(member)
+            for member in waiting:
+                member.flow.close()
 
     def _end_if_done(self) -> None:
         if self._complete and not self._left and self._group is not None:
@@ -150,12 +155,19 @@ class Many:
         clock = self._driver.clock
         while True:
             with anyio.CancelScope() as self._nap:
-                due, now = self._crowd.due(), clock.now()
-                self._until = due if due is not None and due > now and self._may_sleep() else math.inf
+                now = clock.now()
+                self._until = self._next_look(now)
                 if self._until == math.inf:
                     await anyio.sleep_forever()
                 await clock.sleep_async(self._until - now)
             self._stir()
+
+    def _next_look(self, now: float) -> float:
+        """When the next turn comes, or when to look again whether one that is late asks for another worker."""
+        due = self._crowd.due()
+        if due is None or not self._may_sleep() or (due <= now and self._working >= WORKERS):
+            return math.inf
+        return due if due > now else now + APART
 
     async def _turn(self, member: Member) -> None:
         """Lets a flow go on until it waits or ends."""
@@ -176,7 +188,10 @@ class Many:
         except Exception as error:  # noqa: BLE001 - it is what became of the flow
             self._ended(member, error)
         except BaseException:
-            await self._wind_up(member)
+            self.lost.append(member)
+            with anyio.move_on_after(SHELTER, shield=True):
+                await self._wind_up(member)
+            flow.close()
             raise
 
     def _until_when(self, seconds: float, deadline: float) -> float:
@@ -186,22 +201,20 @@ class Many:
         return max(wanted, min(now + self._left / BUDGET, deadline))
 
     async def _wind_up(self, member: Member) -> None:
-        """Ends a flow that is given up. What it says of that is kept: a submit that was refused is not tried again."""
-        self.lost.append(member)
-        if member.started:
-            answer: Any = _given_up()
-            resume: Callable[[Any], Any] = member.flow.throw
-            try:
-                with anyio.move_on_after(SHELTER, shield=True):
-                    for _ in range(LAST_WORDS):
-                        effect = resume(answer)
-                        if isinstance(effect, Now) or (isinstance(effect, Note) and effect.kind != "intent"):
-                            answer, resume = await self._driver.answer(effect, member.flow)
-                        else:
-                            answer, resume = _given_up(), member.flow.throw
-            except Exception as error:  # noqa: BLE001 - or it had ended before
-                member.end = error if isinstance(error, FluxError) else None
-        member.flow.close()
+        """Tells a flow that it is given up. What it says of that is kept: a submit that was refused stays refused."""
+        if not member.started:
+            return
+        answer: Any = _given_up()
+        resume: Callable[[Any], Any] = member.flow.throw
+        try:
+            for _ in range(LAST_WORDS):
+                effect = resume(answer)
+                if isinstance(effect, Now) or (isinstance(effect, Note) and effect.kind != "intent"):
+                    answer, resume = await self._driver.answer(effect, member.flow)
+                else:
+                    answer, resume = _given_up(), member.flow.throw
+        except Exception as error:  # noqa: BLE001 - or it had ended before
+            member.end = error if isinstance(error, FluxError) else None
 
     def _learn(self, member: Member, effect: Any, answer: Any) -> None:
         """What the crowd must know of an effect: where the flow speaks to, what it bought, and who wants silence."""
