@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 #: So many requests are handed to the other thread at once.
 BATCH = 16
 
+Ready = threading.Event
+
 Added = tuple[int, "Flow[Any]"]
 
 
@@ -137,6 +139,13 @@ def warned(finished: Finished, warning: DeliveryWarning) -> Finished:
     return Finished(finished.number, finished.request, error=warning)
 
 
+def _alone(error: BaseException) -> BaseException:
+    """The error itself, where a task group has wrapped nothing else with it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 class Thread:
     """A thread in whose event loop a crowd runs; ``ends`` is what came of each, and None once nothing more will."""
 
@@ -145,7 +154,7 @@ class Thread:
     ) -> None:
         self.ends: queue.SimpleQueue[tuple[int, Any] | BaseException | None] = queue.SimpleQueue()
         self._driver, self._base_url, self._timeout = driver, base_url, timeout
-        self._ready = threading.Event()
+        self._ready = Ready()
         self._loop: asyncio.AbstractEventLoop | None = None
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -203,7 +212,7 @@ class Thread:
             for member in self._many.lost:
                 self.ends.put((member.number, given_up(member)))
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
-            end = error
+            end = _alone(error)
         finally:
             self._running.discard(self)
             self._ready.set()
@@ -341,7 +350,7 @@ class Errand:
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised where the outcomes are awaited
-            self.failure = error
+            self.failure = _alone(error)
         finally:
             for member in self._many.lost:
                 self.ends.append((member.number, given_up(member)))

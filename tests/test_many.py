@@ -419,6 +419,76 @@ def test_a_loop_that_never_began_does_nothing(way: str) -> None:
     assert [] == bazaar.asked
 
 
+def unbothered(bazaar: Bazaar) -> tuple[many.Many, list[Any]]:
+    """A crowd of one flow, which nobody runs yet, and what it delivers."""
+    ends: list[Any] = []
+    crowd = many.Many(AsyncDriver(bazaar, bazaar, Notes()), lambda *end: ends.append(end), base_url="https://a.example")
+    client = AsyncClient(MODEL, key="test")
+    crowd.add(0, generate(client.plan("cat 0"), client._manner()), timeout=300.0)
+    return crowd, ends
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_crowd_that_is_stopped_in_the_middle_of_a_turn_says_what_it_had(backend: str) -> None:
+    class Stuck(Bazaar):
+        async def fetch(self, fetch: Any) -> Any:
+            await anyio.sleep_forever()
+
+    crowd, ends = unbothered(Stuck([Story(seconds=0.0)]))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(crowd.run)
+            for _ in range(100):
+                await anyio.lowlevel.checkpoint()
+            crowd.stop()
+
+    anyio.run(main, backend=backend)
+    [lost] = crowd.lost
+    assert lost.task is not None
+    assert ([], "task-0", None) == (ends, lost.task.id, lost.flow.gi_frame)
+
+
+def test_a_crowd_that_is_stopped_before_it_runs_sends_nothing() -> None:
+    bazaar = Bazaar([Story()])
+    crowd, ends = unbothered(bazaar)
+    crowd.stop()
+    anyio.run(crowd.run)
+    assert ([], [], [0]) == (ends, bazaar.asked, [member.number for member in crowd.lost])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_fails_beside_all_flows_is_raised_and_does_not_hang(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(_: many.Many) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(many.Many, "run", run)
+    raised(lambda: Visit(way, Bazaar([Story()])).run(), ZeroDivisionError)
+
+
+def test_a_mistake_of_ours_is_wrapped() -> None:
+    mistake = ValueError("a mistake")
+    wrapped = many.as_error(mistake)
+    assert "fluxkit failed: ValueError('a mistake')" in str(wrapped)
+    assert (mistake, wrapped) == (wrapped.__cause__, many.as_error(wrapped))
+
+
+def test_an_interruption_while_the_thread_begins_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise KeyboardInterrupt
+
+    bazaar = Bazaar([Story()])
+    client = Client(MODEL, key="test")
+    client._asynchronous = lambda notes: AsyncDriver(bazaar, bazaar, notes)  # type: ignore[method-assign]
+    outcomes = client.generate_many(["cat 0"])
+    before = threading.active_count()
+    monkeypatch.setattr("fluxkit._many.Ready", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    assert (before, []) == (threading.active_count(), bazaar.asked)
+
+
 def test_a_closed_loop_hands_out_no_more() -> None:
     bazaar = Bazaar([Story(), Story()])
     client = Client(MODEL, key="test")
