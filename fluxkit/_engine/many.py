@@ -25,7 +25,7 @@ from .drive import SHELTER, AsyncDriver
 from .effects import Call, Flow, Note, Now, Reply, Wait
 
 #: How many workers there are where that is enough, and at most: so many calls are under way at once.
-FEW, WORKERS = 6, 20
+FEW, WORKERS = 4, 20
 
 #: A turn that comes so many seconds late asks for another worker; they come one by one, with so many seconds between.
 LATE, APART = 0.5, 0.1
