@@ -104,18 +104,19 @@ class Client(Binding):
         that time for its answer, and what was bought stands in the notes. The work is done in a thread of its own, and
         listeners are called there.
         """
-        from . import _many
+        from ._many import Outcomes, Thread
+        from ._orders import orders_of
 
-        orders = _many.orders_of(self, requests, Iterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch)
+        orders = orders_of(self, requests, Iterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch)
         notes = self._driver.notes
         start = functools.partial(
-            _many.Thread,
+            Thread,
             lambda: self._asynchronous(notes),
             base_url=self.base_url,
             timeout=orders.timeout,
             running=self._running,
         )
-        return _many.Outcomes(orders, requests, start)
+        return Outcomes(orders, requests, start)
 
     def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
@@ -184,15 +185,14 @@ class AsyncClient(Binding):
         fetch: bool = True,
     ) -> AsyncIterator[Finished]:
         """Serves any number of requests, *in_flight* at once; see ``Client.generate_many``."""
-        from . import _many
+        from ._many_async import AsyncOutcomes, Errand
+        from ._orders import orders_of
 
-        orders = _many.orders_of(
+        orders = orders_of(
             self, requests, Iterable, AsyncIterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch
         )
-        start = functools.partial(
-            _many.Errand, orders, requests, self._driver, base_url=self.base_url, running=self._running
-        )
-        return _many.AsyncOutcomes(orders, start)
+        start = functools.partial(Errand, orders, requests, self._driver, base_url=self.base_url, running=self._running)
+        return AsyncOutcomes(orders, start)
 
     async def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
