@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from fluxkit import Task
-from fluxkit._engine.effects import Call, Note, Now, Reply, Wait
+from fluxkit._engine.effects import Call, Note, Now, Reply, Wait, Woken
 from fluxkit._engine.follow import follow
 from fluxkit._plugins import installed
 from fluxkit.provider import State
@@ -42,7 +42,7 @@ def watched(length: float, duration: float | None = None) -> tuple[int, float]:
                 answer = Reply(200, {}, {"data": said}, "", time)
             case Wait(seconds):
                 time += seconds
-                answer = time
+                answer = Woken(time)
             case Now():
                 answer = time
             case Note():
