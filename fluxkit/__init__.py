@@ -13,6 +13,7 @@ Importing fluxkit is cheap: HTTP, declarations and plugins are loaded when they 
 from typing import TYPE_CHECKING, Any
 
 from ._client import AsyncClient, Client
+from ._contract.finished import Finished
 from ._contract.reference import Reference
 from ._contract.report import Outcome, Report, Verdict
 from ._contract.request import Request
@@ -63,6 +64,7 @@ __all__ = [
     "DeliveryWarning",
     "DownloadError",
     "Failed",
+    "Finished",
     "FluxError",
     "Image",
     "JournalUnavailable",

@@ -20,7 +20,7 @@ from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
     from ._contract.journal import Row
-    from ._engine.drive import Hosting
+    from ._engine.drive import AsyncDriver, Hosting
     from ._engine.flows import Manner
     from ._engine.mailbox import Mailbox
     from ._engine.notes import Listener, Notebook
@@ -118,6 +118,7 @@ class Binding:
         self._allow_hosts = hosts_of(allow_hosts)
         check("webhook_secret", webhook_secret and "<not shown>", isinstance(webhook_secret, str), "text")
         self._webhook_secret = getattr(self._mock, "webhook_secret", webhook_secret)
+        self._running: set[Any] = set()  # what goes on when a call has returned, and ends with the client
 
     @classmethod
     def from_settings(cls, profile: str | None = None, **arguments: Any) -> Self:
@@ -241,6 +242,23 @@ class Binding:
         from ._engine.mailbox import Mailbox
 
         return Mailbox()
+
+    def _asynchronous(self, notes: "Notebook") -> "AsyncDriver":
+        """What carries out the effects of flows in an event loop."""
+        from ._engine.drive import AsyncDriver, SystemClock
+        from ._engine.transport import AsyncTransport
+
+        clock = SystemClock() if self._mock is None else self._mock.clock
+        inner = None if self._mock is None else self._mock.async_transport()
+        transport = AsyncTransport(
+            secret=self._secret,
+            now=clock.now,
+            inner=inner,
+            proxy=self._proxy,
+            local=self._local,
+            allow_hosts=self._allow_hosts,
+        )
+        return AsyncDriver(transport, clock, notes, hosting=self._hosting, mailbox=self._mailbox)
 
     def _refuse_if_offline(self) -> None:
         if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):

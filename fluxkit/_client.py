@@ -1,10 +1,12 @@
 """The clients: one blocking, one for asyncio and trio. What they do is in the flows; what they know in the binding."""
 
 import functools
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ._binding import Binding, checked
+from ._contract.finished import Finished
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
@@ -86,6 +88,45 @@ class Client(Binding):
         task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
         return checked(self._driver.run(resume(self.provider, task, manner)))
 
+    def generate_many(
+        self,
+        requests: Iterable[Request | str],
+        *,
+        in_flight: int = 32,
+        to: str | Path | None = None,
+        timeout: float | None = None,
+        fetch: bool = True,
+    ) -> Iterator[Finished]:
+        """Serves any number of requests, *in_flight* at once, and hands out what became of each as it finishes.
+
+        ::
+
+            for finished in client.generate_many(prompts, in_flight=32, to="images/"):
+                print(finished.number, finished.error or finished.result.images[0].path)
+
+        Every request that was read has exactly one ``Finished``, with its result or its error: the loop itself raises
+        only what *requests* raises, once all else has been handed out. They are read as there is room: what is under
+        way, or has ended and was not handed out yet, is at most *in_flight*. *to* is a directory, or the name of a
+        picture to which each request adds its number; *timeout* counts for each request from its own beginning.
+
+        Leaving the loop, closing the client or Ctrl-C ends it within two seconds: what is being bought then is given
+        that time for its answer, and what was bought stands in the notes. The work is done in a thread of its own, and
+        listeners are called there.
+        """
+        from ._many import Outcomes, Thread
+        from ._orders import orders_of
+
+        orders = orders_of(self, requests, Iterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch)
+        notes = self._driver.notes
+        start = functools.partial(
+            Thread,
+            lambda: self._asynchronous(notes),
+            base_url=self.base_url,
+            timeout=orders.timeout,
+            running=self._running,
+        )
+        return Outcomes(orders, requests, start)
+
     def status(self, task: Task) -> Task:
         """The task as it is now, by one look; nothing is waited for or fetched. Every error carries the task."""
         from ._engine.recover import look
@@ -148,6 +189,8 @@ class Client(Binding):
 
     def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
+        for crowd in tuple(self._running):
+            crowd.stop()
         if "_driver" in self.__dict__:
             self.__dict__.pop("_driver").transport.close()
 
@@ -163,20 +206,7 @@ class AsyncClient(Binding):
 
     @functools.cached_property
     def _driver(self) -> "AsyncDriver":
-        from ._engine.drive import AsyncDriver, SystemClock
-        from ._engine.transport import AsyncTransport
-
-        clock = SystemClock() if self._mock is None else self._mock.clock
-        inner = None if self._mock is None else self._mock.async_transport()
-        transport = AsyncTransport(
-            secret=self._secret,
-            now=clock.now,
-            inner=inner,
-            proxy=self._proxy,
-            local=self._local,
-            allow_hosts=self._allow_hosts,
-        )
-        return AsyncDriver(transport, clock, self._notebook(), hosting=self._hosting, mailbox=self._mailbox)
+        return self._asynchronous(self._notebook())
 
     async def generate(
         self,
@@ -211,6 +241,25 @@ class AsyncClient(Binding):
 
         task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
         return checked(await self._driver.run(resume(self.provider, task, manner)))
+
+    def generate_many(
+        self,
+        requests: Iterable[Request | str] | AsyncIterable[Request | str],
+        *,
+        in_flight: int = 32,
+        to: str | Path | None = None,
+        timeout: float | None = None,
+        fetch: bool = True,
+    ) -> AsyncIterator[Finished]:
+        """Serves any number of requests, *in_flight* at once; see ``Client.generate_many``."""
+        from ._many_async import AsyncOutcomes, Errand
+        from ._orders import orders_of
+
+        orders = orders_of(
+            self, requests, Iterable, AsyncIterable, in_flight=in_flight, to=to, timeout=timeout, fetch=fetch
+        )
+        start = functools.partial(Errand, orders, requests, self._driver, base_url=self.base_url, running=self._running)
+        return AsyncOutcomes(orders, start)
 
     async def status(self, task: Task) -> Task:
         """The task as it is now, by one look; see ``Client.status``."""
@@ -261,6 +310,8 @@ class AsyncClient(Binding):
 
     async def close(self) -> None:
         """Closes the connections; tasks go on at the service."""
+        for crowd in tuple(self._running):
+            await crowd.stop()
         if "_driver" in self.__dict__:
             await self.__dict__.pop("_driver").transport.aclose()
 

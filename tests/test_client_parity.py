@@ -2,7 +2,7 @@
 
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_the_clients_have_the_same_methods() -> None:
     public = [[name for name in dir(kind) if not name.startswith("_")] for kind in (Client, AsyncClient)]
     assert public[0] == public[1]
     settling = {"status", "recover", "tasks", "adopt", "resubmit", "dismiss"}
-    assert {"generate", "submit", "wait", "close"} | settling == set(PUBLIC)
+    assert {"generate", "generate_many", "submit", "wait", "close"} | settling == set(PUBLIC)
     assert inspect.signature(Client) == inspect.signature(AsyncClient)
     assert all(hasattr(Client, name) for name in ("__enter__", "__exit__"))
     assert all(hasattr(AsyncClient, name) for name in ("__aenter__", "__aexit__"))
@@ -38,6 +38,11 @@ def test_the_clients_have_the_same_methods() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_method_takes_and_gives_the_same_on_both(name: str) -> None:
     sync, awaited = getattr(Client, name), getattr(AsyncClient, name)
+    if name == "generate_many":  # what it takes and gives is iterated, and not awaited
+        sync_takes, takes = inspect.signature(sync).parameters, inspect.signature(awaited).parameters
+        assert list(sync_takes) == list(takes)
+        assert list(sync_takes.values())[2:] == list(takes.values())[2:]
+        return
     assert inspect.signature(sync) == inspect.signature(awaited)
     assert (False, True) == (inspect.iscoroutinefunction(sync), inspect.iscoroutinefunction(awaited))
 
@@ -76,7 +81,18 @@ def errs(to: Path) -> Iterator[Step]:
     yield "generate", ("a lighthouse",), {"aspect": "99:1"}
     yield "generate", ("a lighthouse",), {"timeout": float("nan")}
     yield "submit", ("a lighthouse",), {"n": 2}
+    yield "generate_many", ("a lighthouse",), {}
     yield "wait", ("no task",), {}
+
+
+def generates_many(to: Path) -> Iterator[Step]:
+    yield (
+        "generate_many",
+        (["a lighthouse", "a fox", fluxkit.Request("a wren", aspect="99:1")],),
+        {"to": to, "in_flight": 1},
+    )
+    yield "generate_many", (["a lighthouse", "a fox", "a wren"],), {"in_flight": 1, "fetch": False}
+    yield "generate_many", (["a lighthouse"] * 2,), {"in_flight": 1, "timeout": 3.0}
 
 
 def closes(to: Path) -> Iterator[Step]:
@@ -112,7 +128,7 @@ def settles(_: Path) -> Iterator[Step]:
     yield "resubmit", (7,), {}
 
 
-SCENARIOS = [comes_back, settles, generates, generates_several, resumes, errs, closes]
+SCENARIOS = [comes_back, settles, generates, generates_several, generates_many, resumes, errs, closes]
 FAULTS: list[dict[str, Any]] = [
     {},
     {"503": {"times": 2}},
@@ -145,6 +161,8 @@ def shown(end: Any) -> Any:
         return attrs.evolve(end, submitted_at=0.0)
     if isinstance(end, tuple):
         return tuple(map(shown, end))
+    if isinstance(end, list):
+        return [(each.number, shown(each.error or each.result)) for each in end]
     return describe(end) if isinstance(end, fluxkit.FluxError) else end
 
 
@@ -164,6 +182,9 @@ def play(way: str, scenario: Scenario, model: str, faults: dict[str, Any], to: P
             try:
                 end = carry_out(step)
                 end = await end if inspect.isawaitable(end) else end
+                if isinstance(end, AsyncIterator):
+                    end = [each async for each in end]
+                end = list(end) if isinstance(end, Iterator) else end
             except fluxkit.FluxError as error:
                 end = error
             ends.append(shown(end))

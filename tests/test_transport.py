@@ -23,9 +23,11 @@ from support.rawserver import Heard, Peer, RawServer, answering, certificate, ht
 from fluxkit._engine import network, transport
 from fluxkit._engine.download import Draft, Fault
 from fluxkit._engine.effects import Call, Fetch, Fetched, Keep, Lost, Reply
+from fluxkit._engine.outbox import _Address
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import AsyncTransport, Transport
 from fluxkit._version import __version__
+from fluxkit._wire.link import read_link
 from fluxkit.errors import Charged, ContractError, DownloadError, FluxError, SettingsError, Unreachable
 
 KEY = "mg-4f1c9e77abce0"
@@ -1038,3 +1040,10 @@ def test_both_transports_have_the_same_methods() -> None:
 def test_reply_of_a_call_is_a_reply(carry: Carry) -> None:
     with RawServer(answering(http())) as server:
         assert isinstance(carry(get(server.url)), Reply)
+
+
+def test_an_address_of_httpx_made_without_its_parser_says_what_it_leads_to() -> None:
+    url = _Address(read_link("https://a.example:8443/b%2Fc?d=~|&e"))
+    assert ("https", "a.example", 8443) == (url.scheme, url.host, url.port)
+    assert (b"/b%2Fc?d=~|&e", "/b/c", b"d=~|&e") == (url.raw_path, url.path, url.query)
+    assert "https://a.example:8443/b%2Fc?d=~|&e" == str(url)

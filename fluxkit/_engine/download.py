@@ -3,6 +3,7 @@
 Nothing here reads from a network, so the blocking and the asynchronous transport share all of it.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -160,22 +161,30 @@ class Draft:
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # mkstemp gives the mode 0600.
-            number, name = tempfile.mkstemp(prefix=".fluxkit-", suffix=".part", dir=self._path.parent)
+            number, name = self._made()
         except OSError as error:
             raise _disk_fault(self._path, error) from None
-        self._draft = Path(name)
+        self._draft: Path | None = Path(name)
         self._file: BinaryIO = open(number, "w+b", buffering=0)
         return self
+
+    def _made(self) -> tuple[int, str]:
+        """A file of mode 0600, and its name; the directory is made if it is not there any more."""
+        make = functools.partial(tempfile.mkstemp, prefix=".fluxkit-", suffix=".part", dir=self._path.parent)
+        try:
+            return make()
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return make()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):  # there is nothing left of a draft that was finished
-            self._draft.unlink()
+        if self._draft is not None:
+            with suppress(OSError):
+                self._draft.unlink()
 
     def write(self, piece: bytes) -> None:
         """Adds a piece.
@@ -198,7 +207,8 @@ class Draft:
         Raises:
             Fault: it is no picture or not a whole one, or the disk refuses.
         """
-        path = self._path
+        path, draft = self._path, self._draft
+        assert draft is not None  # noqa: S101 - it is finished once
         try:
             media = examine(self._file)
             self._file.close()
@@ -206,7 +216,8 @@ class Draft:
                 path = path.with_name(path.name + media.suffix)
             if not self._replaces:
                 path = _reserved(path)
-            self._draft.replace(path)
+            draft.replace(path)
+            self._draft = None
         except NotAnImage as error:
             raise Fault(f"what came is no image: {error}") from None
         except Truncated as error:

@@ -41,7 +41,10 @@ SHELTER = 2.0
 
 
 class Clock(Protocol):
-    """Where time comes from; a mock brings a virtual one."""
+    """Where time comes from; a mock brings a virtual one.
+
+    One that has ``leaps``, and it is true, does not pass by itself: whoever sleeps on it moves it.
+    """
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -140,7 +143,7 @@ def _at_once(effect: Any, clock: Clock) -> Any:
     raise TypeError(f"no driver knows the effect {effect!r}")
 
 
-def _woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
+def woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
     """How a wait for *tasks* has ended: what of them has come is handed out only to those who are still there."""
     return Woken(now, *(mailbox.take(tasks, now) or ()))
 
@@ -158,7 +161,7 @@ def _told(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Note | No
     return None
 
 
-def _rows_in(effect: Any, answer: Any) -> list[str]:
+def rows_in(effect: Any, answer: Any) -> list[str]:
     """The rows that a flow has in hand since this effect was carried out."""
     match effect, answer:
         case Note("intent"), str():
@@ -191,7 +194,7 @@ class Driver:
                 effect = resume(answer)
                 try:
                     answer, resume = self._carry_out(effect), flow.send
-                    rows += _rows_in(effect, answer)
+                    rows += rows_in(effect, answer)
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
                 except BaseException:
@@ -223,7 +226,7 @@ class Driver:
             case Wait(seconds, tasks) if tasks and self.mailbox.attended:
                 with self.mailbox.listening(tasks, self.clock.now()) as bell:
                     self.clock.hear(bell, seconds)
-                    return _woken(self.mailbox, tasks, self.clock.now())
+                    return woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 self.clock.sleep(seconds)
                 return Woken(self.clock.now())
@@ -255,13 +258,8 @@ class AsyncDriver:
         try:
             while True:
                 effect = resume(answer)
-                try:
-                    buys = isinstance(effect, Call) and effect.buys
-                    answer = await (self._buy(effect, flow) if buys else self._carry_out(effect))
-                    resume = flow.send
-                    rows += _rows_in(effect, answer)
-                except Exception as error:  # noqa: BLE001 - it is the flow's to judge
-                    answer, resume = error, flow.throw
+                answer, resume = await self.answer(effect, flow)
+                rows += rows_in(effect, answer)
         except StopIteration as stop:
             result: R = stop.value
             return result
@@ -269,6 +267,14 @@ class AsyncDriver:
             flow.close()
             if rows:
                 self.notes.leave(rows)
+
+    async def answer(self, effect: Any, flow: Flow[Any]) -> tuple[Any, Callable[[Any], Any]]:
+        """What the flow is to hear of its effect, and how: it is sent or thrown."""
+        try:
+            buys = isinstance(effect, Call) and effect.buys
+            return await (self._buy(effect, flow) if buys else self._carry_out(effect)), flow.send
+        except Exception as error:  # noqa: BLE001 - it is the flow's to judge
+            return error, flow.throw
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -285,7 +291,7 @@ class AsyncDriver:
             case Wait(seconds, tasks) if tasks and self.mailbox.attended:
                 with self.mailbox.listening(tasks, self.clock.now()) as bell:
                     await self.clock.hear_async(bell, seconds)
-                    return _woken(self.mailbox, tasks, self.clock.now())
+                    return woken(self.mailbox, tasks, self.clock.now())
             case Wait(seconds):
                 await self.clock.sleep_async(seconds)
                 return Woken(self.clock.now())

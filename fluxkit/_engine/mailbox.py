@@ -93,6 +93,7 @@ class Mailbox:
     attended: bool = False
     tokens: Tokens = attrs.field(factory=Tokens, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _watchers: list[Callable[[str], object]] = attrs.field(factory=list, init=False)
     _bells: dict[str, list[Bell]] = attrs.field(factory=dict, init=False)
     _held: Recent[_News] = attrs.field(factory=lambda: Recent(MOST_HELD, HELD_FOR), init=False)
     _ended: Recent[bool] = attrs.field(factory=lambda: Recent(MOST_HELD), init=False)
@@ -114,6 +115,27 @@ class Mailbox:
             self._held.put(task, news, at)
             for bell in self._bells.get(task, ()):
                 bell.ring()
+            for tell in self._watchers:
+                tell(task)
+
+    def holds(self, tasks: Sequence[str], at: float) -> bool:
+        """Whether there is news of any of *tasks* that nobody has taken yet."""
+        with self._lock:
+            return any(self._held.get(task, at) for task in tasks)
+
+    @contextlib.contextmanager
+    def watching(self, tell: Callable[[str], object]) -> Iterator[None]:
+        """Has *tell* called with the id of each task of which news comes, by whatever thread brings it.
+
+        It must not wait for anything, nor ask this mailbox.
+        """
+        with self._lock:
+            self._watchers.append(tell)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watchers.remove(tell)
 
     @contextlib.contextmanager
     def listening(self, tasks: Sequence[str], at: float) -> Iterator[Bell]:

@@ -7,6 +7,7 @@ host name; and within TLS within TLS, which only a proxy at an https address nee
 """
 
 import logging
+import select
 import socket
 import ssl
 import time
@@ -126,6 +127,8 @@ class _AsyncLine(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._watched: select.poll | None = None
+        self._closed = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         cast("Deadline", timeout).remaining()
@@ -136,6 +139,7 @@ class _AsyncLine(httpcore.AsyncNetworkStream):
         await self._stream.write(buffer)
 
     async def aclose(self) -> None:
+        self._closed = True
         await self._stream.aclose()
 
     async def start_tls(
@@ -150,7 +154,18 @@ class _AsyncLine(httpcore.AsyncNetworkStream):
             raise
 
     def get_extra_info(self, info: str) -> Any:
+        # A pool asks this of each idle connection before each exchange, and anyio takes far longer than the system to
+        # find out which socket it is.
+        if info == "is_readable" and hasattr(select, "poll"):
+            return self._closed or bool(self._watch().poll(0))
         return self._stream.get_extra_info(info)
+
+    def _watch(self) -> select.poll:
+        if self._watched is None:
+            wire: socket.socket = self._stream.get_extra_info("socket")
+            self._watched = select.poll()
+            self._watched.register(wire.fileno(), select.POLLIN)
+        return self._watched
 
 
 class Network(httpcore.NetworkBackend):

@@ -18,25 +18,36 @@ _AGENT: Final = f"fluxkit/{__version__}".encode()
 _NOWHERE: Final = httpx.URL()
 
 
-class _Verbatim(httpx.URL):
+class _Address(httpx.URL):
     """An address whose path and query go out byte for byte; httpx resolves dots and quotes some characters.
 
-    Its request extension "target" would do the same, but httpcore puts that also into the CONNECT for a proxy.
+    Its request extension "target" would do the same, but httpcore puts that also into the CONNECT for a proxy. What
+    httpx makes of the origin is used again: to read it anew for each link takes longer than all that is written here.
     """
 
     def __init__(self, link: Link) -> None:
-        super().__init__(str(link))
-        self._target = link.target.encode()
+        self.__dict__.update(_origin(link.scheme, link.where).__dict__)
+        self._link = link
 
     @property
     def raw_path(self) -> bytes:
-        return self._target
+        return self._link.target.encode()
+
+    @property
+    def path(self) -> str:
+        return httpx.URL(str(self)).path
+
+    @property
+    def query(self) -> bytes:
+        return httpx.URL(str(self)).query
+
+    def __str__(self) -> str:
+        return str(self._link)
 
 
-@functools.lru_cache(maxsize=512)
-def _url(link: Link) -> httpx.URL:
-    url = httpx.URL(str(link))
-    return url if url.raw_path == link.target.encode() else _Verbatim(link)
+@functools.lru_cache(maxsize=64)
+def _origin(scheme: str, where: str) -> httpx.URL:
+    return httpx.URL(f"{scheme}://{where}/")
 
 
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -108,7 +119,7 @@ class Exchange:
             extensions={"timeout": {"connect": deadline, "read": deadline, "write": deadline, "pool": deadline}},
         )
         # Given to its constructor, the address would be copied into a plain one.
-        self.request.url = _url(link)
+        self.request.url = _Address(link)
 
     def check(self) -> None:
         """Makes sure that the images of the body are what they were, before any of it leaves."""

@@ -4,7 +4,7 @@ import hashlib
 import random
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from .clock import VirtualClock, WallClock
 from .dialect import Dialect, Refused, dialect_of
 from .faults import Faults
 from .gallery import IMAGES, Gallery
-from .tasks import MockTask, Progression, point_of
+from .tasks import USUAL_DURATION, MockTask, Progression, point_of
 from .uploads import UPLOADS, MockUpload, Uploads, path_of
 from .webhooks import Postman, Report
 
@@ -72,6 +72,7 @@ class MockService:
         spelling: int = 0,
         keys: Sequence[str] = (KEY,),
         webhook_hosts: Sequence[str] = (),
+        durations: Callable[[int], float] | None = None,
     ) -> None:
         """A mock of *providers*.
 
@@ -83,11 +84,14 @@ class MockService:
             spelling: Which of the ways in which a service may say one thing is used, where there are several.
             keys: The keys that are taken; the first is the one for clients.
             webhook_hosts: Hosts to which a mock on a port posts webhooks, beside this machine.
+            durations: How many seconds each task takes, by its number from 1, where ``"seconds"`` move tasks on;
+                without it, what its model's declaration says.
         """
         self._dialects = {provider.name: dialect_of(provider, spelling) for provider in providers}
         self._seed = seed
         self._progression = Progression(progression)
         self._keys = tuple(keys)
+        self._durations = durations
         self._clock = VirtualClock() if clock is None else clock
         self._faults = Faults(random.Random(seed))
         self._gallery = Gallery(seed)
@@ -241,6 +245,7 @@ class MockService:
             seed=values["seed"] if "seed" in values else _drawn(self._seed, number),
             format=values.get("output_format", row.delivers or "png"),
             created_at=now,
+            duration=(row.duration or USUAL_DURATION) if self._durations is None else self._durations(number),
             references=brought,
             stuck=self._faults.strike("task") == "stuck",
         )

@@ -40,6 +40,7 @@ class MockTask:
     seed: int
     format: str
     created_at: float
+    duration: float
     references: tuple[bytes, ...] = attrs.field(default=(), repr=False)
     stuck: bool = False
     polls: int = 0
@@ -54,8 +55,8 @@ class MockTask:
             case Progression.POLLS:
                 reached = min(self.polls, last)
             case Progression.SECONDS:
-                done = (now - self.created_at) / (self.model.duration or USUAL_DURATION)
-                reached = last if done >= 1 else int(done * last)
+                age = now - self.created_at
+                reached = last if age >= self.duration else int(age / self.duration * last)
         return min(reached, last - 1) if self.stuck and last else reached
 
 

@@ -7,7 +7,7 @@ clock, so that the same script runs under a driver.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -103,6 +103,7 @@ class World:
     oversleeps: float = 0.0
     effects: list[tuple[float, Any]] = attrs.field(factory=list)
     files: dict[Path, str] = attrs.field(factory=dict)
+    leaps: ClassVar[bool] = True
 
     def __attrs_post_init__(self) -> None:
         self.calls = _reader(self.calls, None)
