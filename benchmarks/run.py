@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [NAME ...]
 
-Each benchmark is a module beside this one; its ``run() -> dict`` prints its own table. Figures are medians; peers and
-floors run in the same run, so quote ratios: machines differ.
+Each benchmark is a module or a package beside this one; its ``run() -> dict`` prints its own table. Figures are
+medians; peers and floors run in the same run, so quote ratios: machines differ.
 """
 
 import importlib
@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 def main(names: list[str]) -> int:
     """Runs the benchmarks called *names*, or all."""
     sys.path.insert(0, str(HERE))
-    known = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "run")
+    places = [*HERE.glob("*.py"), *(path.parent for path in HERE.glob("*/__init__.py"))]
+    known = sorted(path.stem for path in places if path.stem != "run")
     if unknown := [name for name in names if name not in known]:
         print(f"There is no benchmark {', '.join(unknown)}. Allowed: {', '.join(known)}.", file=sys.stderr)
         return 2

@@ -46,6 +46,7 @@ MENU = {
         "/docs/reference/providers",
         "/docs/reference/sizes",
         "/docs/reference/errors",
+        "/docs/reference/faults",
         "/docs/reference/api",
     ],
     "Why": ["Explanation </docs/explanation>", "/ARCHITECTURE"],
