@@ -33,15 +33,15 @@ CROWDS, LONG, WARM = (1_000, 5_000, 10_000), 30.0, 100
 SERVER = """
 import json, sys
 from random import Random
-import fluxkit_mockserver.service as service
+import fluxkit_mockserver.gallery as gallery
 from fluxkit._plugins import installed
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import Server
 
 drawn = {}
-draw = service._draw  # one picture for all: how fast the mock draws is the matter of another benchmark
-service._draw = lambda task: drawn.setdefault("it", drawn.get("it") or draw(task))
+draw = gallery.draw_task  # one picture for all: how fast the mock draws is the matter of another benchmark
+gallery.draw_task = lambda task: drawn.setdefault("it", drawn.get("it") or draw(task))
 durations = json.loads(sys.argv[1])
 mock = MockService(
     [installed().provider("magnific")],
