@@ -37,6 +37,9 @@ MENU = {
     "How to": [
         "/docs/how-to/switch-provider",
         "/docs/how-to/references",
+        "/docs/how-to/nothing-lost",
+        "/docs/how-to/many",
+        "/docs/how-to/webhooks",
         "/docs/how-to/offline-tests",
         "/docs/how-to/add-a-provider",
     ],
