@@ -1,5 +1,6 @@
 """Drivers: they carry out what a flow asks for, one blocking, one asynchronous, and know nothing of what it means."""
 
+import inspect
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -161,7 +162,7 @@ def last_words(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Gene
 
     Nothing else that it asks for is carried out. Returns the error with which it ends, if that is one of ours.
     """
-    if flow.gi_frame is None:  # it had ended before
+    if inspect.getgeneratorstate(flow) == inspect.GEN_CLOSED:  # it had ended before
         return None
     try:
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
