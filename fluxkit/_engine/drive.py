@@ -1,6 +1,7 @@
 """Drivers: they carry out what a flow asks for, one blocking, one asynchronous, and know nothing of what it means."""
 
 import inspect
+import logging
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -36,6 +37,8 @@ from .mailbox import Bell, Mailbox
 from .notes import Notebook
 
 R = TypeVar("R")
+
+_log = logging.getLogger("fluxkit")
 
 #: A call that buys is given so many seconds when it is cancelled: its answer holds the id of what was bought.
 SHELTER = 2.0
@@ -119,20 +122,43 @@ def nowhere(_: Reference) -> None:
     """Hosts no image."""
 
 
+#: What becomes of a submit. Whoever is interrupted while such a note is kept has sent it on its way all the same.
+FATES = ("accepted", "refused", "unknown")
+
+
 def keep_note(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
     """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
-    row = notes.take(note)
-    if (settled := mailbox.tokens.noted(row, note)) is not None:
-        keep_note(settled, notes, mailbox)
+    row, kept = "", False
+    try:
+        row = notes.take(note)
+        kept = True
+    finally:
+        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
+            try:
+                keep_note(settled, notes, mailbox)
+            except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
+                _not_settled(settled, error)
     return row
 
 
 async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
     """The same, without holding up the event loop."""
-    row = await notes.take_async(note)
-    if (settled := mailbox.tokens.noted(row, note)) is not None:
-        await keep_note_async(settled, notes, mailbox)
+    row, kept = "", False
+    try:
+        row = await notes.take_async(note)
+        kept = True
+    finally:
+        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
+            try:
+                await keep_note_async(settled, notes, mailbox)
+            except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
+                _not_settled(settled, error)
     return row
+
+
+def _not_settled(settled: Note, error: Exception) -> None:
+    row, task = settled.entry["row"], settled.entry["task"]
+    _log.error("A webhook says that row %s is the task %s, which could not be noted: %s", row, task.id, error)
 
 
 def _at_once(effect: Any, clock: Clock) -> Any:
@@ -170,7 +196,7 @@ def last_words(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Gene
             match effect:
                 case Now():
                     effect = flow.send(clock.now())
-                case Note("accepted" | "refused" | "unknown"):
+                case Note(kind) if kind in FATES:
                     yield effect
                     effect = flow.send("")  # only an intent has a row to learn
                 case _:
