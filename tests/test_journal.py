@@ -696,6 +696,27 @@ def test_a_claim_that_is_interrupted_holds_nothing(journal: Journal, monkeypatch
     assert (set(), [(None,)]) == (journal.writer.held, journal.ask(_owners))
 
 
+def test_a_row_that_could_not_be_let_go_of_is_with_the_next_that_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that lives on would keep it from every recovery, because a disk was full for a moment."""
+    journal = a_journal(path)
+    row, other = journal.take(an_intent()), journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.Store, "release", full)
+        journal.leave([row])
+        raised(lambda: journal.ask(lambda _: None), JournalUnavailable)
+    journal.take(note("accepted", other, task=a_task("task-2")))
+    assert {other} == journal.writer.held
+    assert [row] == [each.row for each in journal.claim(HERE).taken]
+    journal.writer.close()
+
+
 def test_of_a_process_nobody_sees_only_the_lease_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = Owner.here()
     assert not here.gone

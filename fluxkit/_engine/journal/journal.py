@@ -102,8 +102,7 @@ class Journal:
         """Takes rows out of this process's hand, without waiting for that: whoever recovers may have them."""
         mine = self.writer.held.intersection(rows)
         if mine:
-            self.writer.held.difference_update(mine)
-            self.writer.ask(lambda store: store.release(mine))
+            self.writer.leave(mine)
         self._forget(rows)
 
     def claim(self, claim: Claim) -> Claimed:
@@ -165,8 +164,7 @@ class Journal:
             if not asked.cancelled() and asked.exception() is None:
                 taken, *_others = asked.result()
                 rows = [row.row for row in taken]
-                self.writer.held.difference_update(rows)
-                self.writer.ask(lambda store: store.release(rows))
+                self.writer.leave(rows)
                 self._forget(rows)
 
         asked.cancel()
