@@ -141,6 +141,7 @@ def test_a_task_that_runs_on_is_said_to_run(there: Any, mock: MockService) -> No
     found = client.recover(timeout=5)
     assert ([task.id], ()) == ([each.id for each in found.running], found.errors)
     assert f"still running: task {task.id}" in str(found)
+    client.tasks()  # what nobody waited for is on the disk now
     assert ["running"] == [row.state for row in there().tasks()]
 
 
