@@ -82,10 +82,14 @@ class Writer:
         return job.future
 
     def leave(self, rows: Collection[str]) -> None:
-        """Takes rows out of this process's hand with the next transaction that succeeds, and sees to one."""
-        self._left.update(rows)
+        """Takes rows out of this process's hand, after all that was asked before; if that fails, as soon as it can."""
+
+        def done(released: "Future[Any]") -> None:
+            if released.exception() is not None:
+                self._left.update(rows)
+
         self.held.difference_update(rows)
-        self.ask(lambda _: None)
+        self.ask(lambda store: store.release(rows)).add_done_callback(done)
 
     def _wake(self) -> None:
         if self._thread is not None:
