@@ -367,6 +367,33 @@ def test_a_cancelled_wait_closes_the_flow_at_once(backend: str) -> None:
     anyio.run(main, backend=backend)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("n", [1, 3])
+def test_whoever_stops_between_two_tries_of_a_submit_has_bought_nothing_and_it_is_noted(way: str, n: int) -> None:
+    """That it was refused is known: nobody is to look at the account for it."""
+
+    class Stopped(World):
+        def sleep(self, seconds: float, /) -> None:
+            raise KeyboardInterrupt
+
+        async def sleep_async(self, seconds: float, /) -> None:
+            raise KeyboardInterrupt
+
+    notes = Notes()
+    world = Stopped([complaint(MAGNIFIC, 503)] * n)
+    raised(lambda: drive_it(way, errand(n=n), world, notes), KeyboardInterrupt)
+    assert ["intent"] * n + ["refused"] * n == sorted(note.kind for note in notes.kept)
+    assert (n, set()) == (len(world.submits), notes.held)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_interrupted_submit_leaves_nothing_open_of_those_beside_it(way: str) -> None:
+    notes = Notes()
+    world = World([accepted(MAGNIFIC, "task-1"), complaint(MAGNIFIC, 503), KeyboardInterrupt()])
+    raised(lambda: drive_it(way, errand(n=4), world, notes), KeyboardInterrupt)
+    assert ["intent", "accepted", "intent", "intent", "unknown", "refused"] == [note.kind for note in notes.kept]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_poll_is_not_sheltered(backend: str) -> None:
     async def main() -> None:

@@ -22,7 +22,7 @@ import anyio.lowlevel
 import attrs
 import pytest
 from support.ledger import Wall, a_journal, a_task, an_intent, fetched, note
-from support.world import World, a_plan, accepted, completed, raised
+from support.world import AsyncWorld, World, a_plan, accepted, completed, raised
 
 import fluxkit
 from fluxkit._contract.journal import Row, Settled
@@ -603,6 +603,118 @@ def test_what_is_in_hand_is_not_settled(journal: Journal) -> None:
     journal.leave([row])
     journal.take(settled)
     assert ["dismissed"] == states(journal)
+
+
+@pytest.mark.parametrize("way", ["sync", *BACKENDS])
+def test_an_intent_whose_listener_is_interrupted_was_not_bought(way: str, path: Path) -> None:
+    """Else it would stay in the hand of a process in which nobody works on it, and nobody could settle it."""
+
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for notes in (Journal(a_journal(path).writer, interrupt), Notes(interrupt)):
+        world = World([])
+        if way == "sync":
+            raised(
+                lambda notes=notes, world=world: Driver(world, world, notes).run(errand(path.parent)), KeyboardInterrupt
+            )
+        else:
+            run = AsyncDriver(AsyncWorld(world), world, notes).run
+            raised(lambda run=run: anyio.run(run, errand(path.parent), backend=way), KeyboardInterrupt)
+        held = notes.writer.held if isinstance(notes, Journal) else notes.held
+        assert (set(), ["not bought"], []) == (held, [row.state for row in notes.rows()], world.submits)
+        if isinstance(notes, Journal):
+            assert [(None,)] == notes.ask(_owners)
+            notes.writer.close()
+
+
+def _owners(store: Any) -> Any:
+    return store._connection.execute("SELECT owner FROM submits").fetchall()
+
+
+def bought(journal: Journal) -> str:
+    """A row that was bought, and is in nobody's hand."""
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    journal.leave([row])
+    return row
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_claim_that_is_cancelled_holds_nothing(backend: str, begun: bool, path: Path) -> None:
+    """Else no process could recover what this one has in hand and does not work on."""
+    journal = a_journal(path)
+    row = bought(journal)
+    busy, hold = threading.Event(), threading.Event()
+
+    def wait(_: Any) -> None:
+        busy.set()
+        hold.wait(10)
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(journal.claim_async, HERE)
+                if begun:
+                    while not busy.is_set():
+                        await anyio.lowlevel.checkpoint()
+                else:
+                    await anyio.lowlevel.checkpoint()
+                    await anyio.lowlevel.checkpoint()
+                scope.cancel()
+
+    if begun:
+        claim = writer.Store.claim
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writer.Store, "claim", lambda store, *of: (wait(None), claim(store, *of))[1])
+            thread = threading.Thread(target=lambda: (busy.wait(10), threading.Event().wait(0.05), hold.set()))
+            thread.start()
+            anyio.run(main, backend=backend)
+            thread.join()
+    else:
+        journal.writer.ask(wait)
+        busy.wait(10)
+        anyio.run(main, backend=backend)
+        hold.set()
+    journal.ask(lambda _: None)
+    assert (set(), [(None,)]) == (journal.writer.held, journal.ask(_owners))
+    assert [row] == [each.row for each in journal.claim(HERE).taken]
+    journal.writer.close()
+
+
+def test_a_claim_that_is_interrupted_holds_nothing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    bought(journal)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_claimed", interrupt)
+        raised(lambda: journal.claim(HERE), KeyboardInterrupt)
+    journal.ask(lambda _: None)
+    assert (set(), [(None,)]) == (journal.writer.held, journal.ask(_owners))
+
+
+def test_a_row_that_could_not_be_let_go_of_is_with_the_next_that_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that lives on would keep it from every recovery, because a disk was full for a moment."""
+    journal = a_journal(path)
+    row, other = journal.take(an_intent()), journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.Store, "release", full)
+        journal.leave([row])
+        raised(lambda: journal.ask(lambda _: None), JournalUnavailable)
+    journal.take(note("accepted", other, task=a_task("task-2")))
+    assert {other} == journal.writer.held
+    assert [row] == [each.row for each in journal.claim(HERE).taken]
+    journal.writer.close()
 
 
 def test_of_a_process_nobody_sees_only_the_lease_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from fluxkit._engine.drive import Driver, SystemClock
 from fluxkit._engine.flows import Manner, place_order
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.writer import Writer
+from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.recover import recover
 from fluxkit.errors import (
@@ -140,6 +141,7 @@ def test_a_task_that_runs_on_is_said_to_run(there: Any, mock: MockService) -> No
     found = client.recover(timeout=5)
     assert ([task.id], ()) == ([each.id for each in found.running], found.errors)
     assert f"still running: task {task.id}" in str(found)
+    client.tasks()  # what nobody waited for is on the disk now
     assert ["running"] == [row.state for row in there().tasks()]
 
 
@@ -328,6 +330,28 @@ def test_of_two_that_buy_again_at_once_one_does(there: Any, mock: MockService) -
     finally:
         second._driver.notes.__class__.rows = rows
     assert "is resubmitted" in error.message
+    assert 2 == mock.billed
+
+
+@pytest.mark.parametrize("journal", ["disk", "off"])
+def test_a_row_that_was_to_be_bought_again_and_was_not_is_open_as_before(
+    journal: str, there: Any, mock: MockService
+) -> None:
+    """It may still have been bought the first time: whoever finds it in the account adopts it."""
+    client = there()
+    if journal == "off":
+        client.__dict__["_driver"] = attrs.evolve(client._driver, notes=Notes())
+    mock.fault("accepted-then-dropped", times=1)
+    raised(lambda: client.submit("a fox"), SubmissionUnknown)
+    [row] = [each.row for each in client.tasks()]
+    inner, refusals = client._driver, World([complaint(MAGNIFIC, 401, "No.")])
+    client.__dict__["_driver"] = attrs.evolve(inner, transport=refusals)
+    raised(lambda: client.resubmit(row), Unauthorized)
+    client.__dict__["_driver"] = inner
+    assert ["unknown", "not bought"] == [each.state for each in client.tasks()]
+    assert [row] == [each.row for each in client.recover().unknown]
+    client.resubmit(row)
+    assert ["resubmitted", "not bought", "created"] == [each.state for each in client.tasks()]
     assert 2 == mock.billed
 
 

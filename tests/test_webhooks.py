@@ -29,8 +29,8 @@ import fluxkit
 import fluxkit.webhooks
 from fluxkit import AsyncClient, Client, State, strategies
 from fluxkit._contract.task import Task
-from fluxkit._engine.drive import keep_note
-from fluxkit._engine.effects import Note
+from fluxkit._engine.drive import keep_note, keep_note_async
+from fluxkit._engine.effects import Note, calling
 from fluxkit._engine.event import MOST_BODY, MOST_DELIVERIES
 from fluxkit._engine.journal.journal import Journal
 from fluxkit._engine.mailbox import Mailbox
@@ -39,7 +39,7 @@ from fluxkit._engine.tokens import MOST_OPEN
 from fluxkit._wire.exchange import submission
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.token import new_token, read_token, with_token
-from fluxkit.errors import SettingsError, SubmissionUnknown, WebhookUnusable
+from fluxkit.errors import JournalUnavailable, SettingsError, SubmissionUnknown, WebhookUnusable
 from fluxkit.webhooks import Event, Replays, read, receiver
 from fluxkit_mockserver import MockService, to_app
 from fluxkit_providers.apimart import APIMART
@@ -353,6 +353,70 @@ def test_what_could_not_be_kept_settles_again() -> None:
     desk.come(event_with(TOKEN))
     assert "settled" == desk.notes.kept[-1].kind
     assert desk.mailbox.tokens.settled_by(event_with(TOKEN)) is None
+
+
+class Interrupted(Notes):
+    """Notes that are kept, and whoever keeps one of these kinds is interrupted at that."""
+
+    def take(self, note: Note) -> str:
+        row = super().take(note)
+        if note.kind in ("unknown", "accepted"):
+            raise KeyboardInterrupt
+        return row
+
+
+@pytest.mark.parametrize("way", ["sync", "asyncio", "trio"])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_fate_that_was_on_its_way_when_that_was_interrupted_is_settled_too(way: str, early: bool) -> None:
+    desk = Desk(Interrupted())
+    row = desk.note("intent", token=TOKEN, draft=DRAFT)
+    if early:
+        desk.come(event_with(TOKEN))
+    note = Note("unknown", {"row": row})
+    if way == "sync":
+        raised(lambda: keep_note(note, desk.notes, desk.mailbox), KeyboardInterrupt)
+    else:
+        raised(lambda: anyio.run(keep_note_async, note, desk.notes, desk.mailbox, backend=way), KeyboardInterrupt)
+    if not early:
+        desk.come(event_with(TOKEN))
+    assert ["intent", "unknown", "settled"] == [note.kind for note in desk.notes.kept]
+
+
+class Broken(Notes):
+    """Notes that settle nothing."""
+
+    def take(self, note: Note) -> str:
+        if note.kind == "settled":
+            raise JournalUnavailable("The disk is full.")
+        return super().take(note)
+
+
+@pytest.mark.parametrize("way", ["sync", "asyncio", "trio"])
+def test_what_cannot_be_settled_does_not_cost_the_fate_of_the_submit(
+    way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(Broken())
+    row = desk.note("intent", token=TOKEN, draft=DRAFT)
+    desk.come(event_with(TOKEN))
+    note = Note("unknown", {"row": row})
+    if way == "sync":
+        keep_note(note, desk.notes, desk.mailbox)
+    else:
+        anyio.run(keep_note_async, note, desk.notes, desk.mailbox, backend=way)
+    assert f"row {row} is the task {ID}, which could not be noted: The disk is full." in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_a_token_is_not_shown() -> None:
+    heard: list[Note] = []
+    with Client("magnific:flux-2-klein", mock=True, listener=heard.append) as client:
+        plan = client.plan("a cat", webhook_url=RECEIVER)
+        client.submit("a cat", webhook_url=RECEIVER)
+    token = heard[0].entry["token"]
+    outgoing = submission(plan, 0, token=token)
+    assert token in outgoing.body.decode()
+    assert all(token not in repr(each) for each in (*heard, outgoing, calling(outgoing, 1.0)))
+    assert "'token': '<not shown>'" in repr(heard[0])
 
 
 def test_a_submit_without_a_webhook_is_settled_by_nothing() -> None:

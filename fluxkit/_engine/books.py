@@ -93,7 +93,8 @@ def applied(row: Row, note: Note, now: float) -> Row:
         case "delivered":
             changes = {**_moved(row, entry["task"]), "delivered_at": row.delivered_at or now}
         case "settled":
-            changes = {"settled": Settled(entry["how"]), "settled_at": now}
+            how = entry["how"]
+            changes = {"settled": how and Settled(how), "settled_at": how and now}
             if "task" in entry:
                 changes |= {"fate": Fate.ACCEPTED, "draft": entry["task"]}
     if not changes:
@@ -122,13 +123,23 @@ def folded(notes: Iterable[tuple[str, Note]]) -> dict[str, Row]:
                     rows[old.row] = applied(old, resubmitted(old.row), now)
             continue
         for row in named(rows.values(), note):
-            rows[row.row] = applied(row, note, now)
+            rows[row.row] = new = applied(row, note, now)
+            old = rows.get(new.again or "")
+            if old is not None and (again := reopened(old, new)) is not None:
+                rows[old.row] = applied(old, again, now)
     return rows
 
 
 def resubmitted(row: str) -> Note:
     """The note that a row is bought again, under another name."""
     return Note("settled", {"row": row, "how": Settled.RESUBMITTED})
+
+
+def reopened(old: Row, row: Row) -> Note | None:
+    """The note that an *old* row is not settled after all, because the *row* that was to be in its place is refused."""
+    if row.again != old.row or row.fate is not Fate.REFUSED or old.settled is not Settled.RESUBMITTED:
+        return None
+    return Note("settled", {"row": old.row, "how": None})
 
 
 def named(rows: Iterable[Row], note: Note) -> list[Row]:

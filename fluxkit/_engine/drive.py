@@ -1,7 +1,9 @@
 """Drivers: they carry out what a flow asks for, one blocking, one asynchronous, and know nothing of what it means."""
 
+import inspect
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -11,7 +13,7 @@ import anyio.to_thread
 import attrs
 
 from .._contract.reference import Reference
-from ..errors import Unreachable
+from ..errors import FluxError, Unreachable
 from .effects import (
     Bring,
     Call,
@@ -36,8 +38,13 @@ from .notes import Notebook
 
 R = TypeVar("R")
 
+_log = logging.getLogger("fluxkit")
+
 #: A call that buys is given so many seconds when it is cancelled: its answer holds the id of what was bought.
 SHELTER = 2.0
+
+#: How much a flow may still ask for when it is given up.
+LAST_WORDS = 1_000
 
 
 class Clock(Protocol):
@@ -115,20 +122,43 @@ def nowhere(_: Reference) -> None:
     """Hosts no image."""
 
 
+#: What becomes of a submit. Whoever is interrupted while such a note is kept has sent it on its way all the same.
+FATES = ("accepted", "refused", "unknown")
+
+
 def keep_note(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
     """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
-    row = notes.take(note)
-    if (settled := mailbox.tokens.noted(row, note)) is not None:
-        keep_note(settled, notes, mailbox)
+    row, kept = "", False
+    try:
+        row = notes.take(note)
+        kept = True
+    finally:
+        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
+            try:
+                keep_note(settled, notes, mailbox)
+            except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
+                _not_settled(settled, error)
     return row
 
 
 async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
     """The same, without holding up the event loop."""
-    row = await notes.take_async(note)
-    if (settled := mailbox.tokens.noted(row, note)) is not None:
-        await keep_note_async(settled, notes, mailbox)
+    row, kept = "", False
+    try:
+        row = await notes.take_async(note)
+        kept = True
+    finally:
+        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
+            try:
+                await keep_note_async(settled, notes, mailbox)
+            except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
+                _not_settled(settled, error)
     return row
+
+
+def _not_settled(settled: Note, error: Exception) -> None:
+    row, task = settled.entry["row"], settled.entry["task"]
+    _log.error("A webhook says that row %s is the task %s, which could not be noted: %s", row, task.id, error)
 
 
 def _at_once(effect: Any, clock: Clock) -> Any:
@@ -148,16 +178,31 @@ def woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
     return Woken(now, *(mailbox.take(tasks, now) or ()))
 
 
-def _told(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Note | None:
-    """Tells a flow that is about to be closed what came of its submit; gives the note that it makes of that."""
-    with suppress(Exception):
+def given_up() -> Unreachable:
+    """What a flow hears of an effect that is not carried out any more."""
+    return Unreachable("It was given up before it was sent.", retry=False)
+
+
+def last_words(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Generator[Note, None, FluxError | None]:
+    """Tells a flow that is about to be closed what came of its effect; gives its notes of what became of its submits.
+
+    Nothing else that it asks for is carried out. Returns the error with which it ends, if that is one of ours.
+    """
+    if inspect.getgeneratorstate(flow) == inspect.GEN_CLOSED:  # it had ended before
+        return None
+    try:
         effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
-        while isinstance(effect, Now):
-            effect = flow.send(clock.now())
-        if isinstance(effect, Wait):  # it was refused, and would be tried again
-            effect = flow.throw(Unreachable("It was cancelled before it was sent again.", retry=False))
-        if isinstance(effect, Note) and effect.kind != "intent":  # that would be the next submit's
-            return effect
+        for _ in range(LAST_WORDS):
+            match effect:
+                case Now():
+                    effect = flow.send(clock.now())
+                case Note(kind) if kind in FATES:
+                    yield effect
+                    effect = flow.send("")  # only an intent has a row to learn
+                case _:
+                    effect = flow.throw(given_up())
+    except Exception as error:  # noqa: BLE001 - it is how the flow ends
+        return error if isinstance(error, FluxError) else None
     return None
 
 
@@ -184,7 +229,7 @@ class Driver:
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
 
-        If it strikes a call that buys, the flow notes that its fate is not known.
+        What became of its submits is noted before: that it is not known, if it strikes a call that buys.
         """
         answer: Any = None
         resume: Callable[[Any], Any] = flow.send
@@ -198,10 +243,9 @@ class Driver:
                 except Exception as error:  # noqa: BLE001 - it is the flow's to judge
                     answer, resume = error, flow.throw
                 except BaseException:
-                    if isinstance(effect, Call) and effect.buys:
-                        note = _told(flow, Lost("It was interrupted."), self.clock)
-                        if note is not None:
-                            keep_note(note, self.notes, self.mailbox)
+                    buys = isinstance(effect, Call) and effect.buys
+                    for note in last_words(flow, Lost("It was interrupted.") if buys else given_up(), self.clock):
+                        keep_note(note, self.notes, self.mailbox)
                     raise
         except StopIteration as stop:
             result: R = stop.value
@@ -258,7 +302,14 @@ class AsyncDriver:
         try:
             while True:
                 effect = resume(answer)
-                answer, resume = await self.answer(effect, flow)
+                try:
+                    answer, resume = await self.answer(effect, flow)
+                except GeneratorExit:  # nothing can be awaited any more
+                    raise
+                except BaseException:
+                    with anyio.move_on_after(SHELTER, shield=True):
+                        await self.wind_up(flow)
+                    raise
                 rows += rows_in(effect, answer)
         except StopIteration as stop:
             result: R = stop.value
@@ -275,6 +326,20 @@ class AsyncDriver:
             return await (self._buy(effect, flow) if buys else self._carry_out(effect)), flow.send
         except Exception as error:  # noqa: BLE001 - it is the flow's to judge
             return error, flow.throw
+
+    async def wind_up(self, flow: Flow[Any]) -> FluxError | None:
+        """Tells a flow that it is given up; keeps what it notes of its submits.
+
+        Gives the error with which it ends. Whoever closes a flow while it waits, or is cancelled, does this before.
+        """
+        words = last_words(flow, given_up(), self.clock)
+        while True:
+            try:
+                note = next(words)
+            except StopIteration as stop:
+                end: FluxError | None = stop.value
+                return end
+            await keep_note_async(note, self.notes, self.mailbox)
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:
@@ -349,7 +414,7 @@ class AsyncDriver:
 
         However long that takes, the note is on its way when this returns, and nobody waits longer than so many seconds.
         """
-        note = _told(flow, answer, self.clock)
+        note = next(last_words(flow, answer, self.clock), None)
         if note is not None:
             with anyio.move_on_after(within, shield=True):
                 await keep_note_async(note, self.notes, self.mailbox)

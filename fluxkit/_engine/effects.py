@@ -39,7 +39,7 @@ class Call:
     method: str
     url: str
     headers: Mapping[str, str] = {}
-    body: bytes | Body = b""
+    body: bytes | Body = attrs.field(default=b"", repr=False)  # it may be large, and holds a webhook's token
     keyed: bool = True
     origins: Sequence[str] = ()
     patience: float = 60.0
@@ -83,6 +83,11 @@ class Now:
     """Asks for the time in seconds since the epoch, before the first answer has brought one."""
 
 
+def _without_token(entry: Mapping[str, Any]) -> str:
+    """An entry as it may be shown: whoever knows the token can say which task a submit has bought."""
+    return repr({name: "<not shown>" if name == "token" else what for name, what in entry.items()})
+
+
 @attrs.frozen(eq=False)
 class Note:
     """Something that must not be forgotten; answered once it is durable.
@@ -98,7 +103,7 @@ class Note:
     """
 
     kind: str
-    entry: Mapping[str, Any]
+    entry: Mapping[str, Any] = attrs.field(repr=_without_token)
 
 
 @attrs.frozen(eq=False)

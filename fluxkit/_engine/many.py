@@ -20,10 +20,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .._wire.exchange import origin, retry_after
-from ..errors import FluxError, Unreachable
+from ..errors import FluxError
 from .crowd import Crowd, Member
 from .drive import SHELTER, AsyncDriver, rows_in, woken
-from .effects import Call, Flow, Note, Now, Reply, Wait
+from .effects import Call, Flow, Note, Reply, Wait
 from .mailbox import Bell
 
 #: How many workers there are where that is enough, and at most: so many calls are under way at once.
@@ -37,9 +37,6 @@ BUSY = 0.7
 
 #: How many requests a second all flows together aim for.
 BUDGET = 1_000.0
-
-#: How much a flow may still ask for when it is given up: its notes, and the time for them.
-LAST_WORDS = 1_000
 
 Deliver = Callable[[int, Any], None]
 
@@ -232,19 +229,8 @@ class Many:
 
     async def _wind_up(self, member: Member) -> None:
         """Tells a flow that it is given up. What it says of that is kept: a submit that was refused stays refused."""
-        if not member.started:
-            return
-        answer: Any = _given_up()
-        resume: Callable[[Any], Any] = member.flow.throw
-        try:
-            for _ in range(LAST_WORDS):
-                effect = resume(answer)
-                if isinstance(effect, Now) or (isinstance(effect, Note) and effect.kind != "intent"):
-                    answer, resume = await self._driver.answer(effect, member.flow)
-                else:
-                    answer, resume = _given_up(), member.flow.throw
-        except Exception as error:  # noqa: BLE001 - or it had ended before
-            member.end = error if isinstance(error, FluxError) else None
+        if member.started:
+            member.end = await self._driver.wind_up(member.flow)
 
     def _learn(self, member: Member, effect: Any, answer: Any) -> None:
         """What the crowd must know of an effect: where the flow speaks to, what it bought, and who wants silence."""
@@ -270,10 +256,6 @@ class Many:
         self._left -= 1
         self._deliver(member.number, end)
         self._end_if_done()
-
-
-def _given_up() -> Unreachable:
-    return Unreachable("It was given up before it was sent.", retry=False)
 
 
 def as_error(error: Exception) -> FluxError:

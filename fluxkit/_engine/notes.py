@@ -86,7 +86,14 @@ class Notes:
         else:  # an image that was sent in is not kept for as long as the notes are
             note_kept = Note(note.kind, {name: what for name, what in note.entry.items() if name != "reference"})
         self._taken.append((row, note_kept))
-        tell(self.listener, note)
+        try:
+            tell(self.listener, note)
+        except BaseException:
+            if note.kind == "intent":  # no submit will follow
+                self.held.discard(row)
+                refused = Note("refused", {"row": row, "error": "It was given up before it was sent."})
+                self._taken.append((str(next(self._rows)), refused))
+            raise
         return row
 
     async def take_async(self, note: Note) -> str:

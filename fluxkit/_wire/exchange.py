@@ -63,7 +63,7 @@ class Outgoing:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes | Body
+    body: bytes | Body = attrs.field(repr=False)  # it may be large, and holds a webhook's token
     origins: tuple[str, ...]
 
 

@@ -70,7 +70,7 @@ class Journal:
             raise
         else:
             self._let_go(note, row)
-        tell(self.listener, note)
+        self._tell(note, row, written)
         return row
 
     async def take_async(self, note: Note) -> str:
@@ -95,24 +95,33 @@ class Journal:
             raise
         else:
             self._let_go(note, row)
-        tell(self.listener, note)
+        self._tell(note, row, written)
         return row
 
     def leave(self, rows: Collection[str]) -> None:
         """Takes rows out of this process's hand, without waiting for that: whoever recovers may have them."""
         mine = self.writer.held.intersection(rows)
         if mine:
-            self.writer.held.difference_update(mine)
-            self.writer.ask(lambda store: store.release(mine))
+            self.writer.leave(mine)
         self._forget(rows)
 
     def claim(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""
-        return self._claimed(self.ask(_claiming(claim)))
+        asked = self.writer.ask(_claiming(claim))
+        try:
+            return self._claimed(self._answer(asked))
+        except BaseException:
+            self._disclaim(asked)
+            raise
 
     async def claim_async(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""
-        return self._claimed(await self.ask_async(_claiming(claim)))
+        asked = self.writer.ask(_claiming(claim))
+        try:
+            return self._claimed(await self._answer_async(asked))
+        except BaseException:
+            self._disclaim(asked)
+            raise
 
     def rows(self, **wanted: str) -> tuple[Row, ...]:
         """The rows that have these facts, the oldest first."""
@@ -124,15 +133,21 @@ class Journal:
 
     def ask(self, work: Work) -> Any:
         """The answer to a question; raises ``JournalUnavailable``."""
-        try:
-            return self.writer.ask(work).result(PATIENCE)
-        except TimeoutError:
-            raise self._late() from None
+        return self._answer(self.writer.ask(work))
 
     async def ask_async(self, work: Work) -> Any:
         """The answer to a question; raises ``JournalUnavailable``."""
+        return await self._answer_async(self.writer.ask(work))
+
+    def _answer(self, asked: "Future[Any]") -> Any:
         try:
-            return await _answer(self.writer.ask(work))
+            return asked.result(PATIENCE)
+        except TimeoutError:
+            raise self._late() from None
+
+    async def _answer_async(self, asked: "Future[Any]") -> Any:
+        try:
+            return await _answer(asked)
         except TimeoutError:
             raise self._late() from None
 
@@ -141,6 +156,27 @@ class Journal:
         self.writer.held.update(row.row for row in taken)
         self._rows.update({(row.provider, row.base_url, row.draft.id): row.row for row in taken})
         return Claimed(tuple(taken), tuple(unknown), elsewhere)
+
+    def _disclaim(self, asked: "Future[Any]") -> None:
+        """Lets go of what a claim has taken, or is about to take, whose answer nobody waits for any more."""
+
+        def done(_: "Future[Any]") -> None:
+            if not asked.cancelled() and asked.exception() is None:
+                taken, *_others = asked.result()
+                rows = [row.row for row in taken]
+                self.writer.leave(rows)
+                self._forget(rows)
+
+        asked.cancel()
+        asked.add_done_callback(done)
+
+    def _tell(self, note: Note, row: str, written: "Future[Any]") -> None:
+        """Lets the listener hear of a note; no submit follows an intent if that is interrupted."""
+        try:
+            tell(self.listener, note)
+        except BaseException:
+            self._withdraw(note, row, written)
+            raise
 
     def _send(self, note: Note) -> tuple[str, "Future[Any]"]:
         """Hands the note over to the writer."""

@@ -8,7 +8,7 @@ import attrs
 
 from ..._contract.journal import Fate, Row, Settled
 from ..._contract.task import State, Task
-from ..books import applied, begun, resubmitted
+from ..books import applied, begun, reopened, resubmitted
 from ..effects import Note
 from .owner import Owner
 from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
@@ -94,7 +94,13 @@ class Store:
         """Writes what a note makes of a row, if it is still of that version."""
         new = applied(row, note, self._now())
         changed = self._connection.execute(UPDATE, {**changed_line(new), "version": version})
-        return (new, version + 1) if changed.rowcount else None
+        if not changed.rowcount:
+            return None
+        if new.again is not None and new.fate is not row.fate:
+            for old, its_version in self._read("row = ?", new.again):
+                if (again := reopened(old, new)) is not None:
+                    self._write(old, its_version, again)
+        return new, version + 1
 
     def _settle(self, row: str, note: Note) -> None:
         """Settles a row by hand; whoever comes second finds that it is settled, and changes nothing."""

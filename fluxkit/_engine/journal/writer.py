@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -65,6 +65,7 @@ class Writer:
         """Begins anew, in a process that has asked nothing yet."""
         self.owner = Owner.here()
         self.held: set[str] = set()
+        self._left: set[str] = set()
         self._jobs: deque[Job] = deque()
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -79,6 +80,16 @@ class Writer:
             if not idle or len(self._jobs) == 1:
                 self._wake()
         return job.future
+
+    def leave(self, rows: Collection[str]) -> None:
+        """Takes rows out of this process's hand, after all that was asked before; if that fails, as soon as it can."""
+
+        def done(released: "Future[Any]") -> None:
+            if released.exception() is not None:
+                self._left.update(rows)
+
+        self.held.difference_update(rows)
+        self.ask(lambda store: store.release(rows)).add_done_callback(done)
 
     def _wake(self) -> None:
         if self._thread is not None:
@@ -194,12 +205,16 @@ class Session:
             connection.execute("BEGIN IMMEDIATE")
             store.renew()
             answers = [job.work(store) for job in jobs]
+            left = self._writer._left.copy()  # noqa: SLF001 - its thread
+            if left:
+                store.release(left)
             connection.execute("COMMIT")
         except BaseException:
             store.undone()
             if connection.in_transaction:
                 connection.rollback()
             raise
+        self._writer._left.difference_update(left)  # noqa: SLF001 - its thread
         self._writer.commits += 1
         self._writer.syncs += durable
         return answers
