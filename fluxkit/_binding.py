@@ -243,6 +243,16 @@ class Binding:
 
         return Mailbox()
 
+    @property
+    def _rules(self) -> dict[str, Any]:
+        """What holds for a transport of this client, blocking or not."""
+        return {
+            "secret": self._secret,
+            "proxy": self._proxy,
+            "local": self._local,
+            "allow_hosts": self._allow_hosts,
+        }
+
     def _asynchronous(self, notes: "Notebook") -> "AsyncDriver":
         """What carries out the effects of flows in an event loop."""
         from ._engine.drive import AsyncDriver, SystemClock
@@ -250,14 +260,7 @@ class Binding:
 
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.async_transport()
-        transport = AsyncTransport(
-            secret=self._secret,
-            now=clock.now,
-            inner=inner,
-            proxy=self._proxy,
-            local=self._local,
-            allow_hosts=self._allow_hosts,
-        )
+        transport = AsyncTransport(now=clock.now, inner=inner, **self._rules)
         return AsyncDriver(transport, clock, notes, hosting=self._hosting, mailbox=self._mailbox)
 
     def _refuse_if_offline(self) -> None:

@@ -32,14 +32,7 @@ class Client(Binding):
 
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.transport()
-        transport = Transport(
-            secret=self._secret,
-            now=clock.now,
-            inner=inner,
-            proxy=self._proxy,
-            local=self._local,
-            allow_hosts=self._allow_hosts,
-        )
+        transport = Transport(now=clock.now, inner=inner, **self._rules)
         return Driver(transport, clock, self._notebook(), hosting=self._hosting, mailbox=self._mailbox)
 
     def generate(
