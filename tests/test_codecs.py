@@ -638,3 +638,13 @@ FACTS = {"url": "https://a", "expires_at": 5, "width": 8}
 )
 def test_facts_are_trimmed_to_what_the_codec_has_a_place_for(codec: Codec, facts: Any, trimmed: Any) -> None:
     assert trimmed == trim(codec, facts)
+
+
+def test_an_image_is_not_written_where_its_text_would_be_read_as_something_else() -> None:
+    image = Reference(content=b"\x89PNG\r\n\x1a\n")
+    ambiguous = Either(Trail("body"), Each(Base64(["png"])))
+    with pytest.raises(Unfit):
+        ambiguous.write((image,))
+    told_apart = Either(Hosted(), Base64(["png"]))
+    assert told_apart.write(image) == "iVBORw0KGgo="
+    assert Either(Base64(["png"]), Text()).write(image) == "iVBORw0KGgo="

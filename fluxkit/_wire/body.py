@@ -18,6 +18,9 @@ from .json import Json
 #: Bytes of an image that are read at once. Three of them become four of base64, so pieces end without padding.
 PIECE = 3 * 128 * 1024
 
+#: Bytes of an image whose base64 tells any other text from it: three become four, without padding.
+_BEGINNING = 3 * 256
+
 
 @attrs.frozen(eq=False, repr=False)
 class Blob:
@@ -91,7 +94,7 @@ class Body:
 
 def json_body(document: Json) -> bytes | Body:
     """*document* as JSON in UTF-8: bytes, or a body if there are blobs in it."""
-    if not _holds_blob(document):
+    if not holds_blob(document):
         return _dumped(document).encode()
     return Body(pieces(document))
 
@@ -116,6 +119,19 @@ def form_body(field: str, reference: Reference) -> tuple[str, Body]:
     head = f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {reference.media_type}\r\n\r\n"
     body = Body([head.encode(), reference, f"\r\n--{boundary}--\r\n".encode()])
     return f"multipart/form-data; boundary={boundary}", body
+
+
+def spelt(document: Json) -> Json:
+    """*document* with text in the place of each blob, as the service reads it; of a large image its beginning does."""
+    match document:
+        case dict():
+            return {key: spelt(value) for key, value in document.items()}
+        case list():
+            return [spelt(value) for value in document]
+        case Blob(reference=reference, prefix=prefix):
+            with reference.open() as file:
+                return prefix + binascii.b2a_base64(file.read(_BEGINNING), newline=False).decode("ascii")
+    return document
 
 
 def _length(part: bytes | Blob | Reference) -> int:
@@ -156,12 +172,13 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _holds_blob(value: Json) -> bool:
+def holds_blob(value: Json) -> bool:
+    """Whether there is an image in it that is still to be written as base64."""
     match value:
         case dict():
-            return any(map(_holds_blob, value.values()))
+            return any(map(holds_blob, value.values()))
         case list():
-            return any(map(_holds_blob, value))
+            return any(map(holds_blob, value))
         case _:
             return isinstance(value, Blob)
 
@@ -170,12 +187,12 @@ def _parts(value: Json) -> Iterator[str | Blob]:
     match value:
         case Blob():
             yield value
-        case dict() if _holds_blob(value):
+        case dict() if holds_blob(value):
             for turn, (key, item) in enumerate(value.items()):
                 yield f"{',' if turn else '{'}{_dumped(key)}:"
                 yield from _parts(item)
             yield "}"
-        case list() if _holds_blob(value):
+        case list() if holds_blob(value):
             for turn, item in enumerate(value):
                 yield "," if turn else "["
                 yield from _parts(item)

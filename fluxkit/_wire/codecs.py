@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from .body import holds_blob, spelt
 from .json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, under, unfit
 from .scalars import SIDE, Codec, Scalar, Text, between, names, sides, within
 
@@ -339,11 +340,18 @@ class Either:
                 continue
             for spelling in option.spellings(value):
                 found, error = _attempt(self.read, spelling)
-                if found == value and not error:
+                if found == value and not error and not self._is_taken(option, spelling):
                     fits = True
                     yield spelling
         if not fits:
             raise unfit(value, self.allowed)
+
+    def _is_taken(self, option: Codec, spelling: Json) -> bool:
+        """Whether the first option reads as its own what the second has spelt, once its images are text."""
+        if option is self.first or not holds_blob(spelling):
+            return False
+        found, error = _attempt(self.first.read, spelt(spelling))
+        return bool(_weight(found)) and not error
 
     def read(self, json: Json, /) -> Any:
         """Reads the option that finds more, of equals the one that fits, and of those the first."""
