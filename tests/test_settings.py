@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.repository import SETTINGS, enter_repository
 
 import fluxkit
 from fluxkit import AsyncClient, Client, SettingsError
@@ -31,28 +32,12 @@ from fluxkit_providers.magnific import MAGNIFIC
 KEY = "mg-4f1c9e77abce0d11"
 HERO = '[profiles.hero]\nprovider = "magnific:flux-2-klein"\n'
 
-ISSUE = """
-default = "hero"
-[profiles.hero]
-provider = "magnific:flux-2-pro"
-unsupported = { seed = "drop" }
-[profiles.draft]
-provider = "apimart:flux-2-flex"
-[profiles.offline]
-provider = "magnific:flux-2-klein"
-mock = true
-"""
-
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository to work in, no file of the user's, and nothing in the environment."""
-    (tmp_path / "repository" / ".git").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "repository")
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_") and not name.startswith("FLUXKIT_HYP")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("FLUXKIT_CONFIG", str(tmp_path / "user.toml"))
     (tmp_path / "user.toml").touch()
+    enter_repository(tmp_path, monkeypatch, user=tmp_path / "user.toml")
     return tmp_path
 
 
@@ -78,7 +63,7 @@ def arguments_of(profile: str | None = None, **arguments: Any) -> dict[str, Any]
 def test_a_client_is_made_of_the_default_profile_or_of_one_that_is_named(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
     monkeypatch.setenv("FLUXKIT_APIMART_KEY", KEY)
     expected = {None: ("magnific", "flux-2-pro", False), "draft": ("apimart", "flux-2-flex", False)}
@@ -91,7 +76,7 @@ def test_a_client_is_made_of_the_default_profile_or_of_one_that_is_named(
 
 
 def test_an_argument_wins_over_the_settings_and_what_no_file_may_hold_goes_through() -> None:
-    Path("fluxkit.toml").write_text(f'{ISSUE}timeouts = {{ total = 200, call = 20 }}\nfit = "exact"')
+    Path("fluxkit.toml").write_text(f'{SETTINGS}timeouts = {{ total = 200, call = 20 }}\nfit = "exact"')
     mock = MockService([MAGNIFIC])
     client = Client.from_settings("offline", timeout=20, mock=mock, spool="here", listener=print)
     assert (20.0, 20.0, "exact", mock) == (client._timeout, client._patience, client._fit, client._mock)
@@ -203,17 +188,17 @@ def test_a_profile_is_chosen_by_argument_then_by_variable_then_by_default(
 
 
 def test_a_profile_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     said = refusal("herr")
     assert "the argument profile: the profile is 'herr', which is no profile, perhaps meant as 'hero'" in said
     assert "Allowed: hero, draft, offline" in said
     monkeypatch.setenv("FLUXKIT_PROFILE", "nobody")
     assert "FLUXKIT_PROFILE: the profile is 'nobody', which is no profile. Allowed: hero" in refusal()
     monkeypatch.delenv("FLUXKIT_PROFILE")
-    Path("fluxkit.toml").write_text(ISSUE.replace('default = "hero"', 'default = "none"'))
+    Path("fluxkit.toml").write_text(SETTINGS.replace('default = "hero"', 'default = "none"'))
     assert "fluxkit.toml, line 2: default is 'none', which is no profile" in refusal()
     assert "default is 'none'" in refusal("draft")
-    Path("fluxkit.toml").write_text(ISSUE.replace('default = "hero"', ""))
+    Path("fluxkit.toml").write_text(SETTINGS.replace('default = "hero"', ""))
     assert "No profile is chosen. Allowed: hero, draft, offline; " in refusal()
     Path("fluxkit.toml").write_text("[profiles.bare]")
     assert "The profile 'bare' names no provider" in refusal("bare")
@@ -284,7 +269,7 @@ def test_what_is_no_file_that_can_be_read_is_named_and_ends_at_once(place: Path)
         path.unlink() if not path.is_dir() else path.rmdir()
         return error
 
-    (place / "other.toml").write_text(ISSUE)
+    (place / "other.toml").write_text(SETTINGS)
     path.symlink_to(place / "other.toml")
     assert "is a symbolic link" in said()
     path.symlink_to(place / "nothing")
@@ -308,7 +293,7 @@ def test_what_is_no_file_that_can_be_read_is_named_and_ends_at_once(place: Path)
 
 
 def test_a_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
 
     def refuse(*_: Any) -> int:
         raise PermissionError(13, "Permission denied")
@@ -456,7 +441,7 @@ def test_all_that_is_wrong_is_counted() -> None:
 
 
 def test_a_wrong_argument_is_named() -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     assert "provider is 7" in refusal("offline", provider=7)
     assert "mock is None" in refusal("offline", mock=None)
     assert "unsupported is ['seed']" in refusal("offline", unsupported=["seed"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import click.testing
 import pytest
+from support.repository import SETTINGS, enter_repository
 
 import fluxkit
 from fluxkit import Client, SettingsError, _plugins
@@ -22,27 +23,12 @@ from fluxkit.cli.program import fluxkit as program
 
 KEY = "mg-4f1c9e77abce0d11"
 PASSWORD = "pr-77d0c1b2a3948576"
-ISSUE = """
-default = "hero"
-[profiles.hero]
-provider = "magnific:flux-2-pro"
-unsupported = { seed = "drop" }
-[profiles.draft]
-provider = "apimart:flux-2-flex"
-[profiles.offline]
-provider = "magnific:flux-2-klein"
-mock = true
-"""
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository to work in, no file of the user's, and nothing in the environment."""
-    (tmp_path / "repository" / ".git").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "repository")
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    enter_repository(tmp_path, monkeypatch)
     return tmp_path
 
 
@@ -60,14 +46,14 @@ def rows(found: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def test_the_default_profile_is_used_and_said() -> None:
-    Path("fluxkit.toml").write_text(ISSUE.replace('default = "hero"', 'default = "offline"'))
+    Path("fluxkit.toml").write_text(SETTINGS.replace('default = "hero"', 'default = "offline"'))
     done = run("generate", "a lighthouse", "-o", "x.jpg")
     assert (0, "x.jpg\n") == (done.exit_code, done.stdout)
     assert "profile offline, by fluxkit.toml, line 2: magnific:flux-2-klein" == done.stderr.splitlines()[0]
 
 
 def test_a_profile_is_named_on_the_command_line_and_options_win_over_it() -> None:
-    Path("fluxkit.toml").write_text(f'{ISSUE}fit = "exact"\ndefaults = {{ aspect = "1:1" }}')
+    Path("fluxkit.toml").write_text(f'{SETTINGS}fit = "exact"\ndefaults = {{ aspect = "1:1" }}')
 
     def planned(*options: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(run("plan", "a", "--profile", "offline", "--json", *options).stdout)
@@ -85,14 +71,14 @@ def test_a_profile_is_named_on_the_command_line_and_options_win_over_it() -> Non
 
 
 def test_a_profile_that_asks_the_service_can_be_asked_offline_and_the_other_way_round() -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     assert run("generate", "a", "--no-fetch", "--offline").stdout.startswith("http://127.0.0.1")
     done = run("generate", "a", "--no-fetch", "--profile", "offline", "--no-offline")
     assert (2, "error: No key for magnific.") == (done.exit_code, done.stderr[:27])
 
 
 def test_a_key_file_is_read_only_if_the_key_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     taken: dict[str, Any] = {}
 
     def generate(client: Client, *_: Any, **__: Any) -> None:
@@ -107,7 +93,7 @@ def test_a_key_file_is_read_only_if_the_key_is_needed(monkeypatch: pytest.Monkey
 
 def test_what_is_refused_takes_three_lines(place: Path) -> None:
     Path("fluxkit.toml").write_text(
-        f'{ISSUE}[profiles.evil]\nprovider = "magnific:flux-2-pro"\nbase_url = "https://e.example"'
+        f'{SETTINGS}[profiles.evil]\nprovider = "magnific:flux-2-pro"\nbase_url = "https://e.example"'
     )
     lines = run("generate", "a", "--profile", "evil", FLUXKIT_MAGNIFIC_KEY=KEY).stderr.splitlines()
     assert 2 == len(lines)
@@ -115,11 +101,11 @@ def test_what_is_refused_takes_three_lines(place: Path) -> None:
         "error: The key in FLUXKIT_MAGNIFIC_KEY does not go to https://e.example, which profiles.evil."
     )
     assert lines[1].startswith("allowed: export FLUXKIT_MAGNIFIC_BASE_URL=https://e.example")
-    Path("fluxkit.toml").write_text(f'{ISSUE}fitt = "a"')
+    Path("fluxkit.toml").write_text(f'{SETTINGS}fitt = "a"')
     for command in ("generate", "plan"):
         lines = run(command, "a", "--profile", "offline").stderr.splitlines()
         assert "error: fluxkit.toml, line 11: profiles.offline.fitt is no key, perhaps meant as fit." == lines[0]
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     assert "error: --profile: the profile is 'nobody'" in run("plan", "a", "--profile", "nobody").stderr
     assert "error: base_url is 'http://x.example'" in run("plan", "a", "--base-url", "http://x.example").stderr
 
@@ -220,7 +206,7 @@ def test_doctor_shows_each_setting_with_its_source(place: Path, monkeypatch: pyt
         "timeouts = { call = 9 }"
     )
     Path("pyproject.toml").write_text('[tool.fluxkit.profiles.hero]\nfit = "exact"\ndefaults = { options = { a = 1 } }')
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     done = run("doctor", "--json", FLUXKIT_CONFIG=str(place / "user.toml"), FLUXKIT_MAGNIFIC_KEY=KEY)
     found = json.loads(done.stdout)
     assert (0, True, []) == (done.exit_code, found["usable"], found["problems"])
@@ -279,13 +265,13 @@ def test_doctor_lists_everything_that_is_wrong_and_shows_no_secret() -> None:
 
 
 def test_doctor_knows_what_only_the_client_knows() -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     done = run("doctor", FLUXKIT_MAGNIFIC_KEY=f"{KEY}é")
     assert (2, True, False) == (done.exit_code, "- Wrong, unprintable key" in done.stdout, KEY in done.output)
 
 
 def test_doctor_of_a_mocked_profile_says_that_nothing_is_bought() -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     done = run("doctor", "--profile", "offline", FLUXKIT_OFFLINE="1")
     assert 0 == done.exit_code
     assert "The profile offline can be used, and nothing is bought: a mock answers." in done.stdout
@@ -295,7 +281,7 @@ def test_doctor_of_a_mocked_profile_says_that_nothing_is_bought() -> None:
 
 
 def test_doctor_says_that_a_mock_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     monkeypatch.setattr("fluxkit._mock._found", lambda: None)
     done = run("doctor", "--profile", "offline")
     assert (2, True) == (done.exit_code, "- No mock server is installed. Install it: pip install" in done.stdout)
@@ -314,7 +300,7 @@ def test_doctor_names_plugins_that_cannot_be_used(monkeypatch: pytest.MonkeyPatc
     plugins = [_plugins.Plugin("acme", broken), _plugins.Plugin("lazy", lambda: Lazy)]
     registry = _plugins.Registry([*_plugins._discovered(), *plugins])
     monkeypatch.setattr(_plugins, "installed", lambda: registry)
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     done = run("doctor", "--profile", "offline")
     assert 0 == done.exit_code
     assert (
@@ -341,7 +327,7 @@ def test_a_checkup_without_a_directory_looks_nowhere() -> None:
 
 
 def test_doctor_shows_every_key_that_a_client_keeps_and_those_alone() -> None:
-    Path("fluxkit.toml").write_text(ISSUE)
+    Path("fluxkit.toml").write_text(SETTINGS)
     shown = {
         name.partition(".")[0] for name in rows(json.loads(run("doctor", "--profile", "offline", "--json").stdout))
     }
