@@ -64,7 +64,8 @@ def order_again(client: Binding, row: str, found: Sequence[Row]) -> tuple["Plan"
             "Nothing was sent. Dismiss the row, and make the request again."
         )
     manner = client._manner(fetch=False)  # noqa: SLF001 - a part of the clients
-    return client._order(request, {}), attrs.evolve(manner, place=place_of(old) or manner.place, again=row)  # noqa: SLF001
+    manner = attrs.evolve(manner, place=place_of(old) or manner.place, again=row, label=old.label)
+    return client._order(request, {}), manner  # noqa: SLF001
 
 
 def _one(client: Binding, row: str, found: Sequence[Row]) -> Row:

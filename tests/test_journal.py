@@ -866,6 +866,69 @@ def test_a_migration_that_fails_leaves_the_file_empty(path: Path, monkeypatch: p
     journal.writer.close()
 
 
+def test_a_journal_of_the_first_version_is_brought_to_this_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        patch.setattr(schema, "VERSION", 1)
+        schema.connect(path).close()
+    connection = sqlite3.connect(path)
+    assert (1,) == connection.execute("PRAGMA user_version").fetchone()
+    connection.close()
+    journal = a_journal(path)
+    journal.take(an_intent(label="a"))
+    assert ["a"] == [row.label for row in journal.rows()]
+    journal.writer.close()
+
+
+# Labels
+
+LABELLED = attrs.evolve(HERE, label="b:2")
+
+
+def labelled(notes: Any, label: str | None, id: str, *, last: str | None = None) -> str:
+    """The name of a new row with this label, which is in nobody's hand."""
+    row: str = notes.take(an_intent(label=label))
+    notes.take(note("accepted", row, task=a_task(id)))
+    if last is not None:
+        notes.take(note(last, task=a_task(id, state=State.COMPLETED), cost=Decimal("0.05")))
+    notes.leave([row])
+    return row
+
+
+@pytest.mark.parametrize("kind", ["journal", "memory"])
+def test_a_claim_by_label_takes_only_what_bears_it_and_tells_the_rest_of_it(journal: Journal, kind: str) -> None:
+    notes = journal if kind == "journal" else Notes()
+    for label in (None, "b:1", "b:22"):
+        labelled(notes, label, f"{label}")
+    owing, delivered = labelled(notes, "b:2", "owing"), labelled(notes, "b:2", "delivered", last="delivered")
+    refused = notes.take(an_intent(label="b:2"))
+    notes.take(note("refused", refused, error="no credit"))
+    lost = notes.take(an_intent(label="b:2"))
+    notes.take(note("unknown", lost, error="gone"))
+    notes.leave([refused, lost])
+    busy = notes.take(an_intent(label="b:2"))
+    claimed = notes.claim(LABELLED)
+    assert [owing] == [row.row for row in claimed.taken]
+    assert [lost] == [row.row for row in claimed.unknown]
+    assert [delivered, refused] == [row.row for row in claimed.others]
+    assert 1 == claimed.elsewhere
+    notes.leave([busy])
+    assert 3 == len(notes.claim(HERE).taken)
+
+
+def test_rows_are_read_in_brief_by_the_beginning_of_their_label(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "PAGE", 2)
+    for label in ("b:10", None, "b:2", "c:1", "b;", "b:1", "b:1"):
+        labelled(journal, label, f"{label}")
+    found = list(journal.labelled("b:"))
+    assert ["b:1", "b:1", "b:10", "b:2"] == [brief.label for brief in found]
+    assert {(0, "created", None, None, None)} == {
+        (brief.turn, brief.state, brief.price, brief.cost, brief.again) for brief in found
+    }
+
+
 # The thread
 
 

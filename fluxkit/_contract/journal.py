@@ -54,7 +54,8 @@ class Row:
     references by their digest. ``price`` is what it was expected to cost, ``cost`` what the service says, both as
     ``"0.03 USD"``; None is unknown. ``place`` is where its images were to go. ``draft`` is the task as far as it was
     known; ``task`` is None as long as no id is known. ``again`` is the row for which it was bought a second time,
-    knowingly. ``token`` is the one in the address of its webhook, which proves what is said with it, and is not shown.
+    knowingly. ``label`` is what its buyer wrote on it to know it by, as a batch does. ``token`` is the one in the
+    address of its webhook, which proves what is said with it, and is not shown.
     """
 
     row: str
@@ -73,6 +74,7 @@ class Row:
     settled: Settled | None = None
     settled_at: float | None = None
     again: str | None = None
+    label: str | None = None
     token: str | None = attrs.field(default=None, repr=False)
 
     @property
@@ -143,6 +145,7 @@ class Row:
             "settled": None if self.settled is None else str(self.settled),
             "settled_at": self.settled_at,
             "again": self.again,
+            "label": self.label,
         }
 
 

@@ -69,6 +69,7 @@ def begun(row: str, note: Note, now: float) -> Row:
         created_at=now,
         updated_at=now,
         again=entry.get("again"),
+        label=entry.get("label"),
         token=entry.get("token"),
     )
 

@@ -108,22 +108,28 @@ class Note:
 
 @attrs.frozen(eq=False)
 class Claim:
-    """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``."""
+    """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``.
+
+    With a *label* only what bears it, and then all other rows that bear it are told, too.
+    """
 
     provider: str
     base_url: str
+    label: str | None = None
 
 
 @attrs.frozen(eq=False)
 class Claimed:
     """Rows that nobody else has in hand, rows of which nobody knows whether they were bought, and how many others have.
 
-    The rows *taken* are in hand until the flow has ended.
+    The rows *taken* are in hand until the flow has ended. *others* are those with the label of the claim that need no
+    taking, because their images are there, or because they were refused or ended without an image.
     """
 
     taken: tuple[Row, ...] = ()
     unknown: tuple[Row, ...] = ()
     elsewhere: int = 0
+    others: tuple[Row, ...] = ()
 
 
 @attrs.frozen(eq=False)

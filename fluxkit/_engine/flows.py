@@ -42,7 +42,7 @@ class Manner:
     """How a client goes about its flows: times in seconds, where images go, and whether they are fetched at all.
 
     *allow_hosts* are the hosts that need not be public for an image or a reference to be there. *again* is the row of a
-    submit whose fate is not known, if it is bought again knowingly.
+    submit whose fate is not known, if it is bought again knowingly. *label* is what the buyer wants to know the row by.
     """
 
     timeout: float
@@ -52,6 +52,7 @@ class Manner:
     local: bool = False
     allow_hosts: frozenset[str] = frozenset()
     again: str | None = None
+    label: str | None = None
 
 
 def generate(plan: Plan, manner: Manner) -> Flow[Result]:
@@ -85,7 +86,9 @@ def place_order(plan: Plan, manner: Manner) -> Flow[Task]:
     """Buys the one image of the plan and returns its task."""
     deadline = (yield Now()) + manner.timeout
     plan = yield from settle(plan, deadline, patience=manner.patience, allow_hosts=manner.allow_hosts)
-    task, _ = yield from submit(plan, 0, deadline, patience=manner.patience, place=manner.place, again=manner.again)
+    task, _ = yield from submit(
+        plan, 0, deadline, patience=manner.patience, place=manner.place, again=manner.again, label=manner.label
+    )
     return task
 
 
@@ -102,7 +105,9 @@ def resume(provider: Provider, task: Task, manner: Manner, *, deadline: float | 
 def _deliver(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[Delivery]:
     if plan.request.n > 1:
         manner = attrs.evolve(manner, place=attrs.evolve(manner.place, turn=turn))
-    task, seen = yield from submit(plan, turn, deadline, patience=manner.patience, place=manner.place)
+    task, seen = yield from submit(
+        plan, turn, deadline, patience=manner.patience, place=manner.place, label=manner.label
+    )
     return (yield from _see_through(plan.provider, task, seen, deadline, manner, duration=plan.model.duration))
 
 
@@ -123,8 +128,10 @@ def _see_through(
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := attached(task, error)) from ours.__cause__
     if trouble is None:
+        # The seed that the service drew makes the image come again, and so it is noted with it.
+        drawn = task if seen.seed is None else attrs.evolve(task, seed=seen.seed)
         with suppress(Exception):  # the images are there
-            yield Note("delivered", {"task": task, "cost": seen.cost})
+            yield Note("delivered", {"task": drawn, "cost": seen.cost})
     return Delivery(task, images, seen.cost, trouble)
 
 

@@ -106,13 +106,15 @@ class Notes:
 
     def claim(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""
-        here = self.rows(provider=claim.provider, base_url=claim.base_url)
+        named = {} if claim.label is None else {"label": claim.label}
+        here = self.rows(provider=claim.provider, base_url=claim.base_url, **named)
         free = [row for row in here if row.row not in self.held]
         taken = tuple(row for row in free if row.owing)
         unknown = tuple(row for row in free if row.state in (Fate.UNKNOWN, Fate.INTENT))
         elsewhere = sum(row.row in self.held for row in here)
+        others = tuple(row for row in free if row not in taken and row not in unknown) if named else ()
         self.held.update(row.row for row in taken)
-        return Claimed(taken, unknown, elsewhere)
+        return Claimed(taken, unknown, elsewhere, others)
 
     async def claim_async(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""

@@ -1,5 +1,7 @@
 """The flow that buys: one submit, never repeated on a guess."""
 
+from typing import Any
+
 import attrs
 
 from .._contract.task import Snapshot, Task
@@ -16,24 +18,33 @@ SUBMIT_TRIES = 5
 
 
 def submit(
-    plan: Plan, turn: int, deadline: float, *, patience: float, place: Place | None = None, again: str | None = None
+    plan: Plan,
+    turn: int,
+    deadline: float,
+    *,
+    patience: float,
+    place: Place | None = None,
+    again: str | None = None,
+    label: str | None = None,
 ) -> Flow[tuple[Task, Snapshot]]:
     """Buys image number *turn* of the plan, once.
 
     Tries again only where it is known that nothing was bought, and not past *deadline*. *patience* is the total time
-    in seconds for one try. *place* is where the image is to go, and *again* the row of a submit whose fate is not
-    known, for which this one is bought knowingly; both only for the notes. Of the notes ``accepted``, ``refused`` and
-    ``unknown`` exactly one follows the ``intent``. Every error says whether something may have been bought, and carries
-    the task if there is one.
+    in seconds for one try. *place* is where the image is to go, *again* the row of a submit whose fate is not known,
+    for which this one is bought knowingly, and *label* what its buyer knows it by; all three only for the notes.
+
+    Of the notes ``accepted``, ``refused`` and ``unknown`` exactly one follows the ``intent``. Every error says whether
+    something may have been bought, and carries the task if there is one.
     """
     try:
         token = new_token() if plan.provider.webhook is not None and "webhook_url" in plan.values[turn] else None
         outgoing = submission(plan, turn, token=token)
         draft = _draft(plan, turn)
-        entry = {"provider": plan.provider.name, "model": plan.model.name, "turn": turn}
+        entry: dict[str, Any] = {"provider": plan.provider.name, "model": plan.model.name, "turn": turn}
         if token is not None:
             entry["token"] = token
-        row = yield Note("intent", {**entry, "draft": draft, "plan": plan, "place": place, "again": again})
+        entry |= {"draft": draft, "plan": plan, "place": place, "again": again, "label": label}
+        row = yield Note("intent", entry)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := unsent(plan, error)) from ours.__cause__
     try:

@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -20,11 +20,14 @@ from ..books import new_row
 from ..effects import Claim, Claimed, Note
 from ..notes import Listener, tell
 from .places import own_place, unavailable
-from .store import NotOpen, Store
+from .store import Labelled, NotOpen, Store
 from .writer import Work, Writer, writer_at
 
 #: For how many seconds a note is waited for: a disk may hang.
 PATIENCE: Final = 30.0
+
+#: So many rows are read at a time where there may be very many.
+PAGE: Final = 1_000
 
 #: Notes that must survive the machine, and not only the process.
 DURABLE: Final = frozenset({"intent", "accepted", "settled"})
@@ -131,6 +134,13 @@ class Journal:
         """The rows that have these facts, the oldest first."""
         return tuple(await self.ask_async(lambda store: store.rows(wanted)))
 
+    def labelled(self, begin: str) -> Iterator[Labelled]:
+        """The rows whose label begins so, in brief and by the label; however many there are, a few at a time."""
+        after = ("", "")
+        while found := self.ask(functools.partial(Store.labelled, begin=begin, after=after, most=PAGE)):
+            yield from found
+            after = (found[-1].label, found[-1].row)
+
     def ask(self, work: Work) -> Any:
         """The answer to a question; raises ``JournalUnavailable``."""
         return self._answer(self.writer.ask(work))
@@ -151,19 +161,17 @@ class Journal:
         except TimeoutError:
             raise self._late() from None
 
-    def _claimed(self, answer: Any) -> Claimed:
-        taken, unknown, elsewhere = answer
-        self.writer.held.update(row.row for row in taken)
-        self._rows.update({(row.provider, row.base_url, row.draft.id): row.row for row in taken})
-        return Claimed(tuple(taken), tuple(unknown), elsewhere)
+    def _claimed(self, claimed: Claimed) -> Claimed:
+        self.writer.held.update(row.row for row in claimed.taken)
+        self._rows.update({(row.provider, row.base_url, row.draft.id): row.row for row in claimed.taken})
+        return claimed
 
     def _disclaim(self, asked: "Future[Any]") -> None:
         """Lets go of what a claim has taken, or is about to take, whose answer nobody waits for any more."""
 
         def done(_: "Future[Any]") -> None:
             if not asked.cancelled() and asked.exception() is None:
-                taken, *_others = asked.result()
-                rows = [row.row for row in taken]
+                rows = [row.row for row in asked.result().taken]
                 self.writer.leave(rows)
                 self._forget(rows)
 
@@ -265,7 +273,7 @@ def _speaks_of_no_row(note: Note) -> bool:
 
 
 def _claiming(claim: Claim) -> Callable[[Store], Any]:
-    return lambda store: store.claim(claim.provider, claim.base_url)
+    return lambda store: store.claim(claim.provider, claim.base_url, claim.label)
 
 
 async def _answer(written: "Future[Any]") -> Any:

@@ -19,6 +19,7 @@ FIXED: Final = (
     "place",
     "created_at",
     "again",
+    "label",
     "token",
 )
 CHANGING: Final = (
@@ -58,6 +59,7 @@ def new_line(row: Row) -> dict[str, Any]:
         "place": None if row.place is None else json.dumps(row.place),
         "created_at": row.created_at,
         "again": row.again,
+        "label": row.label,
         "token": row.token,
     }
 
@@ -101,6 +103,7 @@ def taken_up(values: tuple[Any, ...]) -> tuple[Row, int]:
         settled=None if columns["settled"] is None else Settled(columns["settled"]),
         settled_at=columns["settled_at"],
         again=columns["again"],
+        label=columns["label"],
         token=columns["token"],
     )
     return row, values[-1]

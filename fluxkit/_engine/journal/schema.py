@@ -30,6 +30,10 @@ MIGRATIONS: Final = (
     CREATE INDEX by_state ON submits (state);
     CREATE INDEX by_token ON submits (token) WHERE token IS NOT NULL;
     """,
+    """
+    ALTER TABLE submits ADD COLUMN label TEXT;
+    CREATE INDEX by_label ON submits (label, row) WHERE label IS NOT NULL;
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -9,7 +9,7 @@ import attrs
 from ..._contract.journal import Fate, Row, Settled
 from ..._contract.task import State, Task
 from ..books import applied, begun, reopened, resubmitted
-from ..effects import Note
+from ..effects import Claimed, Note
 from .owner import Owner
 from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
 
@@ -23,6 +23,19 @@ _BOUGHT: Final = Fate.ACCEPTED.name.lower()
 
 #: The states of a row of which images may still be had.
 _OWING: Final = (*(str(state) for state in State if not state.ended), str(State.COMPLETED))
+
+
+@attrs.frozen
+class Labelled:
+    """What is to be known of one of very many rows."""
+
+    label: str
+    row: str
+    turn: int
+    state: str
+    price: str | None
+    cost: str | None
+    again: str | None
 
 
 class NotOpen(Exception):
@@ -133,33 +146,45 @@ class Store:
             "UPDATE submits SET owner = NULL WHERE row = ? AND owner = ?", [(row, self._owner.name) for row in rows]
         )
 
-    def claim(self, provider: str, base_url: str) -> tuple[list[Row], list[Row], int]:
+    def claim(self, provider: str, base_url: str, label: str | None = None) -> Claimed:
         """Takes in hand what was bought from this service and not fetched, unless another has it in hand.
 
-        A submit whose owner ended before it knew the answer becomes unknown. Gives the rows taken, those that are
-        unknown, and how many are in the hands of others.
+        A submit whose owner ended before it knew the answer becomes unknown. With a *label* only its rows count, and
+        all of them are told.
         """
         there = self._owners_there()
-        here = "base_url = ? AND provider = ? AND"
-        elsewhere = 0
-        for row, version, owner in self._held(f"{here} state = ?", base_url, provider, str(Fate.INTENT)):
+        here, values = "base_url = ? AND provider = ? AND", [base_url, provider]
+        if label is not None:
+            here, values = f"label = ? AND {here}", [label, *values]
+        held = set()
+        for row, version, owner in self._held(f"{here} state = ?", *values, str(Fate.INTENT)):
             if owner in there:
-                elsewhere += 1
+                held.add(row.row)
                 continue
             self._write(row, version, Note("unknown", {"row": row.row, "error": SILENCE}))
             self._hand_over(row.row, owner, None)
         taken = []
         marks = ", ".join("?" * len(_OWING))
-        for row, _, owner in self._held(
-            f"{here} fate = ? AND state IN ({marks})", base_url, provider, _BOUGHT, *_OWING
-        ):
+        for row, _, owner in self._held(f"{here} fate = ? AND state IN ({marks})", *values, _BOUGHT, *_OWING):
             if owner in there:
-                elsewhere += 1
+                held.add(row.row)
             else:
                 self._hand_over(row.row, owner, self._owner.name)
                 taken.append(row)
-        unknown = self._read(f"{here} state = ?", base_url, provider, str(Fate.UNKNOWN))
-        return taken, [row for row, _ in unknown], elsewhere
+        unknown = [row for row, _ in self._read(f"{here} state = ?", *values, str(Fate.UNKNOWN))]
+        told = held.union(row.row for row in (*taken, *unknown))
+        others = () if label is None else [row for row, _ in self._read("label = ?", label) if row.row not in told]
+        return Claimed(tuple(taken), tuple(unknown), len(held), tuple(others))
+
+    def labelled(self, begin: str, after: tuple[str, str], most: int) -> list[Labelled]:
+        """Of the rows whose label begins so the next *most* after a label and a row: in brief, and by their label."""
+        end = begin[:-1] + chr(ord(begin[-1]) + 1)
+        found = self._connection.execute(
+            "SELECT label, row, turn, state, price, cost, again FROM submits "
+            "WHERE label >= ? AND label < ? AND (label, row) > (?, ?) ORDER BY label, row LIMIT ?",
+            (begin, end, *after, most),
+        )
+        return [Labelled(*columns) for columns in found]
 
     def _held(self, where: str, *values: Any) -> list[tuple[Row, int, str | None]]:
         owners = dict(self._connection.execute(f"SELECT row, owner FROM submits WHERE {where}", values))  # noqa: S608
