@@ -12,6 +12,7 @@ from ._contract.result import Result
 from ._contract.task import Task
 
 if TYPE_CHECKING:
+    from ._contract.cancellation import Cancellation
     from ._contract.journal import Recovered, Row
     from ._engine.drive import AsyncDriver, Driver
 
@@ -125,6 +126,15 @@ class Client(Binding):
         from ._engine.recover import look
 
         return self._driver.run(look(self.provider, self._own(task), self._patience))
+
+    def cancel(self, task: Task) -> "Cancellation":
+        """Asks the service to stop a task, and says what is known of it then: stopped or not, charged or not.
+
+        A service that stops no tasks is not asked: then the task is bought and goes on. Every error carries the task.
+        """
+        from ._engine.cancel import cancel
+
+        return self._driver.run(cancel(self.provider, self._own(task), self._patience))
 
     def recover(self, *, timeout: float | None = None) -> "Recovered":
         """Waits for and fetches all that was bought from this service and not fetched, also by processes that died.
@@ -259,6 +269,12 @@ class AsyncClient(Binding):
         from ._engine.recover import look
 
         return await self._driver.run(look(self.provider, self._own(task), self._patience))
+
+    async def cancel(self, task: Task) -> "Cancellation":
+        """Asks the service to stop a task, and says what is known of it then; see ``Client.cancel``."""
+        from ._engine.cancel import cancel
+
+        return await self._driver.run(cancel(self.provider, self._own(task), self._patience))
 
     async def recover(self, *, timeout: float | None = None) -> "Recovered":
         """Waits for and fetches all that was bought from this service and not fetched; see ``Client.recover``."""

@@ -18,7 +18,7 @@ from ._wire.codecs import (
     Tagged,
     With,
 )
-from ._wire.declaration import Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
+from ._wire.declaration import Cancel, Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
 from ._wire.nearest import Space
 from ._wire.price import PerMegapixel
 from ._wire.scalars import (
@@ -48,6 +48,7 @@ __all__ = [
     "At",
     "Base64",
     "Bytes",
+    "Cancel",
     "Canvas",
     "Codec",
     "Colour",

@@ -28,7 +28,7 @@ MODELS = ["magnific:flux-2-klein", "magnific:flux-2-pro", "freepik:flux-2-klein"
 def test_the_clients_have_the_same_methods() -> None:
     public = [[name for name in dir(kind) if not name.startswith("_")] for kind in (Client, AsyncClient)]
     assert public[0] == public[1]
-    settling = {"status", "recover", "tasks", "adopt", "resubmit", "dismiss"}
+    settling = {"status", "cancel", "recover", "tasks", "adopt", "resubmit", "dismiss"}
     assert {"generate", "generate_many", "submit", "wait", "close"} | settling == set(PUBLIC)
     assert inspect.signature(Client) == inspect.signature(AsyncClient)
     assert all(hasattr(Client, name) for name in ("__enter__", "__exit__"))

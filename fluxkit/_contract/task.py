@@ -46,6 +46,7 @@ class Task:
     submitted_at: float = 0.0
     poll_url: str | None = None
     result_url: str | None = None
+    cancel_url: str | None = None
     expected: tuple[tuple[int, int], ...] = ()
     output_format: str | None = None
     seed: int | None = None
@@ -90,6 +91,7 @@ class Snapshot:
     id: str | None = None
     poll_url: str | None = None
     result_url: str | None = None
+    cancel_url: str | None = None
     pictures: tuple[Picture, ...] = ()
     reason: str | None = None
     progress: float | None = None

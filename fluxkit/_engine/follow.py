@@ -94,7 +94,7 @@ def follow(
     said: frozenset[str] = frozenset()
     while True:
         if seen is not None:
-            task = yield from _noted(task, seen, said)
+            task = yield from noted(task, seen, said)
             said |= frozenset(seen.problems)
             if seen.state is State.COMPLETED:
                 return task, seen
@@ -151,11 +151,12 @@ def _asking(provider: Provider, task: Task) -> Outgoing:
     return outgoing
 
 
-def _noted(task: Task, seen: Snapshot, said: frozenset[str]) -> Flow[Task]:
+def noted(task: Task, seen: Snapshot, said: frozenset[str]) -> Flow[Task]:
     """The task as it is now; a change is noted, and so is what could not be read and was not *said* before."""
     changed = seen.state is not State.VANISHED and (seen.state, seen.status) != (task.state, task.status)
     if changed:
-        task = attrs.evolve(task, state=seen.state, status=seen.status, result_url=seen.result_url or task.result_url)
+        given = {name: getattr(seen, name) or getattr(task, name) for name in ("result_url", "cancel_url")}
+        task = attrs.evolve(task, state=seen.state, status=seen.status, **given)
     if changed or not said.issuperset(seen.problems):
         yield Note("state", {"task": task, "progress": seen.progress, "problems": seen.problems})
     return task

@@ -12,6 +12,7 @@ from .._wire.exchange import polling, read_poll
 from ..errors import ContractError, FluxError, Overdue, TaskError, Unreachable
 from .effects import Claim, Claimed, Flow, Lost, Note, Now, calling
 from .flows import Manner, resume
+from .follow import noted
 from .place import Place
 from .submit import attached
 from .together import together
@@ -39,10 +40,7 @@ def look(provider: Provider, task: Task, patience: float) -> Flow[Task]:
         raise (ours := attached(task, error)) from ours.__cause__
     if seen.state is State.VANISHED:
         return task
-    now = attrs.evolve(task, state=seen.state, status=seen.status, result_url=seen.result_url or task.result_url)
-    if (now.state, now.status) != (task.state, task.status):
-        yield Note("state", {"task": now, "progress": seen.progress, "problems": seen.problems})
-    return now
+    return (yield from noted(task, seen, frozenset(seen.problems)))
 
 
 def recover(provider: Provider, base_url: str, manner: Manner, where: Callable[[Row], Place]) -> Flow[Recovered]:

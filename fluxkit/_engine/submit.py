@@ -158,4 +158,5 @@ def _accepted(draft: Task, reply: Reply, snapshot: Snapshot) -> Task:
         submitted_at=reply.at,
         poll_url=snapshot.poll_url,
         result_url=snapshot.result_url,
+        cancel_url=snapshot.cancel_url,
     )

@@ -81,8 +81,8 @@ class Route:
     """A method and a path, in which ``{model}`` is the model's path and ``{id}`` the task's id, quoted whole.
 
     A *query* of one name is where the id stands if the path has none. An address that an answer gives (``poll_url``,
-    ``result_url``) is believed over the composed one; of a *given* route it is the only one that is believed, and the
-    path is where a mock serves it.
+    ``result_url``, ``cancel_url``) is believed over the composed one; of a *given* route it is the only one that is
+    believed, and the path is where a mock serves it.
     """
 
     method: str
@@ -152,6 +152,21 @@ class Upload:
             raise ValueError("an upload has either the field of a form or a ticket")
 
 
+@attrs.frozen
+class Cancel:
+    """How a task is stopped before it has ended, at a service that does that.
+
+    The call to *route* has no body. It is answered with *status*, and with *late* if the task has ended already.
+    *answer* reads what it says of the task, in the names of ``Provider.polled``; None if it says nothing of it: then
+    the task is asked after. What becomes of the bill is said by the task, if at all.
+    """
+
+    route: Route
+    answer: Codec | None = None
+    status: int = attrs.field(default=200, kw_only=True)
+    late: int | None = attrs.field(default=None, kw_only=True)
+
+
 def _seconds(delays: Iterable[float]) -> tuple[float, ...]:
     return tuple(delays)
 
@@ -218,15 +233,15 @@ class Provider:
 
     The forms of its answers share these names: *accepted* (the answer to a submit), *polled* and *resulted* (of the
     second call that some services want for the images) hold ``id status images reason progress cost seed poll_url
-    result_url``, each image ``url content expires_at width height media_type``; *error* holds ``message type fields``,
-    each field ``name reason type``.
+    result_url cancel_url``, each image ``url content expires_at width height media_type``; *error* holds ``message type
+    fields``, each field ``name reason type``.
 
     *statuses* maps the service's words to states, in the order of a task's life; ``WORD:*`` stands for any tag.
     *answers* gives the HTTP status with which a word comes where it is not 200. *origins* are further places to which
     the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
-    image lives, *upload* how an image becomes an address, *webhook* how the service reports by itself, *request_id* the
-    header with the service's own name for an exchange, *samples* the resource with the service's recorded exchanges
-    (``package:path``), *source* where the facts come from.
+    image lives, *upload* how an image becomes an address, *cancel* how a task is stopped, *webhook* how the service
+    reports by itself, *request_id* the header with the service's own name for an exchange, *samples* the resource with
+    the service's recorded exchanges (``package:path``), *source* where the facts come from.
     """
 
     name: str
@@ -247,6 +262,7 @@ class Provider:
     origins: tuple[str, ...] = attrs.field(default=(), converter=names)
     link_life: float | None = None
     upload: Upload | None = None
+    cancel: Cancel | None = None
     webhook: Webhook | None = None
     request_id: str | None = None
     samples: str | None = None
@@ -266,6 +282,7 @@ __all__ = [
     "MISSING",
     "PLAIN_ERROR",
     "USUAL",
+    "Cancel",
     "Key",
     "Model",
     "Price",

@@ -131,12 +131,17 @@ def asking_result(provider: Provider, task: Task) -> Outgoing | None:
     return _reading(provider, task, provider.result, task.result_url)
 
 
+def cancelling(provider: Provider, task: Task) -> Outgoing | None:
+    """The call that stops a task; None if the service stops none."""
+    return _reading(provider, task, None if provider.cancel is None else provider.cancel.route, task.cancel_url)
+
+
 def _reading(provider: Provider, task: Task, route: Route | None, given: str | None) -> Outgoing | None:
     """The call to *route*, at the address that an answer has *given*, or at the one that the declaration says."""
     if route is None:
         return None
     if route.given and given is None:
-        raise _astray(task, f"{provider.name} gives the addresses at which to ask after a task, and gave none.")
+        raise _astray(task, f"{provider.name} gives the addresses of its tasks, and gave none for this call.")
     path = next((row.path for row in provider.named(task.model)), task.model)
     url = given or route.url(task.base_url, model=path, id=task.id)
     if not admits(provider, task.base_url, url):
@@ -174,6 +179,7 @@ def read_snapshot(provider: Provider, codec: Codec, document: Json) -> Snapshot:
         id=said.get("id") or None,
         poll_url=said.get("poll_url"),
         result_url=said.get("result_url"),
+        cancel_url=said.get("cancel_url"),
         pictures=pictures,
         reason=said.get("reason"),
         progress=said.get("progress"),
@@ -333,3 +339,16 @@ def read_poll(provider: Provider, task: Task, reply: Reply, codec: Codec | None 
     if kind is None:
         kind = Broken if reply.status >= 500 or reply.status == 408 else ContractError
     raise error_of(kind, provider, reply, complaint, model=task.model, task=task, charged=Charged.UNKNOWN)
+
+
+def has_ended(provider: Provider, reply: Reply) -> bool:
+    """Whether a service says, as the answer to a cancel, that the task has ended already."""
+    return provider.cancel is not None and reply.status == provider.cancel.late
+
+
+def read_cancel(provider: Provider, task: Task, reply: Reply) -> Snapshot | None:
+    """What the answer to a cancel says of the task; None if it says only that it was heard. Raises like a poll."""
+    answer = None if provider.cancel is None else provider.cancel.answer
+    if 200 <= reply.status < 300 and answer is None:
+        return None
+    return read_poll(provider, task, reply, answer)

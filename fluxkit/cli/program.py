@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "providers": "List the providers, their models and sizes.",
     "tasks": "List what was bought, and how it stands.",
     "recover": "Fetch what was bought and not fetched.",
+    "cancel": "Stop a task that was bought.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
     "completion": "Print the script that lets a shell complete fluxkit.",

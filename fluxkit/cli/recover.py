@@ -65,11 +65,11 @@ def recover(**given: Any) -> int:
         return _dismiss(journal, given["dismiss"])
     if settling:
         row = given["adopt"][1] if given["adopt"] else given["resubmit"]
-        services = _services(journal.rows(row=row), given)
+        services = services_of(journal.rows(row=row), given)
         if not services:
             raise SettingsError(f"The journal has no row {row}. fluxkit tasks lists those that it has.")
     else:
-        services = _services([row for row in journal.rows() if row.open], given)
+        services = services_of([row for row in journal.rows() if row.open], given)
     return _all(services, given)
 
 
@@ -82,7 +82,7 @@ def _dismiss(journal: "Journal", row: str) -> int:
     return Code.DONE
 
 
-def _services(rows: "Sequence[Row]", given: Mapping[str, Any]) -> "list[tuple[Row, Callable[[], Client]]]":
+def services_of(rows: "Sequence[Row]", given: Mapping[str, Any]) -> "list[tuple[Row, Callable[[], Client]]]":
     """The services to be asked, each with a row of it: those at their own address, and the one that is named.
 
     A journal must not say where a key goes.
@@ -104,7 +104,7 @@ def _services(rows: "Sequence[Row]", given: Mapping[str, Any]) -> "list[tuple[Ro
         say(f"left alone: what was bought from {provider} at {base_url}; give --base-url {base_url} to ask there")
     if given["key_file"] and len({row.provider for row in found.values()}) > 1:
         raise click.UsageError("--key-file holds one key, and the journal has several providers: give --provider, too")
-    if rows and not found and (given["adopt"] or given["resubmit"]):
+    if rows and not found and any(given.get(name) for name in ("adopt", "resubmit", "id")):
         raise SettingsError(f"The row is of {rows[0].provider} at {rows[0].base_url}. Give --base-url to ask there.")
     key = read_key(given["key_file"]) if found else None
     return [(row, lambda row=row: _client(row, key, given)) for row in found.values()]  # type: ignore[misc]
@@ -118,7 +118,7 @@ def _client(row: "Row", key: str | None, given: Mapping[str, Any]) -> "Client":
         key=key,
         base_url=row.base_url,
         journal=given["journal"],
-        timeout=given["timeout"],
+        **({} if given["timeout"] is None else {"timeout": given["timeout"]}),
     )
 
 

@@ -95,7 +95,10 @@ class Dialect:
 
     @_forms.default
     def _forms_of_answers(self) -> Mapping[str, Mapping[str, Codec]]:
+        said: dict[str, Codec | None]
         said = {"accepted": self.provider.accepted, "polled": self.provider.polled, "resulted": self.provider.resulted}
+        if self.provider.cancel is not None:
+            said["cancelled"] = self.provider.cancel.answer
         if self.provider.webhook is not None:
             said["webhook"] = self.provider.webhook.event
         return {of: _form(codec) for of, codec in said.items() if codec is not None}
@@ -109,6 +112,11 @@ class Dialect:
     def _shape_of_ids(self) -> tuple[str, ...]:
         shown = (each.means["id"] for each in self.samples if each.of == "accepted" and each.means.get("id"))
         return _alphabets(next(shown, "00000000-0000-4000-8000-000000000000"))
+
+    @property
+    def cancelled(self) -> str | None:
+        """The service's word for a task that was stopped, None if it has none."""
+        return next((word for word, state in self.provider.statuses if state is State.CANCELLED), None)
 
     def submitted(self, call: Incoming, path: str) -> tuple[Model, ...]:
         """The models that a call to *path* may buy from; none if it buys nothing."""
@@ -188,6 +196,8 @@ class Dialect:
     def _codec(self, of: str) -> Codec:
         if of == "webhook" and self.provider.webhook is not None:
             return self.provider.webhook.event
+        if of == "cancelled" and self.provider.cancel is not None and self.provider.cancel.answer is not None:
+            return self.provider.cancel.answer
         codec: Codec = getattr(self.provider, of)
         return codec
 
@@ -207,7 +217,7 @@ class Dialect:
 
         Tasks at one stage differ by their id alone, so the answer is cast once and the id stamped into it.
         """
-        tells_urls = "poll_url" in self._forms[of] or "result_url" in self._forms[of]
+        tells_urls = not self._forms[of].keys().isdisjoint(("poll_url", "result_url", "cancel_url"))
         cast = _cast(self, of, stage, base_url if tells_urls else "", model)
         if cast is None:
             return self.say(of, self.facts(of, stage, id=id, base_url=base_url, model=model))
@@ -234,7 +244,9 @@ class Dialect:
             "status": self.words[stage],
             "progress": round(100 * stage / last) if last else 0,
         }
-        for name, route in (("poll_url", self.provider.poll), ("result_url", self.provider.result)):
+        cancel = None if self.provider.cancel is None else self.provider.cancel.route
+        routes = {"poll_url": self.provider.poll, "result_url": self.provider.result, "cancel_url": cancel}
+        for name, route in routes.items():
             if route is not None and name in names:
                 facts[name] = route.url(base_url, model=model, id=id)
         return facts

@@ -17,7 +17,7 @@ from fluxkit.errors import Broken, Rejected, Unauthorized, Vanished
 from .abroad import Leak, Watch, visit
 from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .clock import VirtualClock, WallClock
-from .dialect import Dialect, Refused, dialect_of
+from .dialect import JSON_HEADERS, Dialect, Refused, dialect_of
 from .faults import Faults
 from .gallery import IMAGES, Gallery
 from .tasks import USUAL_DURATION, MockTask, Progression, point_of
@@ -215,10 +215,15 @@ class MockService:
             return self._submit(dialect, rows, call, now)
         if (upload := provider.upload) is not None and upload.route.match(call.method, path, call.query) is not None:
             return self._uploads.accept(dialect, upload, call, now)
+        if (cancel := provider.cancel) is not None and (said := cancel.route.match(call.method, path, call.query)):
+            task = self._asked_for(provider, said)
+            return dialect.say_unknown(said["id"]) if task is None else self._cancel(dialect, task, call, now)
         for route, tell in ((provider.result, self._tell_result), (provider.poll, self._tell)):
             if route is not None and (said := route.match(call.method, path, call.query)) is not None:
                 task = self._asked_for(provider, said)
-                return dialect.say_unknown(said["id"]) if task is None else tell(dialect, task, call, now)
+                if task is None or (task.cancelled and dialect.cancelled is None):
+                    return dialect.say_unknown(said["id"])
+                return tell(dialect, task, call, now)
         raise Refused(Vanished, status=404)
 
     def _check_key(self, provider: Provider, call: Incoming) -> None:
@@ -287,7 +292,7 @@ class MockService:
 
     def _tell(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
         task.polls += 1
-        if "webhook_url" in task.values and self._progression is Progression.POLLS:
+        if "webhook_url" in task.values and self._progression is Progression.POLLS and not task.cancelled:
             stage, report = self._stage(dialect, task, now), self._reporting(dialect, task, call)
             self.webhooks.polled(task, dialect.words, stage, now, report)
         answer = self._say("polled", dialect, task, call, now, done=self._is_done(dialect, task, now))
@@ -298,11 +303,23 @@ class MockService:
             raise Refused(Rejected, "The task is not completed")
         return self._say("resulted", dialect, task, call, now, done=True)
 
+    def _cancel(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
+        """Stops a task, which stays billed; a service that has no word for that does not know it any more."""
+        cancel = dialect.provider.cancel
+        assert cancel is not None  # noqa: S101 - whoever cancels has found the route
+        if task.cancelled or self._is_done(dialect, task, now):
+            raise Refused(Rejected, "The task has ended already", status=cancel.late)
+        task.cancelled = True
+        self.webhooks.cancelled(task, dialect.cancelled, now, self._reporting(dialect, task, call))
+        if cancel.answer is None or dialect.cancelled is None:
+            return Answer(cancel.status, b"{}", JSON_HEADERS)
+        return attrs.evolve(self._say("cancelled", dialect, task, call, now, done=False), status=cancel.status)
+
     def _stage(self, dialect: Dialect, task: MockTask, now: float) -> int:
         return task.stage(self._progression, now, len(dialect.words))
 
     def _is_done(self, dialect: Dialect, task: MockTask, now: float) -> bool:
-        return self._stage(dialect, task, now) == len(dialect.words) - 1
+        return not task.cancelled and self._stage(dialect, task, now) == len(dialect.words) - 1
 
     def _reporting(self, dialect: Dialect, task: MockTask, call: Incoming) -> Report:
         """What writes the webhook of a task at a stage of its life, with links as the call would get them."""
@@ -329,6 +346,9 @@ class MockService:
         base_url = self.base_url(dialect.provider.name, call.origin)
         if stage is None:
             stage = len(dialect.words) - 1 if done else self._stage(dialect, task, now)
+        if task.cancelled and dialect.cancelled is not None:
+            facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
+            return dialect.say(of, {**facts, "status": dialect.cancelled})
         cost = _cost(task) if done or of == "accepted" else None
         if not done and (cost is None or "cost" not in dialect.names(of)):
             return dialect.say_briefly(of, stage, id=task.id, base_url=base_url, model=task.model.path)

@@ -43,6 +43,7 @@ class MockTask:
     duration: float
     references: tuple[bytes, ...] = attrs.field(default=(), repr=False)
     stuck: bool = False
+    cancelled: bool = False
     polls: int = 0
     links: int = 0
 

@@ -152,6 +152,16 @@ class Postman:
         if stage == task.polls and stage in self._stages(task, len(words) - 1):
             self._put(_Parcel(now, next(self._numbers), task, stage, words[stage], report))
 
+    def cancelled(self, task: MockTask, word: str | None, now: float, report: Report) -> None:
+        """A task was stopped: what was foreseen of it does not come, and its end is reported as other ends are."""
+        with self._lock:
+            waiting = [parcel for parcel in self._waiting if parcel.task is not task]
+            heapq.heapify(waiting)
+            self._waiting[:] = waiting
+        connected = self._outlet is not None or self._changed is not None
+        if word is not None and "webhook_url" in task.values and task.provider.webhook is not None and connected:
+            self._put(_Parcel(now, next(self._numbers), task, 0, word, report))
+
     def _stages(self, task: MockTask, last: int) -> tuple[int, ...]:
         """The stages of a task's life that are reported: changes, so not the first."""
         webhook = task.provider.webhook

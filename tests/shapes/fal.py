@@ -7,6 +7,7 @@ from fluxkit.errors import Refused, Rejected
 from fluxkit.provider import (
     At,
     Base64,
+    Cancel,
     Canvas,
     Each,
     Either,
@@ -54,6 +55,7 @@ ACCEPTED = Form(
         "id": At("request_id", Text()),
         "poll_url": At("status_url", Link()),
         "result_url": At("response_url", Link()),
+        "cancel_url": At("cancel_url", Link()),
     }
 )
 
@@ -98,6 +100,7 @@ FAL = Provider(
     },
     answers={"IN_QUEUE": 202, "IN_PROGRESS": 202},
     result=Route("GET", "/fal-ai/{model}/requests/{id}", given=True),
+    cancel=Cancel(Route("PUT", "/fal-ai/{model}/requests/{id}/cancel", given=True), status=202, late=400),
     resulted=Form({"images": At("images", Each(IMAGE)), "seed": At("seed", Whole())}),
     error=Either(
         Form({"fields": At("detail", Each(PROBLEM))}, need=["fields"]),

@@ -1,11 +1,12 @@
 """Replicate's predictions: the request lies in an object of its own, the output is a bare address or a list of them.
 
-Facts from the vendor's documentation (mid 2026), but for two that were not noted: what the fields of a prediction are
-called, and where one is asked for. These are taken as its words suggest.
+Facts from the vendor's documentation (mid 2026), but for three that were not noted: what the fields of a prediction are
+called, where one is asked for, and that a cancel answers with it. These are taken as its words suggest.
 """
 
 from fluxkit.provider import (
     At,
+    Cancel,
     Canvas,
     Each,
     Either,
@@ -66,6 +67,7 @@ REPLICATE = Provider(
     models=[Model("flux-2-pro", REQUEST, SIZES, delivers="webp")],
     submit=Route("POST", "/v1/models/black-forest-labs/{model}/predictions"),
     poll=Route("GET", "/v1/models/black-forest-labs/{model}/predictions/{id}"),
+    cancel=Cancel(Route("POST", "/v1/models/black-forest-labs/{model}/predictions/{id}/cancel"), PREDICTION),
     accepted=PREDICTION,  # with "Prefer: wait" it may have succeeded already
     statuses={
         "starting": State.CREATED,
