@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fluxkit.provider import Provider
 
+    from .armed import Armed, read_fault
     from .clock import VirtualClock, WallClock
-    from .faults import FAULTS
+    from .faults import FAULTS, Fault
     from .server import PortTaken, Server, serve
     from .service import KEY, MockService
     from .tasks import Progression
@@ -17,6 +18,8 @@ __all__ = [
     "FAULTS",
     "KEY",
     "WEBHOOK_SECRET",
+    "Armed",
+    "Fault",
     "MockService",
     "PortTaken",
     "Progression",
@@ -24,12 +27,15 @@ __all__ = [
     "VirtualClock",
     "WallClock",
     "mock_of",
+    "read_fault",
     "serve",
     "to_app",
 ]
 
 _HOMES = {
+    "Armed": "armed",
     "FAULTS": "faults",
+    "Fault": "faults",
     "KEY": "service",
     "MockService": "service",
     "PortTaken": "server",
@@ -38,6 +44,7 @@ _HOMES = {
     "VirtualClock": "clock",
     "WEBHOOK_SECRET": "webhooks",
     "WallClock": "clock",
+    "read_fault": "armed",
     "serve": "server",
     "to_app": "webhooks",
 }

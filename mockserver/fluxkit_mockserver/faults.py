@@ -1,10 +1,22 @@
 """What can go wrong, on demand: each fault has a name and a moment at which it strikes."""
 
-import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import attrs
+
+from fluxkit._wire.declaration import Provider
+
+#: The moments at which faults strike, in the order in which a task meets them.
+MOMENTS = ("submit", "task", "poll", "link", "image", "webhook")
+
+
+def _anything(_: Provider) -> str:
+    return ""
+
+
+def _polls(provider: Provider) -> str:
+    return "" if provider.poll is not None else "it answers a submit with the image, and has no tasks to ask after"
 
 
 @attrs.frozen
@@ -14,67 +26,35 @@ class Fault:
     name: str
     moment: str
     about: str
+    _obstacle: Callable[[Provider], str] = attrs.field(default=_anything, repr=False)
+
+    def obstacle(self, provider: Provider) -> str:
+        """Why the service of *provider* cannot have this fault; empty if it can."""
+        return self._obstacle(provider)
+
+
+def _refusal(name: str, what: str) -> Fault:
+    return Fault(name, "submit", f"The submit is refused: {what}; nothing is bought.")
 
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(
     {
         fault.name: fault
         for fault in (
-            Fault(
-                "503",
-                "submit",
-                "The submit is refused as the service refuses when it is overloaded; nothing is bought.",
-            ),
+            _refusal("503", "the service is overloaded, in its own words"),
             Fault(
                 "accepted-then-dropped",
                 "submit",
                 "The task is made and billed, but the connection closes without an answer.",
             ),
-            Fault("stuck", "task", "The task runs and never ends."),
-            Fault("dripping", "poll", "The answer to a poll comes a byte at a time, one each second."),
+            Fault("stuck", "task", "The task runs and never ends.", _polls),
+            Fault("dripping", "poll", "The answer to a poll comes a byte at a time, one each second.", _polls),
             Fault(
                 "expired-link",
                 "link",
                 "The link to the image is already dead when it is given; the next poll gives a live one.",
+                _polls,
             ),
         )
     }
 )
-
-
-@attrs.define(eq=False)
-class _Armed:
-    fault: Fault
-    left: int | None
-    rate: float
-
-
-@attrs.define(eq=False)
-class Faults:
-    """The faults that are armed, and the dice that decide when they strike: the same seed, the same mishaps."""
-
-    dice: random.Random
-    _armed: list[_Armed] = attrs.field(factory=list)
-
-    def arm(self, name: str, *, times: int | None = None, rate: float = 1.0) -> None:
-        """Lets a fault strike at every chance, or with a probability of *rate*, and at most so many *times*."""
-        if name not in FAULTS:
-            raise ValueError(f"There is no fault {name!r}. Allowed: {', '.join(FAULTS)}.")
-        if not 0 < rate <= 1 or (times is not None and times < 1):
-            raise ValueError(
-                f"rate is {rate!r}, times is {times!r}. Allowed: a rate above 0 and up to 1, times from 1."
-            )
-        self._armed.append(_Armed(FAULTS[name], times, rate))
-
-    def strike(self, moment: str) -> str | None:
-        """The name of the fault that strikes at this moment, if one does."""
-        for armed in self._armed:
-            if armed.fault.moment == moment and armed.left != 0 and self.dice.random() < armed.rate:
-                if armed.left is not None:
-                    armed.left -= 1
-                return armed.fault.name
-        return None
-
-    def clear(self) -> None:
-        """Disarms every fault."""
-        self._armed.clear()

@@ -1,7 +1,6 @@
 """The mock service: what a client's call does to it, and what it answers. No HTTP library, no threads, no real time."""
 
 import hashlib
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +15,9 @@ from fluxkit.errors import Broken, Rejected, Unauthorized, Vanished
 
 from .abroad import Leak, Watch, visit
 from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
+from .armed import Armed, Faults, Match
 from .clock import VirtualClock, WallClock
 from .dialect import JSON_HEADERS, Dialect, Refused, dialect_of
-from .faults import Faults
 from .gallery import IMAGES, Gallery
 from .tasks import USUAL_DURATION, MockTask, Progression, point_of
 from .uploads import UPLOADS, MockUpload, Uploads, path_of
@@ -93,7 +92,7 @@ class MockService:
         self._keys = tuple(keys)
         self._durations = durations
         self._clock = VirtualClock() if clock is None else clock
-        self._faults = Faults(random.Random(seed))
+        self._faults = Faults(providers, seed)
         self._gallery = Gallery(seed)
         self._uploads = Uploads(seed)
         self._watch = Watch(self._keys, [provider.key for provider in providers])
@@ -147,9 +146,39 @@ class MockService:
         """Where *provider* is served; nothing listens there in process, the mock's transports lead to it."""
         return f"{origin}/{provider}"
 
-    def fault(self, name: str, *, times: int | None = None, rate: float = 1.0) -> None:
-        """Arms one of ``faults.FAULTS``: it strikes at every chance, *times* times, or with a probability of *rate*."""
-        self._faults.arm(name, times=times, rate=rate)
+    def fault(
+        self,
+        name: str,
+        *,
+        times: int | None = None,
+        rate: float = 1.0,
+        task: int | str | None = None,
+        match: Match | None = None,
+    ) -> Armed:
+        """Arms one of ``FAULTS``: from now on it may strike, until ``unfault`` or ``reset``.
+
+        Args:
+            name: The fault.
+            times: How often it strikes at most; at every chance if nothing is said.
+            rate: With which probability it strikes.
+            task: The only task that it is meant for: its number, from 1, or its id.
+            match: The only requests that it is meant for: facts and what they are, such as
+                ``{"model": "flux-2-*", "prompt": "*cat*"}``, or a function of these facts.
+
+        Raises ``ValueError`` for what there is not, and for a fault that none of the services meant can have.
+        """
+        with self._lock:
+            return self._faults.arm(name, times=times, rate=rate, task=task, match=match)
+
+    def unfault(self, name: str | None = None) -> int:
+        """Takes back a fault, or all of them; gives how many were armed."""
+        with self._lock:
+            return self._faults.disarm(name)
+
+    @property
+    def faults(self) -> tuple[Armed, ...]:
+        """The faults that are armed, each with how often it has ``struck``, and may still."""
+        return self._faults.armed
 
     def reset(self) -> None:
         """Forgets tasks, uploads, bills, exchanges, leaks and faults; time goes on."""
@@ -157,7 +186,7 @@ class MockService:
             self._tasks.clear()
             self._uploads.clear()
             self._watch.leaks.clear()
-            self._faults.clear()
+            self._faults.disarm()
             self.charges.clear()
             self.exchanges.clear()
             self.webhooks.clear()
@@ -236,9 +265,6 @@ class MockService:
     def _submit(self, dialect: Dialect, rows: tuple[Model, ...], call: Incoming, now: float) -> Answer | Drop:
         row, values = dialect.read_request(rows, call)
         brought = self._brought(row, values, now)
-        fault = self._faults.strike("submit")
-        if fault == "503":
-            raise Refused(Broken, status=503)
         number = len(self._tasks) + 1
         task = MockTask(
             id=dialect.new_id(self._seed, number),
@@ -252,8 +278,11 @@ class MockService:
             created_at=now,
             duration=(row.duration or USUAL_DURATION) if self._durations is None else self._durations(number),
             references=brought,
-            stuck=self._faults.strike("task") == "stuck",
         )
+        fault = self._strike("submit", task)
+        if fault == "503":
+            raise Refused(Broken, status=503)
+        task.stuck = self._strike("task", task) == "stuck"
         self._tasks[task.id] = task
         self.charges.append(Charge(dialect.provider.name, row.name, task.id, now, _cost(task)))
         if "webhook_url" in values:
@@ -262,6 +291,13 @@ class MockService:
             return Drop()
         # A service that cannot be polled has the image ready when it accepts, and no other has.
         return self._say("accepted", dialect, task, call, now, done=dialect.provider.poll is None)
+
+    def _strike(self, moment: str, task: MockTask) -> str | None:
+        """The fault that strikes at this moment of a task, if one does."""
+        if not self._faults.armed:
+            return None
+        facts = {**task.values, "provider": task.provider.name, "model": task.model.name}
+        return self._faults.strike(moment, task.number, task.id, facts)
 
     def _brought(self, row: Model, values: Mapping[str, Any], now: float) -> tuple[bytes, ...]:
         """What the references show: their content, that of an upload, or of an address elsewhere its text.
@@ -296,7 +332,7 @@ class MockService:
             stage, report = self._stage(dialect, task, now), self._reporting(dialect, task, call)
             self.webhooks.polled(task, dialect.words, stage, now, report)
         answer = self._say("polled", dialect, task, call, now, done=self._is_done(dialect, task, now))
-        return attrs.evolve(answer, drip=1.0) if self._faults.strike("poll") == "dripping" else answer
+        return attrs.evolve(answer, drip=1.0) if self._strike("poll", task) == "dripping" else answer
 
     def _tell_result(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
         if not self._is_done(dialect, task, now):
@@ -359,7 +395,7 @@ class MockService:
             facts["seed"] = task.seed
             if "images" in dialect.names(of):
                 task.links += 1
-                dead = task.links == 1 and self._faults.strike("link") == "expired-link"
+                dead = task.links == 1 and self._strike("link", task) == "expired-link"
                 facts["images"] = (self._gallery.picture(task, call.origin, now, dead=dead),)
         return dialect.say(of, facts)
 
