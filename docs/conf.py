@@ -75,7 +75,7 @@ toc_object_entries_show_parents = "hide"
 # Names of other libraries lead nowhere: the build asks no network. Those of fluxkit must all be found.
 nitpick_ignore_regex = [(r"py:.*", r"(?!fluxkit)[a-z]\w*\..*|Decimal")]
 # Names for types that the text beside them describes in words.
-WORDS = ("ASGIApp", "AsyncMockTransport", "Clock", "Fit", "Listener", "MockTransport", "Stated", "Unwanted")
+WORDS = ("ASGIApp", "AsyncMockTransport", "Clock", "Fit", "Limits", "Listener", "MockTransport", "Stated", "Unwanted")
 nitpick_ignore = [("py:class", name) for name in (*WORDS, "fluxkit._wire.pending.Pending")]
 
 html_theme = "furo"

@@ -23,6 +23,7 @@ from ._diff import diff
 from ._version import __version__
 from .errors import (
     Broken,
+    BudgetExceeded,
     Cancelled,
     Charged,
     ContractError,
@@ -57,6 +58,7 @@ __all__ = [
     "Amount",
     "AsyncClient",
     "Broken",
+    "BudgetExceeded",
     "Cancelled",
     "Charged",
     "Client",

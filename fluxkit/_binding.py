@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import time
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,12 +20,14 @@ from ._service import address_of, check, hosting_of, hosts_of, mock_for, named, 
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
+    from ._contract.budget import Limits
     from ._contract.journal import Row
     from ._engine.drive import AsyncDriver, Hosting
     from ._engine.flows import Manner
     from ._engine.mailbox import Mailbox
     from ._engine.notes import Listener, Notebook
     from ._engine.place import Place
+    from ._engine.spending import Purse
     from ._mock import Mock
     from ._wire.draft import Fit
     from ._wire.plan import Plan, Unwanted
@@ -45,6 +48,7 @@ class Binding:
         unsupported: "Unwanted | None" = None,
         defaults: Mapping[str, Any] | None = None,
         price: "str | Stated | Mapping[str, str] | None" = None,
+        budget: "str | Limits | None" = None,
         timeout: float = 300.0,
         patience: float = 60.0,
         spool: str | Path | None = None,
@@ -70,6 +74,8 @@ class Binding:
             defaults: Fields of a request that hold where a call says nothing: ``{"resolution": "2K"}``.
             price: What one image costs, in place of the declared price: ``"0.03 USD"``, or such texts by the model's
                 own resolutions, ``{"1K": "0.03 USD"}``; one that is not named is unknown.
+            budget: What may be spent in one day (UTC), by all clients that share the journal: ``"5 USD"``. What an
+                image costs must be known then, by the declaration or by *price*.
             timeout: Total seconds for a request or a wait, unless the call says otherwise.
             patience: Total seconds for one call to the service.
             spool: The directory for images that no ``to`` names; without it, one in the user's state directory, or for
@@ -90,6 +96,7 @@ class Binding:
             SettingsError: The provider, the model, the key or another setting is missing or wrong.
             PluginError: The provider's plugin cannot be used.
         """
+        from ._contract.budget import budgets_of
         from ._wire.draft import FITS
         from ._wire.plan import wishes_to_drop
         from ._wire.price import stated_price
@@ -112,6 +119,8 @@ class Binding:
         self._spool = None if spool is None else Path(spool)
         check("journal", journal, isinstance(journal, str | os.PathLike) and str(journal) != "", 'a path, or "off"')
         self._journal = journal
+        self._budgets = budgets_of(budget)
+        self._refuse_a_budget_without_a_journal()
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
         check("listener", listener, callable(listener), "a function of one argument")
         self._proxy, self._listener = proxy, listener
@@ -165,10 +174,27 @@ class Binding:
         from ._engine.notes import Notes
 
         if self.mocked or self._journal in ("off", "memory"):
-            return Notes(self._listener)
+            return Notes(self._listener, self._purse)
         from ._engine.journal.journal import open_journal
 
-        return open_journal(self._journal, self._listener)
+        return open_journal(self._journal, self._listener, self._budgets)
+
+    @functools.cached_property
+    def _purse(self) -> "Purse | None":
+        """What keeps the budgets of a client whose notes are in memory, also after it was closed."""
+        if not self._budgets:
+            return None
+        from ._engine.spending import Purse
+
+        return Purse(self._budgets, time.time if self._mock is None else self._mock.clock.now)
+
+    def _refuse_a_budget_without_a_journal(self) -> None:
+        """A budget counts what the journal holds, and nobody who sets one expects it to be forgotten."""
+        if self._budgets and self._journal == "off" and not self.mocked:
+            raise SettingsError(
+                'journal is "off", and a budget counts what the journal holds. Allowed: no budget, the path of a '
+                'journal, or "memory", with which the budget holds for what this client buys by itself.'
+            )
 
     def _manner(self, *, timeout: float | None = None, to: str | Path | None = None, fetch: bool = True) -> "Manner":
         from ._engine.flows import Manner

@@ -7,6 +7,7 @@
       SettingsError          a setting is missing or wrong; nothing was sent
       PluginError            a plugin cannot be used; nothing was bought
       JournalUnavailable     what is bought could not be noted; nothing was bought
+      BudgetExceeded         the budget has no room for it; nothing was bought
       ReferenceUnusable      an image sent in cannot be read, fetched or uploaded, or is none; nothing was bought
       Unreachable            no connection, so nothing left; a retry is safe
       SubmissionUnknown      the submit left and its fate is not known; never repeated by fluxkit
@@ -122,6 +123,30 @@ class JournalUnavailable(FluxError):
 
     The message says why, and the two ways out: another place, or no journal.
     """
+
+
+class BudgetExceeded(FluxError):
+    """The budget has no room for what the image would cost: nothing was bought.
+
+    ``budget`` is what may be spent, ``spent`` what is spent or reserved by now, ``price`` what this image was to cost.
+    ``until`` is when the day of the budget ends, in seconds since the epoch; None if it is one of a whole batch.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: Any = None,
+        spent: Any = None,
+        price: Any = None,
+        until: float | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.budget = budget
+        self.spent = spent
+        self.price = price
+        self.until = until
 
 
 class ReferenceUnusable(FluxError):

@@ -13,10 +13,12 @@ import pytest
 
 import fluxkit
 from fluxkit import errors
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.report import Outcome, Verdict
 from fluxkit._contract.task import Task
 from fluxkit.errors import (
     Broken,
+    BudgetExceeded,
     Cancelled,
     Charged,
     ContractError,
@@ -52,6 +54,7 @@ SAID: dict[type[FluxError], tuple[Charged, bool]] = {
     SettingsError: (Charged.NO, False),
     PluginError: (Charged.NO, False),
     JournalUnavailable: (Charged.NO, False),
+    BudgetExceeded: (Charged.NO, False),
     ReferenceUnusable: (Charged.NO, False),
     Unreachable: (Charged.NO, True),
     SubmissionUnknown: (Charged.UNKNOWN, False),
@@ -90,6 +93,12 @@ OWN: dict[type[FluxError], dict[str, Any]] = {
         "allowed": "a whole number from 0 to 5",
         "setting": 'unsupported = { seed = "drop" }',
         "verdicts": (Verdict("seed", Outcome.REFUSED, -1),),
+    },
+    BudgetExceeded: {
+        "budget": Amount.parse("5 USD"),
+        "spent": Amount.parse("4.98 USD"),
+        "price": Amount.parse("0.03 USD"),
+        "until": 1_767_312_000.0,
     },
     ServiceError: {"status": 418},
     WebhookUnusable: {"reason": "forged"},
@@ -147,7 +156,7 @@ def test_errors_that_sent_nothing_say_so_in_the_tree() -> None:
     assert {"Unsupported", "SettingsError"} == silent
     unpaid = {name for name, (_, meaning) in drawn().items() if "nothing was bought" in meaning}
     # An image may have been uploaded or hosted before.
-    assert {"PluginError", "JournalUnavailable", "ReferenceUnusable"} == unpaid
+    assert {"PluginError", "JournalUnavailable", "BudgetExceeded", "ReferenceUnusable"} == unpaid
     assert {Charged.NO} == {SAID[getattr(errors, name)][0] for name in silent}
 
 

@@ -43,7 +43,12 @@ def lightened(note: Note) -> Note:
     """The note of an intent with what the journal keeps of the plan in its place: a plan holds whole images."""
     entry = dict(note.entry)
     plan = entry.pop("plan")
-    return Note(note.kind, {**entry, "asked": asked(plan.request), "price": _money(plan.price, among=plan.request.n)})
+    return Note(note.kind, {**entry, "asked": asked(plan.request), "price": price_of_one(plan)})
+
+
+def price_of_one(plan: Any) -> str | None:
+    """What one image of a plan is expected to cost, as text."""
+    return _money(plan.price, among=plan.request.n)
 
 
 def _money(amount: Any, *, among: int = 1) -> str | None:

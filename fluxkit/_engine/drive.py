@@ -15,6 +15,7 @@ import attrs
 from .._contract.reference import Reference
 from ..errors import FluxError, Unreachable
 from .effects import (
+    Afford,
     Bring,
     Call,
     Claim,
@@ -278,6 +279,8 @@ class Driver:
                 return keep_note(effect, self.notes, self.mailbox)
             case Claim():
                 return self.notes.claim(effect)
+            case Afford():
+                return self.notes.afford(effect)
         return _at_once(effect, self.clock)
 
 
@@ -364,6 +367,8 @@ class AsyncDriver:
                 return await keep_note_async(effect, self.notes, self.mailbox)
             case Claim():
                 return await self.notes.claim_async(effect)
+            case Afford():
+                return await self.notes.afford_async(effect)
         return _at_once(effect, self.clock)
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:

@@ -107,6 +107,19 @@ class Note:
 
 
 @attrs.frozen(eq=False)
+class Afford:
+    """Look whether the budgets have room for an image at *price*, an amount as text; None is unknown.
+
+    Nothing is reserved by it: the intent does that, in one step with its own look. This one spares what comes before.
+    Answered with None, or by ``BudgetExceeded`` or ``SettingsError``.
+    """
+
+    provider: str
+    model: str
+    price: str | None
+
+
+@attrs.frozen(eq=False)
 class Claim:
     """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``.
 

@@ -4,13 +4,16 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from .._contract.journal import Fate, Row
 from .books import fits, folded, lightened
-from .effects import Claim, Claimed, Note
+from .effects import Afford, Claim, Claimed, Note
+
+if TYPE_CHECKING:
+    from .spending import Purse
 
 _log = logging.getLogger("fluxkit")
 
@@ -41,6 +44,14 @@ class Notebook(Protocol):
         """Takes rows out of this process's hand, without waiting for that: their flow has ended."""
         ...
 
+    def afford(self, asked: Afford) -> None:
+        """Looks whether the budgets have room, without reserving anything."""
+        ...
+
+    async def afford_async(self, asked: Afford) -> None:
+        """Looks whether the budgets have room, without reserving anything."""
+        ...
+
     def claim(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""
         ...
@@ -64,9 +75,13 @@ MOST_NOTES = 1_000
 
 @attrs.define(eq=False)
 class Notes:
-    """A notebook in memory, forgotten with its client: what flows said, in that order, and who wants to hear of it."""
+    """A notebook in memory, forgotten with its client: what flows said, in that order, and who wants to hear of it.
+
+    Its *purse* keeps the client's budgets, if it has any.
+    """
 
     listener: Listener | None = None
+    purse: "Purse | None" = None
     held: set[str] = attrs.field(factory=set, init=False)
     _taken: deque[tuple[str, Note]] = attrs.field(factory=lambda: deque(maxlen=MOST_NOTES), init=False)
     _rows: Iterator[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
@@ -79,26 +94,43 @@ class Notes:
     def take(self, note: Note) -> str:
         """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
         row = str(next(self._rows))
-        if note.kind == "intent":
-            self.held.add(row)
         if "plan" in note.entry:
             note_kept = lightened(note)
         else:  # an image that was sent in is not kept for as long as the notes are
             note_kept = Note(note.kind, {name: what for name, what in note.entry.items() if name != "reference"})
-        self._taken.append((row, note_kept))
+        self._keep(row, note_kept)
+        if note.kind == "intent":
+            self.held.add(row)
         try:
             tell(self.listener, note)
         except BaseException:
             if note.kind == "intent":  # no submit will follow
                 self.held.discard(row)
                 refused = Note("refused", {"row": row, "error": "It was given up before it was sent."})
-                self._taken.append((str(next(self._rows)), refused))
+                self._keep(str(next(self._rows)), refused)
             raise
         return row
+
+    def _keep(self, row: str, note: Note) -> None:
+        if self.purse is not None:
+            if note.kind == "intent":
+                self.purse.reserve(row, note)
+            else:
+                self.purse.hear(note)
+        self._taken.append((row, note))
 
     async def take_async(self, note: Note) -> str:
         """Keeps the note."""
         return self.take(note)
+
+    def afford(self, asked: Afford) -> None:
+        """Looks whether the budgets have room, without reserving anything."""
+        if self.purse is not None:
+            self.purse.afford(asked)
+
+    async def afford_async(self, asked: Afford) -> None:
+        """Looks whether the budgets have room, without reserving anything."""
+        self.afford(asked)
 
     def leave(self, rows: Collection[str]) -> None:
         """Takes rows out of the hand of their flow."""

@@ -17,7 +17,8 @@ from .._wire.pending import Pending
 from .._wire.plan import Plan
 from .._wire.upload import asking, read_put, read_ticket
 from ..errors import Charged, FluxError, PluginError, ReferenceUnusable
-from .effects import Bring, Flow, Host, Hosted, Lost, Note, Now, Wait, calling
+from .books import price_of_one
+from .effects import Afford, Bring, Flow, Host, Hosted, Lost, Note, Now, Wait, calling
 from .pacing import backoff, call_time
 from .submit import unsent
 
@@ -30,12 +31,14 @@ R = TypeVar("R")
 def settle(plan: Plan, deadline: float, *, patience: float, allow_hosts: frozenset[str] = frozenset()) -> Flow[Plan]:
     """The plan with every reference as it can be sent: each is uploaded or fetched once, however often it is used.
 
-    *patience* is the total time in seconds for one try. Every error says that nothing was bought.
+    *patience* is the total time in seconds for one try. Every error says that nothing was bought. If a budget has no
+    room, nothing is uploaded for it.
     """
     if not plan.pending:
         return plan
     ready: dict[Pending, Reference] = {}
     try:
+        yield Afford(plan.provider.name, plan.model.name, price_of_one(plan))
         for pending in plan.pending:
             if pending.fetched:
                 ready[pending] = yield from _fetched(plan, pending.reference, deadline, patience)

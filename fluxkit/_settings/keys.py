@@ -146,9 +146,10 @@ KEYS: Mapping[str, Key] = {
             forms.money(),
             '`"5 USD"`',
             "none",
-            "What may be spent.",
+            "What may be spent in one day (UTC), by all that share the journal. Prices must be known then.",
             'budget = "5 USD"',
             "budget",
+            option="--budget",
         ),
         Key(
             "webhook_url",

@@ -37,7 +37,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts", "journal"),
+    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts", "journal", "budget"),
 }
 """How the options of a request are listed."""
 
@@ -185,6 +185,12 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 metavar="FILE|off",
                 help="Where it is noted what is bought, if not in the user's own journal; off is nowhere.",
                 shell_complete=files,
+                **hide,
+            ),
+            click.option(
+                "--budget",
+                metavar="AMOUNT",
+                help='What may be spent in one day (UTC) by all that share the journal, such as "5 USD".',
                 **hide,
             ),
         )

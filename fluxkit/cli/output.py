@@ -50,6 +50,7 @@ CODES: Mapping[type[FluxError], Code] = {
     errors.SettingsError: Code.NOT_SENT,
     errors.PluginError: Code.NOT_SENT,
     errors.JournalUnavailable: Code.NOT_SENT,
+    errors.BudgetExceeded: Code.NOT_SENT,
     errors.ReferenceUnusable: Code.NOT_SENT,
     errors.Unreachable: Code.UNREACHABLE,
     errors.SubmissionUnknown: Code.UNKNOWN,

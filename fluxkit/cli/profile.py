@@ -21,6 +21,7 @@ OPTIONS: Mapping[str, str] = {
     "timeout": "--timeout",
     "allow_hosts": "--allow-host",
     "journal": "--journal",
+    "budget": "--budget",
 }
 
 
@@ -29,7 +30,7 @@ def profile_of(given: Mapping[str, Any]) -> "Profile":
     from .._settings.arguments import working_directory
     from .._settings.found import find_settings
 
-    taken = ("provider", "base_url", "fit", "timeout", "journal")
+    taken = ("provider", "base_url", "fit", "timeout", "journal", "budget")
     said = {name: given[name] for name in taken if given.get(name) is not None}
     if given.get("allow_hosts"):
         said["allow_hosts"] = list(given["allow_hosts"])

@@ -15,6 +15,7 @@ from fluxkit._contract.media import SUFFIXES, format_named
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._engine.effects import (
+    Afford,
     Bring,
     Call,
     Discard,
@@ -166,6 +167,8 @@ class World:
                 return self._fetch(effect, 1.0)
             case Bring():
                 return self._bring(effect)
+            case Afford():
+                return None
             case Host(image):
                 return None if self.hosts is None else self.hosts(image)
             case Discard(path):

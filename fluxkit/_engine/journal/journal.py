@@ -13,11 +13,12 @@ from typing import Any, Final
 import anyio
 import attrs
 
+from ..._contract.budget import Budget
 from ..._contract.journal import Row
 from ..._contract.task import Task
 from ...errors import FluxError, JournalUnavailable, SettingsError
 from ..books import new_row
-from ..effects import Claim, Claimed, Note
+from ..effects import Afford, Claim, Claimed, Note
 from ..notes import Listener, tell
 from .places import own_place, unavailable
 from .store import Labelled, NotOpen, Store
@@ -54,6 +55,7 @@ class Journal:
 
     writer: Writer
     listener: Listener | None = None
+    budgets: tuple[Budget, ...] = ()
     _rows: dict[tuple[str, str, str], str] = attrs.field(factory=dict, init=False)
 
     def take(self, note: Note) -> str:
@@ -107,6 +109,16 @@ class Journal:
         if mine:
             self.writer.leave(mine)
         self._forget(rows)
+
+    def afford(self, asked: Afford) -> None:
+        """Looks whether the budgets have room, without reserving anything."""
+        if self.budgets:
+            self.ask(lambda store: store.afford(asked, self.budgets))
+
+    async def afford_async(self, asked: Afford) -> None:
+        """Looks whether the budgets have room, without reserving anything."""
+        if self.budgets:
+            await self.ask_async(lambda store: store.afford(asked, self.budgets))
 
     def claim(self, claim: Claim) -> Claimed:
         """Takes in hand what was bought and not fetched."""
@@ -192,7 +204,8 @@ class Journal:
         if note.kind == "intent":
             row = new_row(self.writer.now())
             self.writer.held.add(row)
-            return row, self.writer.ask(functools.partial(Store.begin, row=row, note=note), durable=durable)
+            begin = functools.partial(Store.begin, row=row, note=note, budgets=self.budgets)
+            return row, self.writer.ask(begin, durable=durable)
         task: Task | None = note.entry.get("task")
         of_task = None if task is None else (task.provider, task.base_url, task.id)
         named: str | None = note.entry.get("row")
@@ -262,9 +275,11 @@ class Journal:
         return unavailable(self.writer.path, f"the disk did not take it within {PATIENCE:g} s")
 
 
-def open_journal(path: str | os.PathLike[str] | None, listener: Listener | None = None) -> Journal:
+def open_journal(
+    path: str | os.PathLike[str] | None, listener: Listener | None = None, budgets: tuple[Budget, ...] = ()
+) -> Journal:
     """The journal in *path*, or without one that of the user. The file is opened when something is noted or asked."""
-    return Journal(writer_at(own_place() if path is None else Path(path)), listener)
+    return Journal(writer_at(own_place() if path is None else Path(path)), listener, budgets)
 
 
 def _speaks_of_no_row(note: Note) -> bool:

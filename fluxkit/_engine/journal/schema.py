@@ -34,6 +34,12 @@ MIGRATIONS: Final = (
     ALTER TABLE submits ADD COLUMN label TEXT;
     CREATE INDEX by_label ON submits (label, row) WHERE label IS NOT NULL;
     """,
+    """
+    ALTER TABLE submits ADD COLUMN idempotency TEXT;
+    ALTER TABLE submits ADD COLUMN body TEXT;
+    CREATE INDEX by_day ON submits (created_at, fate, price, cost);
+    CREATE INDEX by_label_spent ON submits (label, fate, price, cost) WHERE label IS NOT NULL;
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

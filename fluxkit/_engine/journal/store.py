@@ -6,12 +6,15 @@ from typing import Any, Final
 
 import attrs
 
+from ..._contract.budget import Budget
 from ..._contract.journal import Fate, Row, Settled
 from ..._contract.task import State, Task
 from ..books import applied, begun, reopened, resubmitted
-from ..effects import Claimed, Note
+from ..effects import Afford, Claimed, Note
+from ..spending import affording, check
 from .owner import Owner
 from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
+from .tally import Tally, past
 
 #: For how many seconds an owner has its rows in hand without saying so again.
 LEASE: Final = 30.0
@@ -51,6 +54,7 @@ class Store:
         self._now = now
         self._lease = 0.0
         self._known: dict[str, tuple[Row, int]] = {}
+        self._tally = Tally(connection)
 
     def renew(self) -> None:
         """Says that the owner is there, if it was not said lately."""
@@ -68,17 +72,29 @@ class Store:
         """Forgets what it believed to have written: the transaction was rolled back."""
         self._lease = 0.0
         self._known.clear()
+        self._tally.forget()
 
     # Rows
 
-    def begin(self, row: str, note: Note) -> str:
-        """Writes the row of an intent, in the owner's hand."""
-        new = begun(row, note, self._now())
+    def begin(self, row: str, note: Note, budgets: tuple[Budget, ...] = ()) -> str:
+        """Writes the row of an intent, in the owner's hand, if the budgets have room for it: else nothing."""
+        now = self._now()
+        new = begun(row, note, now)
+        self._check(affording(new), budgets, now)
         if new.again is not None:
             self._settle(new.again, resubmitted(new.again))
         self._connection.execute(INSERT, {**new_line(new), "owner": self._owner.name})
         self._known[row] = new, 0
+        self._tally.changed(None, new)
         return row
+
+    def afford(self, asked: Afford, budgets: tuple[Budget, ...]) -> None:
+        """Looks whether the budgets have room; raises ``BudgetExceeded`` and ``SettingsError``."""
+        self._check(asked, budgets, self._now())
+
+    def _check(self, asked: Afford, budgets: tuple[Budget, ...], now: float) -> None:
+        for budget in budgets:
+            check(budget, asked, self._tally.of(budget, now), now)
 
     def apply(self, note: Note, row: str | None, *, release: bool) -> None:
         """Writes what a note makes of its row; without a *row* it is that of the note's task. Others are not there."""
@@ -109,6 +125,7 @@ class Store:
         changed = self._connection.execute(UPDATE, {**changed_line(new), "version": version})
         if not changed.rowcount:
             return None
+        self._tally.changed(row, new)
         if new.again is not None and new.fate is not row.fate:
             for old, its_version in self._read("row = ?", new.again):
                 if (again := reopened(old, new)) is not None:
@@ -178,11 +195,10 @@ class Store:
 
     def labelled(self, begin: str, after: tuple[str, str], most: int) -> list[Labelled]:
         """Of the rows whose label begins so the next *most* after a label and a row: in brief, and by their label."""
-        end = begin[:-1] + chr(ord(begin[-1]) + 1)
         found = self._connection.execute(
             "SELECT label, row, turn, state, price, cost, again FROM submits "
             "WHERE label >= ? AND label < ? AND (label, row) > (?, ?) ORDER BY label, row LIMIT ?",
-            (begin, end, *after, most),
+            (begin, past(begin), *after, most),
         )
         return [Labelled(*columns) for columns in found]
 

@@ -193,7 +193,10 @@ class Session:
                 self.close()
         else:
             for job, answer in zip(jobs, answers, strict=True):
-                job.future.set_result(answer)
+                if isinstance(answer, FluxError):
+                    job.future.set_exception(answer)
+                else:
+                    job.future.set_result(answer)
 
     def _transact(self, jobs: Sequence[Job]) -> list[Any]:
         connection, store = self._opened()
@@ -204,7 +207,7 @@ class Session:
         try:
             connection.execute("BEGIN IMMEDIATE")
             store.renew()
-            answers = [job.work(store) for job in jobs]
+            answers = [_answer(job, store) for job in jobs]
             left = self._writer._left.copy()  # noqa: SLF001 - its thread
             if left:
                 store.release(left)
@@ -240,6 +243,14 @@ class Session:
                 store.leave()
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+
+
+def _answer(job: Job, store: Store) -> Any:
+    """What a job comes to. An error of ours is such an answer: that job has written nothing, and the others stand."""
+    try:
+        return job.work(store)
+    except FluxError as error:
+        return error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
