@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .armed import Armed, read_fault
     from .clock import VirtualClock, WallClock
     from .faults import FAULTS, Fault
+    from .limits import Limits
     from .server import PortTaken, Server, serve
     from .service import KEY, MockService
     from .tasks import Progression
@@ -20,6 +21,7 @@ __all__ = [
     "WEBHOOK_SECRET",
     "Armed",
     "Fault",
+    "Limits",
     "MockService",
     "PortTaken",
     "Progression",
@@ -37,6 +39,7 @@ _HOMES = {
     "FAULTS": "faults",
     "Fault": "faults",
     "KEY": "service",
+    "Limits": "limits",
     "MockService": "service",
     "PortTaken": "server",
     "Progression": "tasks",

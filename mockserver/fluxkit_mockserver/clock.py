@@ -37,6 +37,7 @@ class VirtualClock:
 
     time: float = EPOCH
     alarms: list[Alarm] = attrs.field(factory=list, init=False)
+    start: float = attrs.field(init=False, default=attrs.Factory(lambda self: self.time, takes_self=True))
 
     #: Says to whoever sleeps for many that nobody else makes time pass.
     leaps: ClassVar[bool] = True
@@ -49,6 +50,10 @@ class VirtualClock:
         """Moves time on; it never goes back."""
         for alarm in self._alarms_until(seconds, _never):
             alarm.ring(self.time)
+
+    def fresh(self) -> "VirtualClock":
+        """Another clock that begins where this one began."""
+        return VirtualClock(self.start)
 
     def sleep(self, seconds: float, /) -> None:
         """Moves time on instead of sleeping."""
@@ -88,14 +93,52 @@ def _never() -> bool:
 
 @attrs.define(eq=False)
 class WallClock:
-    """Real time, in which the mock's tasks pass *speed* times as fast."""
+    """Real time, in which the mock's tasks pass *speed* times as fast; it can be moved on and stopped."""
 
     speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     start: float = attrs.field(factory=time.time)
+    frozen: bool = attrs.field(default=False, init=False)
+    alarms: list[Alarm] = attrs.field(factory=list, init=False)
+    _reading: tuple[float, float] = attrs.field(init=False)  # what it said, and when it did in real time
+
+    @_reading.default
+    def _first_reading(self) -> tuple[float, float]:
+        return self.start, self.start
+
+    @property
+    def pace(self) -> float:
+        """How many of the mock's seconds pass in a real one, which is none while the clock is stopped."""
+        return 0.0 if self.frozen else self.speed
 
     def now(self) -> float:
         """Seconds since the epoch, running *speed* times as fast since the start."""
-        return self.start + (time.time() - self.start) * self.speed
+        said, at = self._reading
+        return said if self.frozen else said + (time.time() - at) * self.speed
+
+    def advance(self, seconds: float) -> None:
+        """Moves time on; it never goes back."""
+        self._read(self.now() + max(0.0, seconds))
+
+    def freeze(self) -> None:
+        """Stops time: it passes only when it is moved on."""
+        now = self.now()
+        self.frozen = True
+        self._read(now)
+
+    def thaw(self, speed: float | None = None) -> None:
+        """Lets time pass again, *speed* times as fast, or as fast as before."""
+        now = self.now()
+        self.frozen, self.speed = False, self.speed if speed is None else speed
+        self._read(now)
+
+    def fresh(self) -> "WallClock":
+        """Another clock that passes as fast, from now on."""
+        return WallClock(self.speed)
+
+    def _read(self, now: float) -> None:
+        self._reading = now, time.time()
+        for alarm in self.alarms:
+            alarm.ring(now)
 
     def sleep(self, seconds: float, /) -> None:
         """Sleeps until so many of the mock's seconds have passed."""

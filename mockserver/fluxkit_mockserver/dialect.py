@@ -50,6 +50,7 @@ class Refused(Exception):
         problems: tuple[Problem, ...] = (),
         status: int | None = None,
         phase: str = "submit",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -57,6 +58,7 @@ class Refused(Exception):
         self.problems = problems
         self.status = status
         self.phase = phase
+        self.headers = headers or {}
 
 
 @attrs.frozen(eq=False)
@@ -272,7 +274,8 @@ class Dialect:
         if fields:
             facts["fields"] = fields
         said = self.provider.error.write(trim(self.provider.error, facts)) if facts else {}
-        return _answer(status, merge(shown[0].body, said) if shown else said)
+        answer = _answer(status, merge(shown[0].body, said) if shown else said)
+        return attrs.evolve(answer, headers={**answer.headers, **refused.headers}) if refused.headers else answer
 
     def new_id(self, seed: int, number: int) -> str:
         """A fresh id in the shape that the service's samples show."""

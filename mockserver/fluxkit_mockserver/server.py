@@ -161,20 +161,36 @@ async def _answering(service: MockService, listener: socket.socket, *, drip_scal
     state = ServerState()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Line(config, state, {}, loop), sock=listener, backlog=BACKLOG)
-    carrier = loop.create_task(service.webhooks.carry())
-    await asyncio.sleep(0)  # from here on webhooks are kept for it
-    try:
-        yield
-    finally:
+    carriers: dict[MockService, asyncio.Task[None]] = {}
+    with service.attended(
+        lambda world: loop.call_soon_threadsafe(_carry, carriers, world),
+        lambda world: loop.call_soon_threadsafe(_stop, carriers, world),
+    ):
+        await asyncio.sleep(0)  # the carrier is made,
+        await asyncio.sleep(0)  # and from here on webhooks are kept for it
+        try:
+            yield
+        finally:
+            ended = [*carriers.values()]
+            for carrier in ended:
+                carrier.cancel()
+            server.close()
+            await asyncio.sleep(0)  # whoever was accepted at the last moment is a connection now
+            for line in tuple(state.connections):
+                line.transport.abort()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GRACE):
+                    await asyncio.gather(*ended, *state.tasks, return_exceptions=True)
+                    await server.wait_closed()
+
+
+def _carry(carriers: "dict[MockService, asyncio.Task[None]]", world: MockService) -> None:
+    carriers[world] = asyncio.get_running_loop().create_task(world.webhooks.carry())
+
+
+def _stop(carriers: "dict[MockService, asyncio.Task[None]]", world: MockService) -> None:
+    if (carrier := carriers.pop(world, None)) is not None:
         carrier.cancel()
-        server.close()
-        await asyncio.sleep(0)  # whoever was accepted at the last moment is a connection now
-        for line in tuple(state.connections):
-            line.transport.abort()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                await asyncio.gather(carrier, *state.tasks, return_exceptions=True)
-                await server.wait_closed()
 
 
 def _loop() -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The mock service: what a client's call does to it, and what it answers. No HTTP library, no threads, no real time."""
 
+import contextlib
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,15 @@ from fluxkit._wire.json import Problem
 from fluxkit.errors import Broken, Rejected, Unauthorized, Vanished
 
 from .abroad import Leak, Watch, visit
+from .accounts import Accounts
 from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .armed import Armed, Faults, Match
 from .clock import VirtualClock, WallClock
 from .dialect import JSON_HEADERS, Dialect, Refused, dialect_of
+from .feed import Feed
 from .gallery import IMAGES, Gallery
+from .limits import Gauge, Limits
+from .namespaces import Chooser, Namespaces, entered, prefix_of, without_prefix
 from .tasks import USUAL_DURATION, MockTask, Progression, point_of
 from .uploads import UPLOADS, MockUpload, Uploads, path_of
 from .webhooks import Postman, Report
@@ -72,6 +77,8 @@ class MockService:
         keys: Sequence[str] = (KEY,),
         webhook_hosts: Sequence[str] = (),
         durations: Callable[[int], float] | None = None,
+        limits: Limits | Mapping[str, Any] | Sequence[str] | str = (),
+        balance: Decimal | float | str | None = None,
     ) -> None:
         """A mock of *providers*.
 
@@ -85,7 +92,22 @@ class MockService:
             webhook_hosts: Hosts to which a mock on a port posts webhooks, beside this machine.
             durations: How many seconds each task takes, by its number from 1, where ``"seconds"`` move tasks on;
                 without it, what its model's declaration says.
+            limits: How many requests and tasks each key may have: ``["rate=50/60", "in-flight=24"]``; more are refused
+                with 429. Without it there are no limits.
+            balance: What the account at each service begins with. Every image lowers it by its price, by 1 where nobody
+                knows the price; what it cannot pay is refused with 402. Without it there is no end to it.
         """
+        # What a namespace is made with as well; its seed, clock and keys are its own.
+        self._shared: dict[str, Any] = {
+            "progression": progression,
+            "spelling": spelling,
+            "webhook_hosts": webhook_hosts,
+            "durations": durations,
+            "limits": limits,
+            "balance": balance,
+        }
+        self._name = ""
+        self._providers = tuple(providers)
         self._dialects = {provider.name: dialect_of(provider, spelling) for provider in providers}
         self._seed = seed
         self._progression = Progression(progression)
@@ -96,7 +118,12 @@ class MockService:
         self._gallery = Gallery(seed)
         self._uploads = Uploads(seed)
         self._watch = Watch(self._keys, [provider.key for provider in providers])
-        self.webhooks = Postman(self._clock, seed=seed, allow=webhook_hosts)
+        self._chooser = Chooser(self._keys, [provider.key for provider in providers])
+        self._namespaces = Namespaces(self._make_namespace)
+        self._gauge = Gauge(Limits.read(limits))
+        self.accounts = Accounts(balance)
+        self.feed = Feed()
+        self.webhooks = Postman(self._clock, seed=seed, allow=webhook_hosts, tell=self.feed.tell)
         self._tasks: dict[str, MockTask] = {}
         self._lock = threading.Lock()
         self.charges: list[Charge] = []
@@ -142,9 +169,66 @@ class MockService:
         """The names of the services that are served."""
         return tuple(self._dialects)
 
+    @property
+    def name(self) -> str:
+        """The name of this namespace; empty for the mock itself."""
+        return self._name
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The names of the namespaces that there are, the one that was used last at the end."""
+        return tuple(world.name for world in self._namespaces)
+
+    def namespace(self, name: str) -> "MockService":
+        """A world of its own in this mock: its tasks, bill, faults, exchanges, limits, webhooks and clock are its own.
+
+        A call over a port chooses it by the address ``/@name/...``, the header ``x-fluxkit-namespace: name`` or the key
+        ``test-name``. It is made when it is first named, at most ``namespaces.MOST_NAMESPACES`` are kept, and the one
+        that was not used for longest makes room. ``ValueError`` for a name that cannot stand in an address.
+        """
+        return self._namespaces.enter(name)
+
+    def drop_namespace(self, name: str) -> bool:
+        """Forgets a namespace and all that is in it; tells whether there was one."""
+        return self._namespaces.drop(name)
+
+    @contextlib.contextmanager
+    def attended(
+        self, made: "Callable[[MockService], object]", dropped: "Callable[[MockService], object]"
+    ) -> Iterator[None]:
+        """Tells of this mock, and of each of its namespaces as long as there is one, in whatever thread."""
+        made(self)
+        self._namespaces.attend(made, dropped)
+        try:
+            yield
+        finally:
+            self._namespaces.leave()
+
+    def _make_namespace(self, name: str) -> "MockService":
+        world = MockService(
+            self._providers,
+            # Its own ids and links, so that what belongs to one namespace is unknown in every other.
+            seed=int.from_bytes(hashlib.sha256(f"{self._seed}:namespace:{name}".encode()).digest()[:6]),
+            clock=self._clock.fresh(),
+            keys=(*(f"{key}-{name}" for key in self._keys), *self._keys),
+            **self._shared,
+        )
+        world._name, world._namespaces = name, self._namespaces
+        world.webhooks.follow(self.webhooks)
+        return world
+
+    @property
+    def limits(self) -> Limits:
+        """How much each key may do; set it to other limits in any form that the constructor takes."""
+        return self._gauge.limits
+
+    @limits.setter
+    def limits(self, limits: Limits | Mapping[str, Any] | Sequence[str] | str) -> None:
+        self._gauge.limits = Limits.read(limits)
+
     def base_url(self, provider: str, /, origin: str = "http://127.0.0.1") -> str:
         """Where *provider* is served; nothing listens there in process, the mock's transports lead to it."""
-        return f"{origin}/{provider}"
+        return f"{origin}{prefix_of(self._name)}/{provider}"
 
     def fault(
         self,
@@ -181,7 +265,10 @@ class MockService:
         return self._faults.armed
 
     def reset(self) -> None:
-        """Forgets tasks, uploads, bills, exchanges, leaks and faults; time goes on."""
+        """Forgets tasks, uploads, bills, exchanges, leaks and faults, and what counts for limits and balances.
+
+        Time goes on, and other namespaces are as they were.
+        """
         with self._lock:
             self._tasks.clear()
             self._uploads.clear()
@@ -190,6 +277,9 @@ class MockService:
             self.charges.clear()
             self.exchanges.clear()
             self.webhooks.clear()
+            self._gauge.clear()
+            self.accounts.clear()
+        self.feed.tell("reset", None)
 
     def transport(self) -> "MockTransport":
         """An ``httpx.BaseTransport`` into this mock, without a socket."""
@@ -204,13 +294,25 @@ class MockService:
         return AsyncMockTransport(self)
 
     def handle(self, call: Incoming) -> Answer | Drop:
-        """What the services do with one call."""
+        """What the services do with one call, in the namespace that it chooses."""
+        try:
+            name = self._chooser.named(call)
+            if name and self._name not in ("", name):
+                raise ValueError(f"The call names the namespace {name!r}, and came to {self._name!r}.")
+        except ValueError as error:
+            return Answer(400, f"{error}\n".encode(), PLAIN)
+        if name and not self._name:
+            return self._namespaces.enter(name).handle(call)
+        if self._name:
+            call = entered(call, prefix_of(self._name))
         with self._lock:
             now = self._clock.now()
             answer = self._answer(call, now)
             status = 0 if isinstance(answer, Drop) else answer.status
-            self.exchanges.append(Exchange(call.method, call.path, status, now))
-            return answer
+            exchange = Exchange(call.method, call.path, status, now)
+            self.exchanges.append(exchange)
+        self.feed.tell("exchange", exchange)
+        return answer
 
     def visit(self, call: Incoming) -> Answer:
         """What another origin does with a call of a client in process, so that it finds pictures without a network."""
@@ -239,9 +341,19 @@ class MockService:
         provider = dialect.provider
         if len(call.body) > MOST_BODY:
             raise Refused(Rejected, f"The body has more than {MOST_BODY} bytes.", status=413)
-        self._check_key(provider, call)
+        account = provider.name, self._check_key(provider, call)
+        told = self._gauge.call(account, now)
+        answer = self._route(dialect, account, call, path, now)
+        if told and isinstance(answer, Answer):
+            return attrs.evolve(answer, headers={**answer.headers, **told})
+        return answer
+
+    def _route(
+        self, dialect: Dialect, account: tuple[str, str], call: Incoming, path: str, now: float
+    ) -> Answer | Drop:
+        provider = dialect.provider
         if rows := dialect.submitted(call, path):
-            return self._submit(dialect, rows, call, now)
+            return self._submit(dialect, rows, account, call, now)
         if (upload := provider.upload) is not None and upload.route.match(call.method, path, call.query) is not None:
             return self._uploads.accept(dialect, upload, call, now)
         if (cancel := provider.cancel) is not None and (said := cancel.route.match(call.method, path, call.query)):
@@ -255,16 +367,21 @@ class MockService:
                 return tell(dialect, task, call, now)
         raise Refused(Vanished, status=404)
 
-    def _check_key(self, provider: Provider, call: Incoming) -> None:
+    def _check_key(self, provider: Provider, call: Incoming) -> str:
+        """The key that came, in its form."""
         given = call.headers.get(provider.key.header.lower())
         if given is None:
             raise Refused(Unauthorized, "Missing API key")
         if all(given != provider.key.form.format(key=key) for key in self._keys):
             raise Refused(Unauthorized)
+        return given
 
-    def _submit(self, dialect: Dialect, rows: tuple[Model, ...], call: Incoming, now: float) -> Answer | Drop:
+    def _submit(
+        self, dialect: Dialect, rows: tuple[Model, ...], account: tuple[str, str], call: Incoming, now: float
+    ) -> Answer | Drop:
         row, values = dialect.read_request(rows, call)
         brought = self._brought(row, values, now)
+        self._gauge.begin(account, lambda task: not (task.cancelled or self._is_done(dialect, task, now)))
         number = len(self._tasks) + 1
         task = MockTask(
             id=dialect.new_id(self._seed, number),
@@ -279,12 +396,14 @@ class MockService:
             duration=(row.duration or USUAL_DURATION) if self._durations is None else self._durations(number),
             references=brought,
         )
+        self.accounts.check(dialect.provider.name, _cost(task))
         fault = self._strike("submit", task)
         if fault == "503":
             raise Refused(Broken, status=503)
         task.stuck = self._strike("task", task) == "stuck"
+        self._bill(task, now)
         self._tasks[task.id] = task
-        self.charges.append(Charge(dialect.provider.name, row.name, task.id, now, _cost(task)))
+        self._gauge.began(account, task)
         if "webhook_url" in values:
             self.webhooks.accepted(task, dialect.words, self._progression, self._reporting(dialect, task, call))
         if fault == "accepted-then-dropped":
@@ -299,6 +418,15 @@ class MockService:
         facts = {**task.values, "provider": task.provider.name, "model": task.model.name}
         return self._faults.strike(moment, task.number, task.id, facts)
 
+    def _bill(self, task: MockTask, now: float) -> None:
+        """Charges a task to the account, which can pay it."""
+        provider, cost = task.provider.name, _cost(task)
+        self.accounts.spend(provider, cost)
+        charge = Charge(provider, task.model.name, task.id, now, cost)
+        self.charges.append(charge)
+        self.feed.tell("bill", charge)
+        self.feed.tell("task", task.id)
+
     def _brought(self, row: Model, values: Mapping[str, Any], now: float) -> tuple[bytes, ...]:
         """What the references show: their content, that of an upload, or of an address elsewhere its text.
 
@@ -308,8 +436,11 @@ class MockService:
         for reference in values.get("references", ()):
             content = reference.content
             if content is None:
-                own = path_of(reference.url).startswith(UPLOADS)
-                content = self._uploads.content(reference.url, now) if own else reference.url.encode()
+                path = path_of(reference.url)
+                own = path.removeprefix(prefix_of(self._name))
+                # An upload of another namespace is as if it were not there.
+                is_upload = without_prefix(path).startswith(UPLOADS)
+                content = self._uploads.content(own, now) if is_upload else reference.url.encode()
             if content is None:
                 place = next(iter(dict(row.form.fields)["references"].places()))
                 problems.append(Problem(".".join(place), reference.url, "an address at which an image lies"))
@@ -379,7 +510,7 @@ class MockService:
         stage: int | None = None,
     ) -> Answer:
         """What is said of a task now; a link is minted, and may be dead, only where one is said."""
-        base_url = self.base_url(dialect.provider.name, call.origin)
+        base_url = f"{call.origin}/{dialect.provider.name}"  # the origin of a namespace holds its name
         if stage is None:
             stage = len(dialect.words) - 1 if done else self._stage(dialect, task, now)
         if task.cancelled and dialect.cancelled is not None:

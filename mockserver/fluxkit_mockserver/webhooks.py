@@ -94,7 +94,15 @@ class _Parcel:
 class Postman:
     """The webhooks of one mock. ``sent`` are its last attempts, without what they said."""
 
-    def __init__(self, clock: Any, *, secret: str = WEBHOOK_SECRET, seed: int = 0, allow: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        *,
+        secret: str = WEBHOOK_SECRET,
+        seed: int = 0,
+        allow: Collection[str] = (),
+        tell: Callable[[str, Sent], object] = lambda *_: None,
+    ) -> None:
         """A postman who delivers nothing yet: ``connect`` an outlet, or run a server.
 
         Args:
@@ -102,10 +110,12 @@ class Postman:
             secret: What is signed with.
             seed: What the ids of deliveries derive from.
             allow: The hosts to which webhooks are posted beside this machine.
+            tell: Is told of each attempt as it went.
         """
         self.sent: deque[Sent] = deque(maxlen=MOST_SENT)
         self.secret = secret
         self._clock, self._seed, self._allow = clock, seed, frozenset(allow)
+        self._tell = tell
         self._outlet: Outlet | None = None
         self._changed: Callable[[], object] | None = None
         self._numbers: Iterator[int] = itertools.count(1)
@@ -117,10 +127,27 @@ class Postman:
 
         Raises ``ValueError`` on a clock that is not virtual, where nobody would be there when a delivery is due.
         """
-        if not hasattr(self._clock, "alarms"):
+        if not getattr(self._clock, "leaps", False):
             raise ValueError("In process, webhooks need a VirtualClock. On the wall clock, run the mock on a port.")
         self._outlet = outlet
         self._heed(self._clock.alarms)
+
+    @property
+    def outlet(self) -> Outlet | None:
+        """Where these are delivered in this process, if they are."""
+        return self._outlet
+
+    @property
+    def carried(self) -> bool:
+        """Whether somebody posts them over the network."""
+        return self._changed is not None
+
+    def follow(self, other: "Postman") -> None:
+        """Delivers where another delivers: to its outlet, or over the network once somebody carries these, too."""
+        if (outlet := other.outlet) is not None:
+            self.connect(outlet)
+        elif other.carried:
+            self._changed = _nothing
 
     def _heed(self, alarms: list[Any]) -> None:
         if self not in alarms:
@@ -206,7 +233,9 @@ class Postman:
     def _done(self, parcel: _Parcel, url: str, answer: int | None) -> None:
         """Keeps what came of an attempt; what may pass is tried again when the service would."""
         task, now = parcel.task, self._clock.now()
-        self.sent.append(Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now))
+        sent = Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now)
+        self.sent.append(sent)
+        self._tell("webhook", sent)
         retries = _webhook(task.provider).retries
         if answer is not None and not 0 < answer < 500 and parcel.attempt < len(retries):
             due = now + retries[parcel.attempt]
@@ -272,10 +301,10 @@ class Postman:
 
     def _pause(self, busy: Collection[str]) -> float:
         """For how many real seconds there is nothing to do, unless something changes."""
-        speed: float | None = getattr(self._clock, "speed", None)
+        speed: float | None = getattr(self._clock, "pace", None)
         with self._lock:
             due = min((each.due for each in self._waiting if each.task.id not in busy), default=None)
-        if speed is None or due is None or len(busy) >= MOST_AT_ONCE:
+        if not speed or due is None or len(busy) >= MOST_AT_ONCE:
             return float("inf")
         return max(0.0, (due - float(self._clock.now())) / speed)
 
@@ -301,6 +330,10 @@ class Postman:
         except ValueError:
             return False
         return link.loopback or link.host in self._allow
+
+
+def _nothing() -> None:
+    pass
 
 
 def _webhook(provider: Provider) -> Webhook:
