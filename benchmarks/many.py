@@ -48,7 +48,7 @@ mock = MockService(
     clock=WallClock(),
     durations=lambda number: durations[(number - 1) % len(durations)],
 )
-mock.exchanges = type(mock.exchanges)(maxlen=1_000_000)
+mock.exchanges = type(mock.exchanges)(most=1_000_000)
 with Server(mock) as server:
     print(server.url, flush=True)
     for line in sys.stdin:

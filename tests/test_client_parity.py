@@ -203,7 +203,7 @@ def play(way: str, scenario: Scenario, model: str, faults: dict[str, Any], to: P
             steps(lambda step: getattr(client, step[0])(*step[1], **step[2])).send(None)
     else:
         anyio.run(asynchronous, backend=way)
-    return ends, [attrs.astuple(exchange) for exchange in mock.exchanges], mock.charges
+    return ends, list(mock.exchanges), mock.charges
 
 
 @pytest.mark.parametrize("faults", FAULTS, ids=lambda faults: "+".join(faults) or "no fault")

@@ -34,8 +34,8 @@ from fluxkit.errors import Charged
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
 from fluxkit_mockserver.clock import WallClock
+from fluxkit_mockserver.exchanges import Exchange
 from fluxkit_mockserver.server import Server
-from fluxkit_mockserver.service import Exchange
 
 KLEIN, KONTEXT, FLEX = "magnific:flux-2-klein", "magnific:flux-kontext-pro", "apimart:flux-2-flex"
 MODELS = (KLEIN, KONTEXT, FLEX)
@@ -64,7 +64,7 @@ class Scripted(MockService):
             self.digests = [*getattr(self, "digests", []), hashlib.sha256(call.body).hexdigest()]
         for where, answers in getattr(self, "scripted", {}).items():
             if answers and f"{call.method} {call.path}".startswith(where):
-                self.exchanges.append(Exchange(call.method, call.path, answers[0].status, 0.0))
+                self.exchanges.keep(Exchange(call.method, call.path, answers[0].status, 0.0))
                 return answers[0] if len(answers) == 1 else answers.pop(0)
         return super().handle(call)
 

@@ -25,8 +25,9 @@ from fluxkit.errors import SettingsError
 from fluxkit_mockserver.answer import MOST_BODY, Incoming
 from fluxkit_mockserver.app import make_app
 from fluxkit_mockserver.clock import WallClock
+from fluxkit_mockserver.exchanges import MOST_EXCHANGES
 from fluxkit_mockserver.server import PortTaken, Server, serve
-from fluxkit_mockserver.service import MOST_EXCHANGES, MockService
+from fluxkit_mockserver.service import MockService
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 

@@ -36,13 +36,13 @@ class Watch:
     def __init__(self, keys: Sequence[str], forms: Collection[Key]) -> None:
         """Of these *keys*, in these *forms*."""
         self._headers = {"authorization", *(form.header.lower() for form in forms)}
-        self._values = {*keys, *(form.form.format(key=key) for form in forms for key in keys)}
+        self.values = {*keys, *(form.form.format(key=key) for form in forms for key in keys)}
         self.leaks: deque[Leak] = deque(maxlen=MOST_LEAKS)
 
     def refuse(self, call: Incoming, now: float) -> Answer | None:
         """The refusal of a call with a key, None if it has none."""
         for header, value in call.headers.items():
-            if header in self._headers or value in self._values:
+            if header in self._headers or value in self.values:
                 self.leaks.append(Leak(call.method, f"{call.origin}{call.path}", header, now))
                 return Answer(403, b"A key does not belong here.\n", PLAIN)
         return None

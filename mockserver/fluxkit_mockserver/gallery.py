@@ -38,7 +38,7 @@ class Gallery:
 
     def answer(self, call: Incoming, tasks: Mapping[str, MockTask], now: float) -> Answer:
         """The image behind a link: no key is wanted, and a link that was changed by a byte is refused."""
-        task = tasks.get(unquote(call.path.removeprefix(IMAGES).rpartition(".")[0]))
+        task = tasks.get(named_by(call))
         expires, _, sign = call.query.get("token", "").removeprefix("exp=").partition("~hmac=")
         if task is None:
             return Answer(404, b"No such image.\n", PLAIN)
@@ -52,6 +52,11 @@ class Gallery:
 
     def _sign(self, id: str, expires: str) -> str:
         return hashlib.sha256(f"{self.seed}:{id}:{expires}".encode()).hexdigest()[:24]
+
+
+def named_by(call: Incoming) -> str:
+    """The task whose image a call wants, as its address names it."""
+    return unquote(call.path.removeprefix(IMAGES).rpartition(".")[0])
 
 
 def draw_task(task: MockTask) -> bytes:

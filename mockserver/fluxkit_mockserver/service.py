@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,13 @@ from .abroad import Leak, Watch, visit
 from .accounts import Accounts
 from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .armed import Armed, Faults, Match
+from .asserted import billed, submitted
 from .clock import VirtualClock, WallClock
+from .closest import nearest_route
 from .dialect import JSON_HEADERS, Dialect, Refused, dialect_of
+from .exchanges import Exchange, Exchanges, Keys
 from .feed import Feed
-from .gallery import IMAGES, Gallery
+from .gallery import IMAGES, Gallery, named_by
 from .limits import Gauge, Limits
 from .namespaces import Chooser, Namespaces, entered, prefix_of, without_prefix
 from .tasks import USUAL_DURATION, MockTask, Progression, point_of
@@ -33,19 +36,6 @@ if TYPE_CHECKING:
 
 #: The key that the mock takes.
 KEY = "test"
-
-#: How many exchanges are remembered.
-MOST_EXCHANGES = 10_000
-
-
-@attrs.frozen
-class Exchange:
-    """One exchange as the mock saw it, without headers, so without keys; *status* 0 is a dropped connection."""
-
-    method: str
-    path: str
-    status: int
-    at: float
 
 
 @attrs.frozen
@@ -118,6 +108,7 @@ class MockService:
         self._gallery = Gallery(seed)
         self._uploads = Uploads(seed)
         self._watch = Watch(self._keys, [provider.key for provider in providers])
+        self._secrets = Keys(self._watch.values)
         self._chooser = Chooser(self._keys, [provider.key for provider in providers])
         self._namespaces = Namespaces(self._make_namespace)
         self._gauge = Gauge(Limits.read(limits))
@@ -126,8 +117,9 @@ class MockService:
         self.webhooks = Postman(self._clock, seed=seed, allow=webhook_hosts, tell=self.feed.tell)
         self._tasks: dict[str, MockTask] = {}
         self._lock = threading.Lock()
+        self._seen = Exchange("", "", 0, 0.0)  # the exchange that is under way
         self.charges: list[Charge] = []
-        self.exchanges: deque[Exchange] = deque(maxlen=MOST_EXCHANGES)
+        self.exchanges = Exchanges()
 
     @property
     def billed(self) -> int:
@@ -264,6 +256,26 @@ class MockService:
         """The faults that are armed, each with how often it has ``struck``, and may still."""
         return self._faults.armed
 
+    def find(self, **wanted: Any) -> tuple[Exchange, ...]:
+        """Exchanges by ``provider``, ``model``, ``task``, ``status``, ``method`` and by what their ``path`` holds."""
+        return self.exchanges.find(**wanted)
+
+    def assert_submitted(self, *, times: int | None = None, **fields: Any) -> tuple[Exchange, ...]:
+        """Asserts that an image was bought with these *fields*, or so many *times*, and gives the exchanges.
+
+        The names are those of ``fluxkit.Request``, and ``provider`` and ``model``: ``model="flux-2-pro", seed=42``. The
+        ``AssertionError`` of a miss shows the closest exchange and the fields in which it differs.
+        """
+        return submitted(self.exchanges, self._dialects.values(), times=times, **fields)
+
+    def assert_not_submitted(self, **fields: Any) -> None:
+        """Asserts that no image was bought with these *fields*; without any, that none was bought."""
+        submitted(self.exchanges, self._dialects.values(), times=0, **fields)
+
+    def assert_billed(self, images: int) -> None:
+        """Asserts that so many *images* were bought; the ``AssertionError`` of a miss lists those that were."""
+        billed(self.charges, images)
+
     def reset(self) -> None:
         """Forgets tasks, uploads, bills, exchanges, leaks and faults, and what counts for limits and balances.
 
@@ -306,24 +318,30 @@ class MockService:
         if self._name:
             call = entered(call, prefix_of(self._name))
         with self._lock:
-            now = self._clock.now()
+            began, now = time.perf_counter(), self._clock.now()
+            seen = self._seen = Exchange(call.method, call.path, 0, now)
             answer = self._answer(call, now)
-            status = 0 if isinstance(answer, Drop) else answer.status
-            exchange = Exchange(call.method, call.path, status, now)
-            self.exchanges.append(exchange)
-        self.feed.tell("exchange", exchange)
+            self._ended(seen, call, answer, began)
+        self.feed.tell("exchange", seen)
         return answer
 
     def visit(self, call: Incoming) -> Answer:
         """What another origin does with a call of a client in process, so that it finds pictures without a network."""
         with self._lock:
-            now = self._clock.now()
+            began, now = time.perf_counter(), self._clock.now()
             answer = self._watch.refuse(call, now) or visit(call)
-            self.exchanges.append(Exchange(call.method, f"{call.origin}{call.path}", answer.status, now))
+            self._ended(Exchange(call.method, f"{call.origin}{call.path}", 0, now), call, answer, began)
             return answer
+
+    def _ended(self, seen: Exchange, call: Incoming, answer: Answer | Drop, began: float) -> None:
+        seen.ends(call, answer, self._secrets, self._dialects)
+        seen.namespace = self._name or None
+        seen.took = time.perf_counter() - began
+        self.exchanges.keep(seen)
 
     def _answer(self, call: Incoming, now: float) -> Answer | Drop:
         if call.path.startswith(IMAGES):
+            self._seen.task = named_by(call)
             return self._gallery.answer(call, self._tasks, now)
         if call.path.startswith(UPLOADS):
             return self._watch.refuse(call, now) or self._uploads.answer(call, now)
@@ -331,10 +349,14 @@ class MockService:
         dialect = self._dialects.get(name)
         if dialect is None:
             known = ", ".join(f"/{each}" for each in self._dialects)
-            return Answer(404, f"The mock serves {known}.\n".encode(), PLAIN)
+            near = nearest_route(call.method, call.path, self._dialects)
+            hint = "" if near is None else f" Did you mean {near}?"
+            return Answer(404, f"The mock serves {known}.{hint}\n".encode(), PLAIN)
+        self._seen.is_for(dialect)
         try:
             return self._serve(dialect, call, f"{slash}{rest}", now)
         except Refused as refused:
+            self._seen.is_refused(refused)
             return dialect.refuse(refused)
 
     def _serve(self, dialect: Dialect, call: Incoming, path: str, now: float) -> Answer | Drop:
@@ -364,6 +386,7 @@ class MockService:
                 task = self._asked_for(provider, said)
                 if task is None or (task.cancelled and dialect.cancelled is None):
                     return dialect.say_unknown(said["id"])
+                self._seen.is_about(task)
                 return tell(dialect, task, call, now)
         raise Refused(Vanished, status=404)
 
@@ -404,6 +427,7 @@ class MockService:
         self._bill(task, now)
         self._tasks[task.id] = task
         self._gauge.began(account, task)
+        self._seen.has_bought(task)
         if "webhook_url" in values:
             self.webhooks.accepted(task, dialect.words, self._progression, self._reporting(dialect, task, call))
         if fault == "accepted-then-dropped":
@@ -416,7 +440,10 @@ class MockService:
         if not self._faults.armed:
             return None
         facts = {**task.values, "provider": task.provider.name, "model": task.model.name}
-        return self._faults.strike(moment, task.number, task.id, facts)
+        fault = self._faults.strike(moment, task.number, task.id, facts)
+        if fault is not None:
+            self._seen.is_struck(fault)
+        return fault
 
     def _bill(self, task: MockTask, now: float) -> None:
         """Charges a task to the account, which can pay it."""
@@ -494,6 +521,7 @@ class MockService:
 
         def report(stage: int, now: float) -> bytes:
             with self._lock:
+                self._seen = Exchange("", "", 0, now)  # no exchange is under way
                 return self._say("webhook", dialect, task, call, now, done=stage == last, stage=stage).body
 
         return report

@@ -1,0 +1,376 @@
+"""What came to the mock and what it answered: a bounded record without secrets, and ways to find something in it.
+
+A mock is asked thousands of times for each time that somebody looks. So an exchange keeps what is small as it came, and
+is read when it is looked at. Of what is large it keeps sizes and digests.
+"""
+
+import functools
+import hashlib
+import itertools
+import json
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, overload
+
+import attrs
+
+from fluxkit._contract.reference import Reference
+from fluxkit._wire.json import Problem
+from fluxkit.errors import Vanished
+
+from .answer import Answer, Drop, Incoming
+from .closest import Form, nearest_form, nearest_route
+from .dialect import Dialect, Refused
+from .tasks import MockTask, point_of
+
+#: How many exchanges are remembered, and how many of them whole: of older ones headers and bodies are forgotten.
+MOST_EXCHANGES, MOST_WHOLE = 10_000, 1_000
+
+#: The largest body that is kept as it came, in bytes, and the longest text in one that is shown, in characters.
+MOST_KEPT, MOST_TEXT = 16 * 1024, 4000
+
+#: What stands in the place of a secret.
+HIDDEN: Final = "<not shown>"
+
+#: The shortest key that is known by itself wherever it stands; shorter ones are parts of other texts, too.
+TELLING: Final = 8
+
+_SECRET: Final = re.compile(
+    r"(?:^|[-_.])(?:authorization|api-?key|key|secret|token|cookie|signature|sign|sig|hmac|credential|password)s?$",
+    re.IGNORECASE,
+)
+
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+@attrs.define
+class Exchange:
+    """One exchange as the mock saw it; *status* 0 is a connection that was closed without an answer.
+
+    *number* counts from 1. *task* is None where it was about none. *faults* names those that struck. In *headers* and
+    *query* keys and signatures are not shown. *took* is how many real seconds the mock needed. *problems* is what the
+    service did not understand.
+
+    Two are equal if method, path, status and time are: how the client got there makes no difference.
+    """
+
+    method: str
+    path: str
+    status: int
+    at: float
+    number: int = attrs.field(default=0, eq=False)
+    namespace: str | None = attrs.field(default=None, eq=False)
+    task: str | None = attrs.field(default=None, eq=False)
+    faults: tuple[str, ...] = attrs.field(default=(), eq=False)
+    headers: Mapping[str, str] = attrs.field(default=_NONE, eq=False, repr=False)
+    query: Mapping[str, str] = attrs.field(default=_NONE, eq=False, repr=False)
+    took: float = attrs.field(default=0.0, eq=False, repr=False)
+    _sent: Any = attrs.field(default=b"", eq=False, repr=False)
+    _answered: Any = attrs.field(default=b"", eq=False, repr=False)
+    _dialect: Dialect | None = attrs.field(default=None, eq=False, repr=False)
+    problems: tuple[Problem, ...] = attrs.field(default=(), eq=False, repr=False)
+    _refused: bool = attrs.field(default=False, eq=False, repr=False)
+    _lost: bool = attrs.field(default=False, eq=False, repr=False)
+    _form: Form | None = attrs.field(default=None, eq=False, repr=False)
+    _routes: Mapping[str, Dialect] = attrs.field(default=_NONE, eq=False, repr=False)
+
+    # What the service notes of it while it answers
+
+    def is_for(self, dialect: Dialect) -> None:
+        """It is for the service that speaks so."""
+        self._dialect = dialect
+
+    def is_about(self, task: MockTask) -> None:
+        """It is about a task."""
+        self.task, self._form = task.id, Form(task.model)
+
+    def has_bought(self, task: MockTask) -> None:
+        """It has bought a task."""
+        values = task.values
+        if "references" in values:  # the images themselves live no longer than the task
+            values = {**values, "references": tuple(map(_digested, values["references"]))}
+        self.task, self._form = task.id, Form(task.model, values, bought=True)
+
+    def is_refused(self, refused: Refused) -> None:
+        """The service refuses it; of the refusal itself nothing is kept, because it would hold on to the call."""
+        self._refused, self.problems = True, refused.problems
+        self._lost = refused.kind is Vanished and not refused.message
+
+    def is_struck(self, fault: str) -> None:
+        """A fault has struck."""
+        self.faults += (fault,)
+
+    def ends(self, call: Incoming, answer: Answer | Drop, keys: "Keys", routes: Mapping[str, Dialect]) -> None:
+        """It is over; of the call and the answer is kept what may be kept."""
+        self.headers, self.query = keys.hide(call.headers), call.query and keys.hide(call.query)
+        self._routes, self._sent = routes, _bounded(keys.blot(call.body))
+        self.problems = self.problems and tuple(map(keys.blotted, self.problems))
+        self._lost |= (
+            self._dialect is None and not call.path.startswith("/__mock__/") and not self.path.startswith("http")
+        )
+        if self._refused and len(call.body) > MOST_KEPT:
+            self._form = self._read(call.body)  # now or never
+        if isinstance(answer, Answer):
+            self.status, self._answered = answer.status, _bounded(keys.blot(answer.body))
+
+    def fades(self) -> None:
+        """Forgets headers and bodies, and keeps what was asked for."""
+        self.headers, self.query, self._sent, self._answered = _NONE, _NONE, b"", b""
+
+    # What can be read of it
+
+    @property
+    def provider(self) -> str | None:
+        """The service that it was for, None if for none."""
+        return None if self._dialect is None else self._dialect.provider.name
+
+    @property
+    def bought(self) -> bool:
+        """Whether it has bought an image, whatever the client heard of that."""
+        return self._form is not None and self._form.bought
+
+    @property
+    def model(self) -> str | None:
+        """The model that it was about, or whose form is the nearest to a body that was refused."""
+        return None if self._known is None else self._known.row.name
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What a submit asked for, by the names of ``fluxkit.Request``, as far as it is read; references as digests.
+
+        ``size`` is in pixels, and ``aspect`` and ``resolution`` are there where the service has names for them.
+        """
+        return _NONE if self._known is None else _shown(self._known)
+
+    @property
+    def body(self) -> Any:
+        """What was sent: as JSON, if it is that, else as text; large parts as size and digest, secrets not shown."""
+        return _readable(self._sent)
+
+    @property
+    def reply(self) -> Any:
+        """What was answered, in the same way."""
+        return _readable(self._answered)
+
+    @property
+    def closest(self) -> str | None:
+        """Of what was not understood: the nearest that would have been, and in what it differs; None for the rest."""
+        if self._lost:
+            return nearest_route(self.method, self.path, self._routes)
+        if self._known is None or not self.problems:
+            return None
+        return f"{self.provider}:{self._known.row.name}, but for {'; '.join(map(str, self.problems))}"
+
+    @property
+    def _known(self) -> Form | None:
+        if self._form is None and self._refused and isinstance(self._sent, bytes):
+            self._form = self._read(self._sent)
+        return self._form
+
+    def _read(self, body: bytes) -> Form | None:
+        assert self._dialect is not None  # noqa: S101 - only a service refuses
+        path = self.path.removeprefix(f"/{self._dialect.provider.name}")
+        call = Incoming(self.method, self.path, self.query, self.headers, body, "")
+        return nearest_form(self._dialect.submitted(call, path), call)
+
+    def document(self) -> dict[str, Any]:
+        """All that is known of it, as JSON."""
+        return {
+            "number": self.number,
+            "at": self.at,
+            "took": self.took,
+            "namespace": self.namespace,
+            "method": self.method,
+            "path": self.path,
+            "query": dict(self.query),
+            "headers": dict(self.headers),
+            "body": self.body,
+            "status": self.status,
+            "reply": self.reply,
+            "provider": self.provider,
+            "model": self.model,
+            "task": self.task,
+            "bought": self.bought,
+            "fields": {name: _plain(value) for name, value in self.fields.items()},
+            "problems": [str(problem) for problem in self.problems],
+            "closest": self.closest,
+            "faults": list(self.faults),
+        }
+
+
+class Keys:
+    """What must not be shown of a call: the keys of the mock, and whatever is named like one."""
+
+    def __init__(self, values: Collection[str]) -> None:
+        """Those that are *values*, by themselves or in the form of their header."""
+        self._values = frozenset(values)
+        self._telling = tuple(value.encode() for value in values if len(value) >= TELLING)
+
+    def hide(self, named: Mapping[str, str]) -> Mapping[str, str]:
+        """Headers or a query, without keys."""
+        secret, values = _names_a_secret, self._values
+        return {name: HIDDEN if value in values or secret(name) else value for name, value in named.items()}
+
+    def blot(self, body: bytes) -> bytes:
+        """A body without those of the keys that could not be there by chance."""
+        for key in self._telling:
+            if key in body:
+                body = body.replace(key, HIDDEN.encode())
+        return body
+
+    def blotted(self, problem: Problem) -> Problem:
+        """A problem without them."""
+        place, given = self.blot(problem.place.encode()).decode(), problem.given
+        if isinstance(given, str):
+            given = self.blot(given[:MOST_TEXT].encode("utf-8", "replace")).decode()
+        return attrs.evolve(problem, place=place, given=given)
+
+
+class Exchanges(Sequence[Exchange]):
+    """The last exchanges of a mock, the oldest first."""
+
+    def __init__(self, *, most: int = MOST_EXCHANGES, whole: int = MOST_WHOLE) -> None:
+        """None yet; of those that come *most* are remembered, and the last ones *whole*."""
+        self._kept: deque[Exchange] = deque(maxlen=most)
+        self._whole: deque[Exchange] = deque(maxlen=whole)
+        self._numbers = itertools.count(1)
+
+    def keep(self, exchange: Exchange) -> None:
+        """Remembers one."""
+        exchange.number = next(self._numbers)
+        if len(self._whole) == self._whole.maxlen:
+            self._whole[0].fades()
+        self._whole.append(exchange)
+        self._kept.append(exchange)
+
+    def clear(self) -> None:
+        """Forgets all, and counts from 1 again."""
+        self._kept.clear()
+        self._whole.clear()
+        self._numbers = itertools.count(1)
+
+    def find(
+        self,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        task: str | None = None,
+        status: int | None = None,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> tuple[Exchange, ...]:
+        """Those that are about the *provider*, the *model* and the *task*, ended so, and have *path* in their path."""
+        return tuple(
+            each
+            for each in tuple(self._kept)
+            if (task is None or each.task == task)
+            and (status is None or each.status == status)
+            and (method is None or each.method == method.upper())
+            and (path is None or path in each.path)
+            and (provider is None or each.provider == provider)
+            and (model is None or each.model == model)
+        )
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(tuple(self._kept))  # calls may come meanwhile
+
+    @overload
+    def __getitem__(self, place: int) -> Exchange: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Exchange, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> "Exchange | tuple[Exchange, ...]":
+        return tuple(self._kept)[place]
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} exchanges>"
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_a_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
+def _digested(reference: Reference) -> Reference | str:
+    return f"Reference({reference})" if reference.content is not None else reference
+
+
+def _shown(form: Form) -> Mapping[str, Any]:
+    fields: dict[str, Any] = {"model": form.row.name, **form.values}
+    for name in fields:
+        if name != "prompt" and _names_a_secret(name):
+            fields[name] = HIDDEN
+    if "size" in fields or form.bought:
+        point = point_of(form.row, form.values)
+        fields["size"] = f"{point.width}x{point.height}"
+        names = {"aspect": point.aspect, "resolution": point.resolution}
+        fields |= {name: value for name, value in names.items() if value is not None}
+    return fields
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _readable(kept: Any) -> Any:
+    """A body as it may be looked at."""
+    if isinstance(kept, bytes):
+        try:
+            kept = json.loads(kept) if kept else None
+        except (ValueError, RecursionError):
+            kept = kept.decode() if _is_text(kept) else _measured(kept)
+    return _without_secrets(kept)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: HIDDEN if isinstance(inner, str) and _names_a_secret(name) else _without_secrets(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_secrets(inner) for inner in value]
+    return _measured(value.encode("utf-8", "replace")) if isinstance(value, str) and len(value) > MOST_TEXT else value
+
+
+def _bounded(body: bytes) -> Any:
+    """What is kept of a body: of a large one its JSON with large texts as size and digest, or its size and digest."""
+    if len(body) <= MOST_KEPT:
+        return body
+    try:
+        document = json.loads(body) if body[:1] in (b"{", b"[") else None
+        document = document and _pruned(document)
+    except (ValueError, RecursionError):
+        document = None
+    if document is None or len(json.dumps(document)) > MOST_KEPT:
+        return _measured(body)
+    return document
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name[:200]: _pruned(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_pruned(inner) for inner in value]
+    if isinstance(value, str) and len(value) > MOST_TEXT:
+        return _measured(value.encode("utf-8", "replace"))
+    return value
+
+
+def _measured(content: bytes) -> str:
+    return f"<{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:12]}>"
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return content.decode().isprintable() or content.isascii()
+    except UnicodeDecodeError:
+        return False
