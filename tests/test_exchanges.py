@@ -371,6 +371,16 @@ def test_the_bill_is_asserted_and_a_miss_lists_it(bought: MockService) -> None:
         bought.assert_billed(1)
 
 
+def test_each_namespace_remembers_its_own_and_asserts_on_it(mock: MockService) -> None:
+    mine = mock.namespace("mine")
+    for world, prompt in ((mock, "a fox"), (mine, "a hare")):
+        with fluxkit.Client("magnific:flux-2-klein", mock=world) as client:
+            client.submit(prompt)
+        world.assert_submitted(prompt=prompt, times=1)
+    assert [(None,), ("mine",)] == [tuple(each.namespace for each in world.exchanges) for world in (mock, mine)]
+    mine.assert_not_submitted(prompt="a fox")
+
+
 def test_an_exchange_made_by_hand_is_one_like_any_other(mock: MockService) -> None:
     mock.exchanges.keep(Exchange("GET", "/somewhere", 200, 1.0))
     (record,) = mock.exchanges

@@ -386,7 +386,6 @@ class MockService:
                 task = self._asked_for(provider, said)
                 if task is None or (task.cancelled and dialect.cancelled is None):
                     return dialect.say_unknown(said["id"])
-                self._seen.is_about(task)
                 return tell(dialect, task, call, now)
         raise Refused(Vanished, status=404)
 
@@ -482,6 +481,7 @@ class MockService:
         task = self._tasks.get(said["id"])
         if task is None or task.provider is not provider or said.get("model", task.model.path) != task.model.path:
             return None
+        self._seen.is_about(task)
         return task
 
     def _tell(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
