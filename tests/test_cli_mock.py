@@ -259,10 +259,11 @@ def test_ctrl_c_while_waiting_says_which_task_goes_on() -> None:
         assert made.stderr is not None
         task = lines_until(": task ", made.stderr)[-1].split()[-1]
         made.send_signal(signal.SIGINT)
+        recovery = f"fluxkit recover --base-url {server.base_url('magnific')}"
         assert Code.INTERRUPTED == made.wait(PATIENCE)
         assert [
             f"error: interrupted; still running or not fetched, and billed: task {task}",
-            f"task {task}: running the command again buys another image",
+            f"{recovery} fetches it; running the command again buys another image",
         ] == made.stderr.read().splitlines()[-2:]
     assert 1 == service.billed
 

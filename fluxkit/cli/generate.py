@@ -19,6 +19,7 @@ from .profile import profile_of
 from .watch import Watch, accounted, telling
 
 if TYPE_CHECKING:
+    from .._client import Client
     from .._contract.result import Result
 
 
@@ -49,6 +50,7 @@ def generate(**given: Any) -> int:
     watch = Watch(request.n, fetch=given["fetch"])
     profile = profile_of(given)
     client = Client(**usable(profile, Client, os.environ), listener=watch)
+    watch.recovery = recovery_of(client, given["journal"])
     if profile.chosen is not None:
         say(f"profile {profile.chosen.value}, by {profile.chosen.source}: {profile.full_name}")
     if client.mocked:
@@ -63,6 +65,16 @@ def generate(**given: Any) -> int:
         else:
             _list(result)
     return max(map(code_of, result.errors), default=Code.DONE)
+
+
+def recovery_of(client: "Client", journal: str | None) -> str | None:
+    """The command that fetches what a client has bought and not fetched; None if no journal knows it."""
+    if client.mocked or client._journal in ("off", "memory"):  # noqa: SLF001 - of our client
+        return None
+    words = ["fluxkit recover"]
+    if client.base_url != client.provider.base_url:
+        words.append(f"--base-url {client.base_url}")
+    return " ".join([*words, *([f"--journal {journal}"] if journal else [])])
 
 
 def _explain(result: "Result", problems: Sequence[str]) -> None:

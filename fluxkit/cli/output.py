@@ -14,6 +14,7 @@ from .. import errors
 from .._contract.result import describe
 from .._contract.task import Task
 from ..errors import Charged, FluxError
+from .stop import Terminated
 
 
 class Code(enum.IntEnum):
@@ -29,6 +30,7 @@ class Code(enum.IntEnum):
     NOT_FETCHED = 7
     NO_SWITCH = 8
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 MEANINGS: Mapping[Code, str] = {
@@ -41,7 +43,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNKNOWN: "perhaps bought, or still running: do not simply run it again",
     Code.NOT_FETCHED: "bought, but the image could not be had: do not simply run it again",
     Code.NO_SWITCH: "diff: the other model cannot serve this request; nothing was sent",
-    Code.INTERRUPTED: "Ctrl-C",
+    Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",
+    Code.TERMINATED: "SIGTERM; the same",
 }
 
 CODES: Mapping[type[FluxError], Code] = {
@@ -81,9 +84,10 @@ class Trouble(FluxError):
         self.advice = advice
 
 
-def interrupted(standing: str = "nothing was sent", **facts: Any) -> Trouble:
-    """Ctrl-C, and how things stand."""
-    return Trouble(f"interrupted; {standing}", name="Interrupted", code=Code.INTERRUPTED, **facts)
+def interrupted(by: BaseException | None, standing: str = "nothing was sent", **facts: Any) -> Trouble:
+    """Ctrl-C or SIGTERM, and how things stand."""
+    word, code = ("terminated", Code.TERMINATED) if isinstance(by, Terminated) else ("interrupted", Code.INTERRUPTED)
+    return Trouble(f"{word}; {standing}", name=word.capitalize(), code=code, **facts)
 
 
 def unexpected(error: BaseException, **facts: Any) -> Trouble:
@@ -106,7 +110,7 @@ def known(error: BaseException) -> FluxError:
         case FluxError():
             return error
         case click.Abort():
-            return interrupted()
+            return interrupted(error.__cause__)
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "fluxkit"
             message = error.format_message().rstrip(".")
@@ -179,7 +183,10 @@ def _options(line: str) -> list[str]:
 def _advice(error: FluxError) -> str | None:
     task = error.task if isinstance(error.task, Task) else None
     mocked = task is not None and task.mocked
-    if error.charged and not mocked and code_of(error) in (Code.UNKNOWN, Code.NOT_FETCHED, Code.INTERRUPTED):
+    cut_short = code_of(error) in (Code.INTERRUPTED, Code.TERMINATED)
+    if isinstance(error, Trouble) and error.advice and cut_short:
+        return error.advice
+    if error.charged and not mocked and (cut_short or code_of(error) in (Code.UNKNOWN, Code.NOT_FETCHED)):
         name = f"task {task.id}: " if task else ""
         verb = "buys" if error.charged is Charged.YES else "may buy"
         return f"{name}running the command again {verb} another image"

@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from .help import write_lines
 from .output import MEANINGS, Code, report
+from .stop import terminable
 
 #: The commands with the first sentence of their help. Each is loaded when it is used: help is to come at once.
 COMMANDS: Mapping[str, str] = {
@@ -49,7 +50,8 @@ class Program(click.Group):
         """Runs a command line; returns its exit code, or exits with it if *standalone_mode*."""
         arguments = sys.argv[1:] if args is None else list(args)
         run = self._complete if COMPLETING in os.environ else self._run
-        code = run(arguments, prog_name="fluxkit", complete_var=complete_var, **extra)
+        with terminable():
+            code = run(arguments, prog_name="fluxkit", complete_var=complete_var, **extra)
         if standalone_mode:
             sys.exit(code)
         return code

@@ -9,8 +9,9 @@ from ..errors import FluxError, SettingsError
 from .complete import files
 from .help import Command
 from .options import read_key
-from .output import Code, code_of, lines_of, printable, put, put_document, say
+from .output import Code, code_of, interrupted, lines_of, printable, put, put_document, say
 from .tasks import journal_of, journal_option
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .._client import Client
@@ -70,7 +71,14 @@ def recover(**given: Any) -> int:
             raise SettingsError(f"The journal has no row {row}. fluxkit tasks lists those that it has.")
     else:
         services = services_of([row for row in journal.rows() if row.open], given)
-    return _all(services, given)
+    watch = Watch()
+    watch.tell = lambda _: None
+    try:
+        return _all(services, {**given, "listener": watch})
+    except KeyboardInterrupt as stop:
+        standing, facts = watch.standing()
+        advice = "what was not fetched is in the journal still: fluxkit recover goes on where this has ended"
+        raise interrupted(stop, standing, advice=advice, **facts) from None
 
 
 def _dismiss(journal: "Journal", row: str) -> int:
@@ -118,6 +126,7 @@ def _client(row: "Row", key: str | None, given: Mapping[str, Any]) -> "Client":
         key=key,
         base_url=row.base_url,
         journal=given["journal"],
+        listener=given.get("listener"),
         **({} if given["timeout"] is None else {"timeout": given["timeout"]}),
     )
 

@@ -19,7 +19,8 @@ class Watch:
     """The listener of a client: takes its notes, tells each event with ``tell``, and knows how things stand.
 
     Of *count* tasks it tells how many are done: fetched, or ended where nothing is fetched (*fetch*) or came.
-    ``problems`` is what the service said that its declaration does not know.
+    ``problems`` is what the service said that its declaration does not know. ``recovery`` is the command that fetches
+    what was bought and not fetched; None if there is none.
     """
 
     def __init__(self, count: int = 1, *, fetch: bool = True) -> None:
@@ -27,6 +28,7 @@ class Watch:
         self._done: set[str] = set()
         self.tell: Callable[[str], None] = say
         self.problems: dict[str, None] = {}
+        self.recovery: str | None = None
         self._leaving = 0
         self._lost = 0
         self._open: dict[str, Task] = {}
@@ -94,15 +96,23 @@ class Watch:
             "task": next(iter((*self._open.values(), *self._failed.values())), None),
         }
 
+    def advice(self) -> str | None:
+        """How to have what is bought and not fetched, for a command that is cut short; None where nobody can say."""
+        if self.recovery is None or not (self._open or self._leaving + self._lost):
+            return None
+        if self._open:
+            return f"{self.recovery} fetches it; running the command again buys another image"
+        return f"{self.recovery} says what to do; running the command again may buy another image"
+
 
 @contextmanager
 def accounted(watch: Watch) -> Iterator[None]:
-    """Lets Ctrl-C and mistakes in fluxkit say what was bought. The library's own errors say it themselves."""
+    """Lets Ctrl-C, SIGTERM and mistakes in fluxkit say what was bought. The library's own errors say it themselves."""
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         standing, facts = watch.standing()
-        raise interrupted(standing, **facts) from None
+        raise interrupted(stop, standing, advice=watch.advice(), **facts) from None
     except FluxError:
         raise
     except OSError as error:
