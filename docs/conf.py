@@ -38,6 +38,7 @@ MENU = {
         "/docs/how-to/switch-provider",
         "/docs/how-to/references",
         "/docs/how-to/nothing-lost",
+        "/docs/how-to/budget",
         "/docs/how-to/many",
         "/docs/how-to/webhooks",
         "/docs/how-to/offline-tests",

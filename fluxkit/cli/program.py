@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "tasks": "List what was bought, and how it stands.",
     "recover": "Fetch what was bought and not fetched.",
     "cancel": "Stop a task that was bought.",
+    "spend": "Show what was spent, by day and model.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
     "completion": "Print the script that lets a shell complete fluxkit.",

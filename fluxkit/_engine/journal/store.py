@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import attrs
 
-from ..._contract.budget import Budget
+from ..._contract.budget import DAY, Budget
 from ..._contract.journal import Fate, Row, Settled
 from ..._contract.task import State, Task
 from ..books import applied, begun, reopened, resubmitted
 from ..effects import Afford, Claimed, Note
 from ..spending import affording, check
+from ..statement import Alike
 from .owner import Owner
 from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
 from .tally import Tally, past
@@ -201,6 +202,16 @@ class Store:
             (begin, past(begin), *after, most),
         )
         return [Labelled(*columns) for columns in found]
+
+    def alike(self, since: float | None) -> list[Alike]:
+        """How many rows there are of each kind, since a moment or at all, as far as it matters for what was spent."""
+        kind = "provider, model, base_url, fate, price, cost"
+        found = self._connection.execute(
+            f"SELECT CAST(created_at AS INTEGER) / {DAY} AS day, {kind}, count(*) FROM submits "  # noqa: S608 - ours
+            f"WHERE created_at >= ? GROUP BY day, {kind}",
+            (0.0 if since is None else since,),
+        )
+        return [Alike(*columns) for columns in found]
 
     def _held(self, where: str, *values: Any) -> list[tuple[Row, int, str | None]]:
         owners = dict(self._connection.execute(f"SELECT row, owner FROM submits WHERE {where}", values))  # noqa: S608
