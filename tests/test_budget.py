@@ -1,5 +1,6 @@
 """Budgets: what was bought never goes beyond them, and nothing that fits is refused."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import anyio
 import attrs
+import click.testing
 import pytest
 from support.ledger import Wall, a_journal, a_task, an_intent, note
 from support.world import World, a_plan, accepted, completed, ended, raised
@@ -30,6 +32,7 @@ from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.spending import Purse, amount_of
 from fluxkit._wire.plan import Plan
+from fluxkit.cli.program import fluxkit as program
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.pictures import draw
 from fluxkit_providers.apimart import APIMART
@@ -303,6 +306,7 @@ from pathlib import Path
 from support.ledger import an_intent
 from support.world import a_plan
 import attrs
+import click.testing
 import fluxkit
 from fluxkit._contract.budget import budgets_of
 from fluxkit._engine.journal.journal import open_journal
@@ -502,3 +506,15 @@ def test_a_budget_that_would_be_forgotten_is_refused() -> None:
     assert '"memory"' in error.message
     fluxkit.Client(KLEIN, key="k", journal="memory", budget="5 USD").close()
     fluxkit.Client(KLEIN, mock=True, journal="off", budget="5 USD").close()
+
+
+def test_a_command_line_names_a_budget_and_says_when_it_is_used_up() -> None:
+    def run(*arguments: str) -> click.testing.Result:
+        words = ["generate", "a fox", "-p", KLEIN, "--offline", "--no-fetch", *arguments]
+        done = click.testing.CliRunner().invoke(program, words, env={"FLUXKIT_CONFIG": os.devnull})
+        assert "Traceback" not in done.stderr
+        return done
+
+    assert "What an image of magnific:flux-2-klein costs is not known" in run("--budget", "5 USD").stderr
+    wrong = run("--budget", "5")
+    assert (2, "budget is '5'" in wrong.stderr) == (wrong.exit_code, True)

@@ -387,6 +387,7 @@ EXPECTED = {
     "SettingsError": 2,
     "PluginError": 2,
     "JournalUnavailable": 2,
+    "BudgetExceeded": 2,
     "ReferenceUnusable": 2,
     "Unreachable": 4,
     "SubmissionUnknown": 6,
