@@ -12,10 +12,11 @@ from sphinx.util import logging
 
 import fluxkit
 import fluxkit.provider
+import fluxkit.testing
 import fluxkit.webhooks
 import fluxkit_mockserver
 
-DOORS = (fluxkit, fluxkit.provider, fluxkit.webhooks, fluxkit_mockserver)
+DOORS = (fluxkit, fluxkit.provider, fluxkit.testing, fluxkit.webhooks, fluxkit_mockserver)
 # Names that are loaded when they are first used are loaded here, or else autodoc would not see them.
 for door in DOORS:
     vars(door).update({name: getattr(door, name) for name in door.__all__})
@@ -51,6 +52,7 @@ MENU = {
         "/docs/reference/sizes",
         "/docs/reference/errors",
         "/docs/reference/faults",
+        "/docs/reference/checks",
         "/docs/reference/api",
     ],
     "Why": ["Explanation </docs/explanation>", "/ARCHITECTURE"],
