@@ -79,7 +79,9 @@ toc_object_entries_show_parents = "hide"
 nitpick_ignore_regex = [(r"py:.*", r"(?!fluxkit)[a-z]\w*\..*|Decimal")]
 # Names for types that the text beside them describes in words.
 WORDS = ("ASGIApp", "AsyncMockTransport", "Clock", "Fit", "Limits", "Listener", "MockTransport", "Stated", "Unwanted")
-nitpick_ignore = [("py:class", name) for name in (*WORDS, "fluxkit._wire.pending.Pending")]
+nitpick_ignore = [
+    ("py:class", name) for name in (*WORDS, "fluxkit._wire.pending.Pending", "fluxkit._wire.samples.Sample")
+]
 
 html_theme = "furo"
 html_static_path = ["site.css"]

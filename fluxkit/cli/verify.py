@@ -46,9 +46,9 @@ SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit")}
 def verify(names: Sequence[str], *, deviations: str | None, as_json: str | None, junit: str | None) -> int:
     """Show whether the providers keep the contract.
 
-    Each is checked against a mock of it; without names, all that are installed. Nothing leaves the machine, no key is needed and nothing is bought.
-    Each promise is a line: pass, fail with what was found, or not applicable with the reason. A plugin that cannot be
-    used is named and explained, and the others are checked all the same.
+    Each is checked against a mock of it; without names, all that are installed. Nothing leaves the machine, no key is
+    needed and nothing is bought. Each promise is a line: pass, fail with what was found, or not applicable with the
+    reason. A plugin that cannot be used is named and explained, and the others are checked all the same.
     """
     from .._plugins import installed
 
