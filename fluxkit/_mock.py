@@ -1,8 +1,7 @@
 """The other side of the wire, as a client sees it: found by entry point, so that the core imports no mock."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import PluginError, SettingsError
@@ -44,40 +43,18 @@ class Mock(Protocol):
 
 def mock_of(providers: "Sequence[Provider]") -> Mock:
     """A fresh mock of *providers*; raises ``SettingsError`` if no mock is installed."""
-    with _needed():
-        point = _point()
-        try:
-            mock: Mock = point.load().mock_of(providers)
-        except AttributeError as error:
-            raise PluginError(f"The mock server {point.value!r} has no mock_of(providers).") from error
-        return mock
-
-
-@functools.cache
-def kit_of_mock() -> Any:
-    """What the mock has for a kit of checks, which sees into it; raises ``SettingsError`` if no mock is installed."""
-    import importlib
-
-    with _needed():
-        return importlib.import_module(".kit", _point().module)
-
-
-@contextmanager
-def _needed() -> Iterator[None]:
-    """Says how to install what a mock needs."""
+    point = _found()
+    if point is None:
+        raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")
     try:
-        yield
+        mock: Mock = point.load().mock_of(providers)
     except ImportError as error:
         raise SettingsError(
             f"The mock server needs {error.name}, which is not installed. Install it: pip install 'fluxkit-py[mock]'."
         ) from error
-
-
-def _point() -> "EntryPoint":
-    point = _found()
-    if point is None:
-        raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")
-    return point
+    except AttributeError as error:
+        raise PluginError(f"The mock server {point.value!r} has no mock_of(providers).") from error
+    return mock
 
 
 @functools.cache

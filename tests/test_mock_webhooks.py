@@ -16,12 +16,12 @@ import pytest
 import standardwebhooks
 from shapes.bfl import BFL
 from shapes.replicate import REPLICATE
+from support.bench import load
 
 import fluxkit
 import fluxkit.webhooks
 from fluxkit.provider import Provider
-from fluxkit.testing.bench import load
-from fluxkit_mockserver import WEBHOOK_SECRET, MockService, Server, VirtualClock, WallClock, to_app
+from fluxkit_mockserver import FAULTS, WEBHOOK_SECRET, MockService, Server, VirtualClock, WallClock, to_app
 from fluxkit_mockserver.webhooks import MOST_WAITING, Delivery, Sent
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
@@ -517,3 +517,115 @@ def test_client_mock_and_app_over_sockets(tmp_path: Any) -> None:
             assert (1, 1) == (len(result.images), mock.billed)
             assert [200, 200] == [each.answer for each in wait_for(mock, 2)]
     assert {"POST", "GET"} == {each.method for each in mock.exchanges}
+
+
+# Faults
+
+
+def reported(fault: str | None, *, progression: str = "seconds", provider: Provider = MAGNIFIC) -> Bench:
+    """A bench after the whole life of one task, of which a *fault* has struck every webhook."""
+    at = bench(provider, progression=progression)
+    if fault is not None:
+        at.mock.fault(fault)
+    task = at.submit()
+    for _ in range(3):
+        at.mock.clock.advance(1.0)
+        if progression == "polls":
+            at.poll(task)
+    at.mock.clock.advance(2000.0)
+    return at
+
+
+@pytest.mark.parametrize("progression", ["seconds", "polls"])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (None, ["IN_PROGRESS", "COMPLETED"]),
+        ("webhook-late", ["IN_PROGRESS", "COMPLETED"]),
+        ("webhook-twice", ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED", "COMPLETED"]),
+        ("webhook-lost", []),
+        ("webhook-forged", ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED", "COMPLETED"]),
+        ("webhook-out-of-order", ["COMPLETED", "IN_PROGRESS"]),
+    ],
+)
+def test_a_fault_misdelivers_every_webhook(fault: str | None, expected: list[str], progression: str) -> None:
+    at = reported(fault, progression=progression)
+    assert expected == [word for word, _ in at.sent]
+    assert expected == [json.loads(each.body)["status"] for each in at.taken]
+
+
+def test_a_late_webhook_comes_ten_minutes_late() -> None:
+    assert [("IN_PROGRESS", 600.5), ("COMPLETED", 601.0)] == reported("webhook-late").sent
+
+
+def test_a_webhook_that_comes_twice_is_the_same_delivery() -> None:
+    at = reported("webhook-twice")
+    names = [each.headers["webhook-id"] for each in at.taken]
+    assert names[0] == names[1] != names[2] == names[3]
+
+
+def test_a_forged_webhook_is_refused_and_the_true_one_behind_it_is_taken() -> None:
+    at = reported("webhook-forged")
+    verdicts = []
+    for delivery, sent in zip(at.taken, at.mock.webhooks.sent, strict=True):
+        try:
+            fluxkit.webhooks.read(
+                delivery.headers, delivery.body, provider=MAGNIFIC, secret=at.mock.webhook_secret, now=sent.at
+            )
+        except fluxkit.WebhookUnusable as error:
+            verdicts.append(error.reason)
+        else:
+            verdicts.append("")
+    assert ["forged", "", "forged", ""] == verdicts
+
+
+def test_a_fault_may_strike_one_webhook_of_two() -> None:
+    at = bench()
+    at.mock.fault("webhook-lost", times=1)
+    at.submit()
+    at.mock.clock.advance(9.0)
+    assert ["COMPLETED"] == [word for word, _ in at.sent]
+
+
+def test_what_was_held_back_is_not_lost_with_the_end() -> None:
+    at = bench()
+    at.mock.fault("webhook-out-of-order")
+    at.mock.fault("webhook-lost")
+    at.submit()
+    at.mock.clock.advance(9.0)
+    assert ["IN_PROGRESS"] == [word for word, _ in at.sent]
+
+
+@pytest.mark.parametrize(("fault", "word"), [("fail", "FAILED"), ("moderated", "FAILED"), ("vanished", None)])
+def test_a_webhook_tells_the_end_that_a_fault_has_made(fault: str, word: str | None) -> None:
+    at = reported(fault)
+    assert ([] if word is None else ["IN_PROGRESS", word]) == [each for each, _ in at.sent]
+    assert [each for each, _ in at.sent] == [json.loads(each.body)["status"] for each in at.taken]
+
+
+def test_webhooks_come_when_a_task_of_another_duration_ends() -> None:
+    at = bench(durations=lambda _: 40.0)
+    at.submit()
+    at.mock.clock.advance(100.0)
+    assert [("IN_PROGRESS", 20.0), ("COMPLETED", 40.0)] == at.sent
+
+
+def told_by(delivery: Any) -> tuple[str, str]:
+    return delivery.headers["webhook-id"], json.loads(delivery.body)["status"]
+
+
+@pytest.mark.parametrize("fault", [None, *(name for name, each in FAULTS.items() if each.moment == "webhook")])
+def test_webhooks_are_misdelivered_alike_in_process_and_over_the_network(fault: str | None) -> None:
+    at, inbox = Bench(MockService([MAGNIFIC]), MAGNIFIC), Inbox()
+    if fault is not None:
+        at.mock.fault(fault)
+    with listening(inbox) as url, Server(at.mock):
+        at.submit(url)
+        for _ in range(3):
+            at.mock.clock.advance(1.0)
+        at.mock.clock.advance(2000.0)
+        expected = reported(fault)
+        came = [inbox.came.get(timeout=10.0) for _ in expected.taken]
+    # When it was carried is said in it too, and time is not moved step by step for a network.
+    assert [told_by(each) for each in expected.taken] == [told_by(each) for each in came]
+    assert inbox.came.empty()

@@ -25,14 +25,22 @@ class Incoming:
 
 @attrs.frozen(eq=False)
 class Answer:
-    """One reply. With a *drip*, each byte of the body comes so many seconds after the one before."""
+    """One reply: it begins after a *delay* in seconds of the mock.
+
+    With a *drip*, each byte of the body comes so many seconds after the one before. With a *cut*, the connection breaks
+    after so many bytes of it.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = attrs.field(factory=dict)
     drip: float = 0.0
+    delay: float = 0.0
+    cut: int | None = None
 
 
 @attrs.frozen(eq=False)
 class Drop:
-    """No reply: the connection is closed without a word."""
+    """No reply: the connection is closed without a word, *after* so many seconds of the mock."""
+
+    after: float = 0.0

@@ -23,8 +23,9 @@ def make_app(service: MockService, *, drip_scale: float = 1.0) -> Starlette:
 
     Args:
         service: The mock.
-        drip_scale: How many real seconds a second of a dripping answer takes. ASGI has no word for a connection that
-            closes without a reply, so that fault needs the server of this package; under any other it is an error.
+        drip_scale: How many real seconds a second of a slow or dripping answer takes. ASGI has no word for a
+            connection that closes, so faults that do so need the server of this package; under any other they are
+            errors.
     """
     door = _Door(service, drip_scale)
     return Starlette(routes=[Route("/", door.index), Route("/__mock__/", door.index), Route("/{path:path}", door)])
@@ -46,24 +47,52 @@ class _Door:
         if body is None:
             return
         answer = self.service.handle(_incoming(scope, body))
+        silent = self._real(answer.delay if isinstance(answer, Answer) else answer.after)
+        if silent and await _leaves(receive, silent):
+            return
         if isinstance(answer, Drop):
             _hang_up(scope)
         elif answer.drip:
             await self._dripping(answer)(scope, receive, send)
+        elif answer.cut is not None and scope["method"] != "HEAD":
+            await _send_part(answer, answer.cut, send)
+            _hang_up(scope)
         else:
             await Response(answer.body, answer.status, answer.headers)(scope, receive, send)
 
+    def _real(self, seconds: float) -> float:
+        """How many real seconds so many of a slow answer take."""
+        return seconds * self.drip_scale / float(getattr(self.service.clock, "speed", 1.0))
+
     def _dripping(self, answer: Answer) -> StreamingResponse:
         # A client that gives up ends the response: Starlette listens for that between two bytes.
-        interval = answer.drip * self.drip_scale / getattr(self.service.clock, "speed", 1.0)
         headers = {**answer.headers, "content-length": str(len(answer.body))}
-        return StreamingResponse(_drops(answer.body, interval), answer.status, headers)
+        return StreamingResponse(_drops(answer.body, self._real(answer.drip)), answer.status, headers)
 
 
 async def _drops(body: bytes, interval: float) -> AsyncIterator[bytes]:
     for place in range(len(body)):
         await asyncio.sleep(interval)
         yield body[place : place + 1]
+
+
+async def _leaves(receive: Receive, seconds: float) -> bool:
+    """Whether the client goes away within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _send_part(answer: Answer, cut: int, send: Send) -> None:
+    """The head of an answer, which promises all of its body, and the first bytes of that."""
+    head = {**answer.headers, "content-length": str(len(answer.body))}
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body[:cut], "more_body": True})
 
 
 async def _read(receive: Receive) -> bytes | None:

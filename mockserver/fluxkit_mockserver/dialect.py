@@ -11,6 +11,7 @@ import itertools
 import json
 import string
 from collections.abc import Callable, Collection, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import unquote_plus
 
@@ -26,7 +27,7 @@ from fluxkit.errors import FluxError, RateLimited, Rejected, Unauthorized
 from fluxkit.provider import State
 
 from .answer import Answer, Incoming
-from .tasks import life
+from .tasks import Life, life_of
 
 JSON_HEADERS: Final = {"content-type": "application/json"}
 
@@ -68,6 +69,7 @@ class Dialect:
     provider: Provider
     samples: tuple[Sample, ...]
     spelling: int = 0
+    life: Life = attrs.field(init=False)
     words: tuple[str, ...] = attrs.field(init=False)
     _rows: Mapping[str, tuple[Model, ...]] = attrs.field(init=False)
     _places: Mapping[int, Mapping[str, frozenset[Path]]] = attrs.field(init=False)
@@ -76,9 +78,13 @@ class Dialect:
     _statuses: Mapping[tuple[str, str | None], int] = attrs.field(init=False)
     _shape: tuple[str, ...] = attrs.field(init=False)
 
+    @life.default
+    def _life_of_a_task(self) -> Life:
+        return life_of(self.provider)
+
     @words.default
     def _words_of_a_life(self) -> tuple[str, ...]:
-        return life(self.provider) or ("",)
+        return self.life.words
 
     @_rows.default
     def _rows_by_path(self) -> Mapping[str, tuple[Model, ...]]:
@@ -225,6 +231,72 @@ class Dialect:
             return self.say(of, self.facts(of, stage, id=id, base_url=base_url, model=model))
         body, stamp = cast
         return Answer(self._status(of, self.words[stage]), body.replace(stamp, id.encode()), JSON_HEADERS)
+
+    def end(self, state: State) -> tuple[str, ...]:
+        """The service's words for an end in *state*: that for a failure, where it has none for a refusal."""
+        return self.life.ends.get(state) or self.life.ends.get(State.FAILED, ())
+
+    def say_end(
+        self, of: str, state: State, *, reason: str, id: str, base_url: str, model: str, cost: Decimal | None
+    ) -> Answer:
+        """What is said of a task that has ended in *state* without an image, in the mould of such an end.
+
+        Where a sample shows the service's own form of a reason, the *reason* takes the place of that one.
+        """
+        facts: dict[str, Any] = self.facts(of, len(self.words) - 1, id=id, base_url=base_url, model=model)
+        if cost is not None:
+            facts["cost"] = cost
+        for word in self.end(state):
+            facts["status"] = word
+            shown = next((each for each in self.samples if each.of == of and each.means.get("status") == word), None)
+            known = None if shown is None else shown.means.get("reason")
+            ends = [facts]
+            if state is State.COMPLETED:
+                ends.insert(0, {**facts, "images": ()})
+            elif known is None:
+                ends.insert(0, {**facts, "reason": reason})
+            for end in ends:
+                with contextlib.suppress(Unfit):
+                    return self._in_own_words(self._say_bare(of, end), known, reason)
+        raise LookupError(f"{self.provider.name} has no words for the state {state} of a task")
+
+    def _say_bare(self, of: str, facts: Mapping[str, Any]) -> Answer:
+        """An answer in which there is no image, also none of the sample that is its mould."""
+        word, form = facts["status"], self._forms[of]
+        said = {name: fact for name, fact in facts.items() if name in form}
+        written = self._codec(of).write(said)
+        moulds = [each for each in self.samples if each.of == of and each.means.get("status", word) == word]
+        moulds += [each for each in self.samples if each.of == of and each.means.get("status") == self.words[0]]
+        for mould in moulds:
+            document = merge(mould.body, written)
+            with contextlib.suppress(Unfit):
+                if not self._codec(of).read(document).get("images"):
+                    return _answer(self._status(of, word), document)
+        return _answer(self._status(of, word), written)
+
+    @staticmethod
+    def _in_own_words(answer: Answer, known: str | None, reason: str) -> Answer:
+        if known is None:
+            return answer
+        body = answer.body.replace(_WRITER.encode(known).encode(), _WRITER.encode(reason).encode())
+        return attrs.evolve(answer, body=body)
+
+    def say_word(self, of: str, word: str, *, id: str, base_url: str, model: str) -> Answer:
+        """What is said of a task while it runs, by another word than those of its life."""
+        facts = self.facts(of, 0, id=id, base_url=base_url, model=model)
+        return self._say_bare(of, {**facts, "status": word})
+
+    def holds(self, images: int) -> bool:
+        """Whether the answer that names the images has room for so many."""
+        of = "polled" if self.provider.resulted is None else "resulted"
+        codec = self._forms[of].get("images")
+        if codec is None:
+            return False
+        many = tuple({"url": f"https://example.com/{number}.png"} for number in range(images))
+        try:
+            return len(codec.read(codec.write(trim(codec, many)))) == images
+        except Unfit:
+            return False
 
     @property
     def uploaded(self) -> Mapping[str, Any]:

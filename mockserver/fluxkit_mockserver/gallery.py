@@ -1,7 +1,7 @@
 """The images of tasks: the links that are minted for them, and what lies behind these."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,6 +14,9 @@ from .tasks import MockTask
 
 IMAGES = "/__mock__/images/"
 
+#: Gives the fault that strikes a task now, if one does.
+Strike = Callable[[MockTask], str | None]
+
 
 @attrs.frozen(eq=False)
 class Gallery:
@@ -21,14 +24,17 @@ class Gallery:
 
     seed: int
 
-    def picture(self, task: MockTask, origin: str, now: float, *, dead: bool) -> Mapping[str, Any]:
-        """What an answer may say of a task's image: a link that lives from *now* on, or is *dead* already."""
+    def picture(self, task: MockTask, origin: str, now: float, *, dead: bool, copy: int = 0) -> Mapping[str, Any]:
+        """What an answer may say of a task's image: a link that lives from *now* on, or is *dead* already.
+
+        Every *copy* is another link to the one image.
+        """
         life = task.provider.link_life or 3600.0
         expires_at = int(now - 1 if dead else now + life)
         name = f"{task.id}.{SUFFIXES[task.format][0].lstrip('.')}"
         token = f"exp={expires_at}~hmac={self._sign(task.id, str(expires_at))}"
         return {
-            "url": f"{origin}{IMAGES}{name}?token={token}&size=stable",
+            "url": f"{origin}{IMAGES}{name}?token={token}&size=stable{f'&copy={copy}' if copy else ''}",
             "expires_at": expires_at,
             "width": task.point.width,
             "height": task.point.height,
@@ -36,8 +42,11 @@ class Gallery:
             **({"content": draw_task(task)} if task.provider.poll is None else {}),
         }
 
-    def answer(self, call: Incoming, tasks: Mapping[str, MockTask], now: float) -> Answer:
-        """The image behind a link: no key is wanted, and a link that was changed by a byte is refused."""
+    def answer(self, call: Incoming, tasks: Mapping[str, MockTask], now: float, strike: Strike) -> Answer:
+        """The image behind a link: no key is wanted, and a link that was changed by a byte is refused.
+
+        *strike* says which fault strikes a download.
+        """
         task = tasks.get(named_by(call))
         expires, _, sign = call.query.get("token", "").removeprefix("exp=").partition("~hmac=")
         if task is None:
@@ -48,7 +57,16 @@ class Gallery:
             return Answer(403, b"The signature does not fit.\n", PLAIN)
         if int(expires) < now:
             return Answer(403, b"The link has expired.\n", PLAIN)
-        return Answer(200, draw_task(task), {"content-type": TYPES[task.format]})
+        fault = strike(task) if call.method == "GET" else None
+        if fault == "link-503":
+            return Answer(503, b"Service Unavailable\n", PLAIN)
+        if fault == "wrong-type-image":
+            task = attrs.evolve(task, format="png" if task.format != "png" else "jpeg")
+        image = draw_task(task)
+        answer = Answer(200, image, {"content-type": TYPES[task.format]})
+        if fault == "truncated-image":
+            return attrs.evolve(answer, body=image[: len(image) // 2])
+        return attrs.evolve(answer, cut=len(image) // 2) if fault == "cut-image" else answer
 
     def _sign(self, id: str, expires: str) -> str:
         return hashlib.sha256(f"{self.seed}:{id}:{expires}".encode()).hexdigest()[:24]

@@ -56,7 +56,7 @@ class Server:
             service: The mock; it may be used directly meanwhile, for its bill or to arm faults.
             host: A name or address of this machine itself; ``SettingsError`` for any other.
             port: Where to listen; 0 is any port that is free. ``PortTaken`` on entering if another listens there.
-            drip_scale: How many real seconds a second of a dripping answer takes.
+            drip_scale: How many real seconds a second of a slow or dripping answer takes.
         """
         self.service = service
         self._host, self._port, self._drip_scale = _loopback(host), port, drip_scale

@@ -1,10 +1,11 @@
 """The mock service: what a client's call does to it, and what it answers. No HTTP library, no threads, no real time."""
 
 import contextlib
+import functools
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import attrs
 
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import Problem
-from fluxkit.errors import Broken, Rejected, Unauthorized, Vanished
+from fluxkit.errors import Rejected, Unauthorized, Vanished
+from fluxkit.provider import State
 
 from .abroad import Leak, Watch, visit
 from .accounts import Accounts
@@ -26,8 +28,18 @@ from .exchanges import Exchange, Exchanges, Keys
 from .feed import Feed
 from .gallery import IMAGES, Gallery, named_by
 from .limits import Gauge, Limits
+from .mishaps import ACCEPTED, ENDINGS, POLLED, REASONS, instead, refusal
 from .namespaces import Chooser, Namespaces, entered, prefix_of, without_prefix
-from .tasks import USUAL_DURATION, MockTask, Progression, point_of
+from .tasks import (
+    RETENTION,
+    SLOWNESS,
+    Durations,
+    MockTask,
+    Progression,
+    check_durations,
+    duration_of,
+    point_of,
+)
 from .uploads import UPLOADS, MockUpload, Uploads, path_of
 from .webhooks import Postman, Report
 
@@ -66,7 +78,8 @@ class MockService:
         spelling: int = 0,
         keys: Sequence[str] = (KEY,),
         webhook_hosts: Sequence[str] = (),
-        durations: Callable[[int], float] | None = None,
+        durations: Durations = "fixed",
+        retention: float = RETENTION,
         limits: Limits | Mapping[str, Any] | Sequence[str] | str = (),
         balance: Decimal | float | str | None = None,
     ) -> None:
@@ -80,19 +93,24 @@ class MockService:
             spelling: Which of the ways in which a service may say one thing is used, where there are several.
             keys: The keys that are taken; the first is the one for clients.
             webhook_hosts: Hosts to which a mock on a port posts webhooks, beside this machine.
-            durations: How many seconds each task takes, by its number from 1, where ``"seconds"`` move tasks on;
-                without it, what its model's declaration says.
+            durations: How many seconds each task takes, where ``"seconds"`` move tasks on: ``"fixed"`` is what its
+                model's declaration says, and ``"spread"`` varies around that, seeded. Or seconds by the names of
+                models, a pair of them being the bounds of a spread; or a function of the task's number, from 1.
+            retention: For how many seconds a task is kept. Then the service does not know it any more, and its
+                image is gone.
             limits: How many requests and tasks each key may have: ``["rate=50/60", "in-flight=24"]``; more are refused
                 with 429. Without it there are no limits.
             balance: What the account at each service begins with. Every image lowers it by its price, by 1 where nobody
                 knows the price; what it cannot pay is refused with 402. Without it there is no end to it.
         """
+        check_durations(durations)
         # What a namespace is made with as well; its seed, clock and keys are its own.
         self._shared: dict[str, Any] = {
             "progression": progression,
             "spelling": spelling,
             "webhook_hosts": webhook_hosts,
             "durations": durations,
+            "retention": retention,
             "limits": limits,
             "balance": balance,
         }
@@ -102,7 +120,7 @@ class MockService:
         self._seed = seed
         self._progression = Progression(progression)
         self._keys = tuple(keys)
-        self._durations = durations
+        self._durations, self._retention = durations, retention
         self._clock = VirtualClock() if clock is None else clock
         self._faults = Faults(providers, seed)
         self._gallery = Gallery(seed)
@@ -114,8 +132,11 @@ class MockService:
         self._gauge = Gauge(Limits.read(limits))
         self.accounts = Accounts(balance)
         self.feed = Feed()
-        self.webhooks = Postman(self._clock, seed=seed, allow=webhook_hosts, tell=self.feed.tell)
+        self.webhooks = Postman(
+            self._clock, seed=seed, allow=webhook_hosts, tell=self.feed.tell, strike=self._strike_webhook
+        )
         self._tasks: dict[str, MockTask] = {}
+        self._accepted = 0
         self._lock = threading.Lock()
         self._seen = Exchange("", "", 0, 0.0)  # the exchange that is under way
         self.charges: list[Charge] = []
@@ -283,6 +304,7 @@ class MockService:
         """
         with self._lock:
             self._tasks.clear()
+            self._accepted = 0
             self._uploads.clear()
             self._watch.leaks.clear()
             self._faults.disarm()
@@ -320,6 +342,7 @@ class MockService:
         with self._lock:
             began, now = time.perf_counter(), self._clock.now()
             seen = self._seen = Exchange(call.method, call.path, 0, now)
+            self._forget(now)
             answer = self._answer(call, now)
             self._ended(seen, call, answer, began)
         self.feed.tell("exchange", seen)
@@ -342,7 +365,7 @@ class MockService:
     def _answer(self, call: Incoming, now: float) -> Answer | Drop:
         if call.path.startswith(IMAGES):
             self._seen.task = named_by(call)
-            return self._gallery.answer(call, self._tasks, now)
+            return self._gallery.answer(call, self._tasks, now, functools.partial(self._strike, "image"))
         if call.path.startswith(UPLOADS):
             return self._watch.refuse(call, now) or self._uploads.answer(call, now)
         name, slash, rest = call.path.lstrip("/").partition("/")
@@ -384,7 +407,7 @@ class MockService:
         for route, tell in ((provider.result, self._tell_result), (provider.poll, self._tell)):
             if route is not None and (said := route.match(call.method, path, call.query)) is not None:
                 task = self._asked_for(provider, said)
-                if task is None or (task.cancelled and dialect.cancelled is None):
+                if task is None or task.ending == "vanished" or (task.cancelled and dialect.cancelled is None):
                     return dialect.say_unknown(said["id"])
                 return tell(dialect, task, call, now)
         raise Refused(Vanished, status=404)
@@ -404,7 +427,7 @@ class MockService:
         row, values = dialect.read_request(rows, call)
         brought = self._brought(row, values, now)
         self._gauge.begin(account, lambda task: not (task.cancelled or self._is_done(dialect, task, now)))
-        number = len(self._tasks) + 1
+        number = self._accepted + 1
         task = MockTask(
             id=dialect.new_id(self._seed, number),
             number=number,
@@ -415,31 +438,47 @@ class MockService:
             seed=values["seed"] if "seed" in values else _drawn(self._seed, number),
             format=values.get("output_format", row.delivers or "png"),
             created_at=now,
-            duration=(row.duration or USUAL_DURATION) if self._durations is None else self._durations(number),
+            duration=duration_of(row, number, self._durations, self._seed),
             references=brought,
         )
         self.accounts.check(dialect.provider.name, _cost(task))
         fault = self._strike("submit", task)
-        if fault == "503":
-            raise Refused(Broken, status=503)
-        task.stuck = self._strike("task", task) == "stuck"
+        if fault == "stale-connection":
+            return Drop()
+        if fault is not None and (refused := refusal(dialect, fault)) is not None:
+            raise refused
+        self._doom(task)
+        self._accepted = number
         self._bill(task, now)
         self._tasks[task.id] = task
         self._gauge.began(account, task)
         self._seen.has_bought(task)
-        if "webhook_url" in values:
-            self.webhooks.accepted(task, dialect.words, self._progression, self._reporting(dialect, task, call))
-        if fault == "accepted-then-dropped":
-            return Drop()
+        if "webhook_url" in values and task.ending != "vanished":
+            self.webhooks.accepted(task, _words(dialect, task), self._progression, self._reporting(dialect, task, call))
         # A service that cannot be polled has the image ready when it accepts, and no other has.
-        return self._say("accepted", dialect, task, call, now, done=dialect.provider.poll is None)
+        answer = self._say("accepted", dialect, task, call, now, done=dialect.provider.poll is None)
+        return answer if fault is None else ACCEPTED[fault](answer)
 
-    def _strike(self, moment: str, task: MockTask) -> str | None:
+    def _doom(self, task: MockTask) -> None:
+        """Lets a fault decide what becomes of a task, if one strikes."""
+        fault = self._strike("task", task)
+        task.stuck, task.slow = fault == "stuck", fault == "slow"
+        if task.slow:
+            task.duration *= SLOWNESS
+        elif fault is not None and not task.stuck:
+            task.ending = fault
+
+    def _forget(self, now: float) -> None:
+        """Forgets the tasks that have been kept for long enough; the oldest come first."""
+        while self._tasks and next(iter(self._tasks.values())).created_at + self._retention < now:
+            self._tasks.pop(next(iter(self._tasks)))
+
+    def _strike(self, moment: str, task: MockTask, *, but: Collection[str] = ()) -> str | None:
         """The fault that strikes at this moment of a task, if one does."""
         if not self._faults.armed:
             return None
         facts = {**task.values, "provider": task.provider.name, "model": task.model.name}
-        fault = self._faults.strike(moment, task.number, task.id, facts)
+        fault = self._faults.strike(moment, task.number, task.id, facts, but=but)
         if fault is not None:
             self._seen.is_struck(fault)
         return fault
@@ -452,6 +491,9 @@ class MockService:
         self.charges.append(charge)
         self.feed.tell("bill", charge)
         self.feed.tell("task", task.id)
+
+    def _strike_webhook(self, task: MockTask, but: Collection[str]) -> str | None:
+        return self._strike("webhook", task, but=but)
 
     def _brought(self, row: Model, values: Mapping[str, Any], now: float) -> tuple[bytes, ...]:
         """What the references show: their content, that of an upload, or of an address elsewhere its text.
@@ -484,17 +526,26 @@ class MockService:
         self._seen.is_about(task)
         return task
 
-    def _tell(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
+    def _tell(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer | Drop:
         task.polls += 1
         if "webhook_url" in task.values and self._progression is Progression.POLLS and not task.cancelled:
             stage, report = self._stage(dialect, task, now), self._reporting(dialect, task, call)
-            self.webhooks.polled(task, dialect.words, stage, now, report)
-        answer = self._say("polled", dialect, task, call, now, done=self._is_done(dialect, task, now))
-        return attrs.evolve(answer, drip=1.0) if self._strike("poll", task) == "dripping" else answer
+            self.webhooks.polled(task, _words(dialect, task), stage, now, report)
+        # There is nothing to go back from before something was told.
+        fault = self._strike("poll", task, but=() if task.told else ("status-goes-back",))
+        if fault is None or fault in POLLED:
+            stage = self._stage(dialect, task, now)
+            answer = self._say("polled", dialect, task, call, now, done=self._is_done(dialect, task, now))
+            task.told = stage
+            return answer if fault is None else POLLED[fault](answer)
+        base_url = f"{call.origin}/{dialect.provider.name}"
+        return instead(dialect, fault, id=task.id, base_url=base_url, model=task.model.path)
 
     def _tell_result(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
         if not self._is_done(dialect, task, now):
             raise Refused(Rejected, "The task is not completed")
+        if task.ending in ENDINGS and ENDINGS[task.ending] is not State.COMPLETED:
+            raise Refused(Rejected, "The task has ended without an image")
         return self._say("resulted", dialect, task, call, now, done=True)
 
     def _cancel(self, dialect: Dialect, task: MockTask, call: Incoming, now: float) -> Answer:
@@ -510,7 +561,7 @@ class MockService:
         return attrs.evolve(self._say("cancelled", dialect, task, call, now, done=False), status=cancel.status)
 
     def _stage(self, dialect: Dialect, task: MockTask, now: float) -> int:
-        return task.stage(self._progression, now, len(dialect.words))
+        return task.stage(self._progression, now, dialect.life)
 
     def _is_done(self, dialect: Dialect, task: MockTask, now: float) -> bool:
         return not task.cancelled and self._stage(dialect, task, now) == len(dialect.words) - 1
@@ -547,6 +598,9 @@ class MockService:
         cost = _cost(task) if done or of == "accepted" else None
         if not done and (cost is None or "cost" not in dialect.names(of)):
             return dialect.say_briefly(of, stage, id=task.id, base_url=base_url, model=task.model.path)
+        if done and task.ending in ENDINGS:
+            place = {"id": task.id, "base_url": base_url, "model": task.model.path}
+            return dialect.say_end(of, ENDINGS[task.ending], reason=REASONS[task.ending], cost=cost, **place)
         facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
         if cost is not None:
             facts["cost"] = cost
@@ -554,9 +608,19 @@ class MockService:
             facts["seed"] = task.seed
             if "images" in dialect.names(of):
                 task.links += 1
-                dead = task.links == 1 and self._strike("link", task) == "expired-link"
-                facts["images"] = (self._gallery.picture(task, call.origin, now, dead=dead),)
+                fault = self._strike("link", task, but=() if task.links == 1 else ("expired-link",))
+                pictures = [self._gallery.picture(task, call.origin, now, dead=fault == "expired-link")]
+                if fault == "two-links":
+                    pictures.append(self._gallery.picture(task, call.origin, now, dead=False, copy=1))
+                facts["images"] = tuple(pictures)
         return dialect.say(of, facts)
+
+
+def _words(dialect: Dialect, task: MockTask) -> tuple[str, ...]:
+    """The words of a task's life, in which a fault may have changed the end."""
+    if task.ending not in ENDINGS:
+        return dialect.words
+    return (*dialect.words[:-1], dialect.end(ENDINGS[task.ending])[0])
 
 
 def _cost(task: MockTask) -> Decimal | None:

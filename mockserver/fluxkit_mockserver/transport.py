@@ -21,7 +21,11 @@ class MockTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The service's answer; raises httpx's own errors where the connection would break or time run out."""
-        return _response(self._service, request, request.read())
+        answer = _answer(self._service, request, request.read())
+        seconds, outcome = _outcome(self._service, request, answer)
+        if seconds:
+            self._service.clock.sleep(seconds)
+        return _response(self._service, request, outcome)
 
 
 class AsyncMockTransport(httpx.AsyncBaseTransport):
@@ -34,7 +38,11 @@ class AsyncMockTransport(httpx.AsyncBaseTransport):
         """The service's answer; raises httpx's own errors where the connection would break or time run out."""
         body = await request.aread()
         await anyio.lowlevel.checkpoint()
-        return _response(self._service, request, body)
+        answer = _answer(self._service, request, body)
+        seconds, outcome = _outcome(self._service, request, answer)
+        if seconds:
+            await self._service.clock.sleep_async(seconds)
+        return _response(self._service, request, outcome)
 
 
 def incoming(request: httpx.Request, body: bytes) -> Incoming:
@@ -62,15 +70,47 @@ def is_own(host: str) -> bool:
         return False
 
 
-def _response(service: MockService, request: httpx.Request, body: bytes) -> httpx.Response:
+def _answer(service: MockService, request: httpx.Request, body: bytes) -> Answer | Drop:
     call = incoming(request, body)
-    answer = service.handle(call) if is_own(request.url.host) else service.visit(call)
+    return service.handle(call) if is_own(request.url.host) else service.visit(call)
+
+
+def _outcome(
+    service: MockService, request: httpx.Request, answer: Answer | Drop
+) -> tuple[float, Answer | httpx.TransportError]:
+    """For how many seconds of the mock nothing comes, and what comes then: an answer, or what is raised."""
+    silent = answer.delay if isinstance(answer, Answer) else answer.after
+    if silent and (patience := min(_patience(service, request))) < silent:
+        return patience, httpx.ReadTimeout("No answer comes.", request=request)
     if isinstance(answer, Drop):
-        raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
-    stream: _Body | _Drip = _Body(b"" if request.method == "HEAD" else answer.body)
-    if answer.drip:
-        stream = _Drip(service, request, answer)
-    return _Response(answer.status, headers=_headers(answer), stream=stream, request=request)
+        message = "Server disconnected without sending a response."
+        return silent, httpx.RemoteProtocolError(message, request=request)
+    return silent, answer
+
+
+def _patience(service: MockService, request: httpx.Request) -> tuple[float, float]:
+    """How many seconds of the mock the client has for each read, and for all of them.
+
+    httpx has so many seconds for each read, a client of fluxkit so many for all: the extension ``fluxkit.patience``.
+    Patience is real, and what takes time here takes seconds of the mock.
+    """
+    each = request.extensions.get("timeout", {}).get("read")
+    total = request.extensions.get("fluxkit.patience")
+    speed = getattr(service.clock, "speed", 1.0)
+    return math.inf if each is None else each * speed, math.inf if total is None else total * speed
+
+
+def _response(service: MockService, request: httpx.Request, outcome: Answer | httpx.TransportError) -> httpx.Response:
+    if isinstance(outcome, httpx.TransportError):
+        raise outcome
+    stream: _Body | _Drip | _Cut = _Body(outcome.body)
+    if request.method == "HEAD":
+        stream = _Body(b"")
+    elif outcome.drip:
+        stream = _Drip(service, request, outcome)
+    elif outcome.cut is not None:
+        stream = _Cut(request, outcome.body, outcome.cut)
+    return _Response(outcome.status, headers=_headers(outcome), stream=stream, request=request)
 
 
 def _headers(answer: Answer) -> list[tuple[bytes, bytes]]:
@@ -117,20 +157,34 @@ class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
         yield self._body
 
 
-class _Drip(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that comes a byte at a time, for as long as the client has patience.
+class _Cut(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body whose connection breaks after so many bytes."""
 
-    httpx has so many seconds for each read, a client of fluxkit so many for all of them: the extension
-    ``fluxkit.patience``.
-    """
+    def __init__(self, request: httpx.Request, body: bytes, cut: int) -> None:
+        self._request, self._body, self._cut = request, body, cut
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._body[: self._cut]
+        raise self._broken()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body[: self._cut]
+        raise self._broken()
+
+    def _broken(self) -> httpx.RemoteProtocolError:
+        message = (
+            "peer closed connection without sending complete message body "
+            f"(received {self._cut} bytes, expected {len(self._body)})"
+        )
+        return httpx.RemoteProtocolError(message, request=self._request)
+
+
+class _Drip(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that comes a byte at a time, for as long as the client has patience."""
 
     def __init__(self, service: MockService, request: httpx.Request, answer: Answer) -> None:
-        each = request.extensions.get("timeout", {}).get("read")
-        total = request.extensions.get("fluxkit.patience")
         self._clock, self._request, self._drip = service.clock, request, answer.drip
-        speed = getattr(service.clock, "speed", 1.0)  # patience is real, and the drip takes seconds of the mock
-        self._each = math.inf if each is None else each * speed
-        self._total = math.inf if total is None else total * speed
+        self._each, self._total = _patience(service, request)
         in_time = len(answer.body) if self._drip <= self._each else 0
         if in_time * self._drip > self._total:
             in_time = int(self._total // self._drip)

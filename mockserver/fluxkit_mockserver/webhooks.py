@@ -24,7 +24,7 @@ import attrs
 from fluxkit._wire.declaration import Provider, Webhook
 from fluxkit._wire.link import read_link
 
-from .tasks import USUAL_DURATION, MockTask, Progression
+from .tasks import MockTask, Progression
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +40,12 @@ MOST_SENT = 10_000
 
 #: How many are under way at a time, so that receivers who never answer hold up others only so much.
 MOST_AT_ONCE = 16
+
+#: How many seconds late a webhook comes, if a fault makes it so.
+LATE = 600.0
+
+#: With what forged webhooks are signed: base64 as well, for services that want that.
+FORGER = "whsec_bm90IHRoZSBzZXJ2aWNl"
 
 #: How many seconds a receiver has where no page says it.
 USUAL_TIMEOUT = 10.0
@@ -70,6 +76,9 @@ class Sent:
 #: Takes a delivery and gives the status of the answer, at once or as a coroutine.
 Outlet = Callable[[Delivery], "int | Awaitable[int]"]
 
+#: Gives the fault that strikes what is reported of a task, but for those named, if one does.
+Strike = Callable[[MockTask, Collection[str]], "str | None"]
+
 #: Gives the body of what is reported of a task at a stage of its life.
 Report = Callable[[int, float], bytes]
 
@@ -86,6 +95,7 @@ class _Parcel:
     write: Report
     attempt: int = 0
     body: bytes = b""
+    forged: bool = False
 
     def __lt__(self, other: "_Parcel") -> bool:
         return (self.due, self.number) < (other.due, other.number)
@@ -102,6 +112,7 @@ class Postman:
         seed: int = 0,
         allow: Collection[str] = (),
         tell: Callable[[str, Sent], object] = lambda *_: None,
+        strike: Strike = lambda *_: None,
     ) -> None:
         """A postman who delivers nothing yet: ``connect`` an outlet, or run a server.
 
@@ -111,11 +122,13 @@ class Postman:
             seed: What the ids of deliveries derive from.
             allow: The hosts to which webhooks are posted beside this machine.
             tell: Is told of each attempt as it went.
+            strike: Gives the fault that strikes what is reported of a task, but for some, if one does.
         """
         self.sent: deque[Sent] = deque(maxlen=MOST_SENT)
         self.secret = secret
         self._clock, self._seed, self._allow = clock, seed, frozenset(allow)
-        self._tell = tell
+        self._tell, self._strike = tell, strike
+        self._held: dict[str, list[_Parcel]] = {}
         self._outlet: Outlet | None = None
         self._changed: Callable[[], object] | None = None
         self._numbers: Iterator[int] = itertools.count(1)
@@ -157,6 +170,7 @@ class Postman:
         """Forgets what waits and what was sent."""
         with self._lock:
             self._waiting.clear()
+            self._held.clear()
             self.sent.clear()
 
     # What is reported, and when
@@ -167,17 +181,44 @@ class Postman:
         stages = self._stages(task, last)
         if progression is Progression.AT_ONCE:
             stages = stages[-1:]
-        for stage in stages:
-            due = task.created_at
-            if progression is Progression.SECONDS:
-                due += (task.model.duration or USUAL_DURATION) * stage / last
-            if progression is not Progression.POLLS:
-                self._put(_Parcel(due, next(self._numbers), task, stage, words[stage], report))
+        if progression is not Progression.POLLS:
+            timed = progression is Progression.SECONDS
+            for stage in stages:
+                due = task.created_at + (task.duration * stage / last if timed else 0.0)
+                self._report(_Parcel(due, next(self._numbers), task, stage, words[stage], report), last=last)
 
     def polled(self, task: MockTask, words: tuple[str, ...], stage: int, now: float, report: Report) -> None:
         """A poll has moved a task on, in a mock where nothing else does."""
-        if stage == task.polls and stage in self._stages(task, len(words) - 1):
-            self._put(_Parcel(now, next(self._numbers), task, stage, words[stage], report))
+        last = len(words) - 1
+        if stage > task.reported and stage in self._stages(task, last):
+            task.reported = stage
+            self._report(_Parcel(now, next(self._numbers), task, stage, words[stage], report), last=last)
+
+    def _report(self, parcel: _Parcel, *, last: int) -> None:
+        """Puts a parcel among those that wait, in whatever way a fault would have it."""
+        task, is_last = parcel.task, parcel.stage == last
+        fault = self._strike(task, ("webhook-out-of-order",) if is_last else ())
+        match fault:
+            case "webhook-lost":
+                parcels = []
+            case "webhook-twice":
+                parcels = [parcel, self._again(parcel)]
+            case "webhook-forged":
+                parcels = [attrs.evolve(parcel, forged=True), self._again(parcel)]
+            case "webhook-late":
+                parcels = [attrs.evolve(parcel, due=parcel.due + LATE)]
+            case "webhook-out-of-order":
+                self._held.setdefault(task.id, []).append(parcel)
+                return
+            case _:
+                parcels = [parcel]
+        if is_last:  # what was held back comes after the end
+            parcels += [attrs.evolve(self._again(held), due=parcel.due) for held in self._held.pop(task.id, ())]
+        for each in parcels:
+            self._put(each)
+
+    def _again(self, parcel: _Parcel) -> _Parcel:
+        return attrs.evolve(parcel, number=next(self._numbers))
 
     def cancelled(self, task: MockTask, word: str | None, now: float, report: Report) -> None:
         """A task was stopped: what was foreseen of it does not come, and its end is reported as other ends are."""
@@ -226,6 +267,8 @@ class Postman:
         name = hashlib.sha256(f"{self._seed}:webhook:{parcel.task.id}:{parcel.stage}".encode()).hexdigest()[:27]
         own = parcel.task.values.get("webhook_secret")  # some services are told it with each request
         secret = own if isinstance(own, str) and own else self.secret
+        if parcel.forged:
+            secret = FORGER
         signed = webhook.signature.sign(secret, parcel.body, id=f"msg_{name}", at=now)
         url = f"{parcel.task.values['webhook_url']}{webhook.suffix}"
         return Delivery(url, {"content-type": "application/json", **signed}, parcel.body)
