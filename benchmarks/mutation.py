@@ -13,18 +13,16 @@ Which facts are noticed by nothing, and why, stands in ``tests/test_mutation.py`
 Run it with the interpreter that has fluxkit installed: ``python benchmarks/mutation.py``. It takes a minute or two.
 """
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import attrs
 
 from fluxkit._wire.samples import samples_of
 from fluxkit.provider import Provider
+from fluxkit.testing.checks import BOTH, CLIENT, MOCK, broken
+from fluxkit.testing.mutants import mutants
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
-
-TESTS = Path(__file__).parent.parent / "tests"
 
 SIDES = ("client", "mock", "both")
 
@@ -40,9 +38,6 @@ class Tally:
 
 
 def _tally(provider: Provider, *, unlike: Provider | None = None) -> Tally:
-    from support.checks import BOTH, CLIENT, MOCK, broken  # found beside the tests, which use them
-    from support.mutants import mutants
-
     known, tally = samples_of(provider), Tally()
     for name, mutant in mutants(provider, unlike=unlike):
         client, mock = broken(CLIENT, mutant, mutant, known), broken(MOCK, mutant, mutant, known)
@@ -62,15 +57,11 @@ def _tally(provider: Provider, *, unlike: Provider | None = None) -> Tally:
 
 def run() -> dict[str, Any]:
     """Make every fact wrong, and print the table; the keys are the names of the providers."""
-    sys.path.insert(0, str(TESTS))
-    try:
-        tallies = {
-            "magnific": _tally(MAGNIFIC),
-            "freepik": _tally(FREEPIK, unlike=MAGNIFIC),
-            "apimart": _tally(APIMART),
-        }
-    finally:
-        sys.path.remove(str(TESTS))
+    tallies = {
+        "magnific": _tally(MAGNIFIC),
+        "freepik": _tally(FREEPIK, unlike=MAGNIFIC),
+        "apimart": _tally(APIMART),
+    }
     figures = {name: attrs.asdict(tally) for name, tally in tallies.items()}
     _print(figures)
     return figures

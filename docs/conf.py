@@ -12,10 +12,11 @@ from sphinx.util import logging
 
 import fluxkit
 import fluxkit.provider
+import fluxkit.testing
 import fluxkit.webhooks
 import fluxkit_mockserver
 
-DOORS = (fluxkit, fluxkit.provider, fluxkit.webhooks, fluxkit_mockserver)
+DOORS = (fluxkit, fluxkit.provider, fluxkit.testing, fluxkit.webhooks, fluxkit_mockserver)
 # Names that are loaded when they are first used are loaded here, or else autodoc would not see them.
 for door in DOORS:
     vars(door).update({name: getattr(door, name) for name in door.__all__})
@@ -51,6 +52,7 @@ MENU = {
         "/docs/reference/sizes",
         "/docs/reference/errors",
         "/docs/reference/faults",
+        "/docs/reference/checks",
         "/docs/reference/api",
     ],
     "Why": ["Explanation </docs/explanation>", "/ARCHITECTURE"],
@@ -77,7 +79,9 @@ toc_object_entries_show_parents = "hide"
 nitpick_ignore_regex = [(r"py:.*", r"(?!fluxkit)[a-z]\w*\..*|Decimal")]
 # Names for types that the text beside them describes in words.
 WORDS = ("ASGIApp", "AsyncMockTransport", "Clock", "Fit", "Limits", "Listener", "MockTransport", "Stated", "Unwanted")
-nitpick_ignore = [("py:class", name) for name in (*WORDS, "fluxkit._wire.pending.Pending")]
+nitpick_ignore = [
+    ("py:class", name) for name in (*WORDS, "fluxkit._wire.pending.Pending", "fluxkit._wire.samples.Sample")
+]
 
 html_theme = "furo"
 html_static_path = ["site.css"]

@@ -1,7 +1,8 @@
 """The other side of the wire, as a client sees it: found by entry point, so that the core imports no mock."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import PluginError, SettingsError
@@ -43,18 +44,40 @@ class Mock(Protocol):
 
 def mock_of(providers: "Sequence[Provider]") -> Mock:
     """A fresh mock of *providers*; raises ``SettingsError`` if no mock is installed."""
-    point = _found()
-    if point is None:
-        raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")
+    with _needed():
+        point = _point()
+        try:
+            mock: Mock = point.load().mock_of(providers)
+        except AttributeError as error:
+            raise PluginError(f"The mock server {point.value!r} has no mock_of(providers).") from error
+        return mock
+
+
+@functools.cache
+def kit_of_mock() -> Any:
+    """What the mock has for a kit of checks, which sees into it; raises ``SettingsError`` if no mock is installed."""
+    import importlib
+
+    with _needed():
+        return importlib.import_module(".kit", _point().module)
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Says how to install what a mock needs."""
     try:
-        mock: Mock = point.load().mock_of(providers)
+        yield
     except ImportError as error:
         raise SettingsError(
             f"The mock server needs {error.name}, which is not installed. Install it: pip install 'fluxkit-py[mock]'."
         ) from error
-    except AttributeError as error:
-        raise PluginError(f"The mock server {point.value!r} has no mock_of(providers).") from error
-    return mock
+
+
+def _point() -> "EntryPoint":
+    point = _found()
+    if point is None:
+        raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")
+    return point
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import attrs
 from api_page import names_of
+from checks_page import checks_page
 from commands_page import commands_page
 from pages import ROOT, renewed, table
 from settings_page import keys, order
@@ -17,6 +18,7 @@ from sizes_page import sizes_of
 
 import fluxkit
 import fluxkit.provider
+import fluxkit.testing
 import fluxkit.webhooks
 import fluxkit_mockserver
 from fluxkit import errors
@@ -304,8 +306,10 @@ PAGES = {
         fluxkit=names_of(fluxkit),
         provider=names_of(fluxkit.provider),
         webhooks=names_of(fluxkit.webhooks),
+        testing=names_of(fluxkit.testing),
         mock=names_of(fluxkit_mockserver),
     ),
+    "docs/reference/checks.md": checks_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/errors.md": errors_page,
     "docs/reference/providers.md": providers_page,

@@ -799,7 +799,7 @@ def test_help_fits_a_terminal_of_80_columns(name: str) -> None:
     done = run(*name.split(), "--help")
     assert (0, "") == (done.exit_code, done.stderr)
     assert [] == [line for line in done.stdout.splitlines() if len(line) > 80]
-    assert "..." not in done.stdout.replace("[ARGS]...", "")  # nothing is cut
+    assert "..." not in re.sub(r"\[(ARGS|PROVIDER)\]\.\.\.", "", done.stdout)  # nothing is cut
 
 
 def test_help_says_of_each_command_what_the_command_says() -> None:

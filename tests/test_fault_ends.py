@@ -12,11 +12,11 @@ from shapes.bfl import BFL
 from shapes.fal import FAL
 from shapes.openai import TOGETHER
 from shapes.replicate import REPLICATE
-from support.bench import any_plan, buy, driver
 
 import fluxkit
 from fluxkit._wire.plan import Plan
 from fluxkit.provider import Provider
+from fluxkit.testing.bench import any_plan, buy, driver
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
@@ -196,7 +196,10 @@ SHAPES = [BFL, FAL, REPLICATE, TOGETHER]
 
 @pytest.mark.parametrize("provider", SHAPES, ids=[each.name for each in SHAPES])
 @pytest.mark.parametrize("name", list(ENDS))
-def test_a_fault_strikes_services_of_every_shape_or_says_why_not(name: str, provider: Provider) -> None:
+def test_a_fault_strikes_services_of_every_shape_or_says_why_not(
+    name: str, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where images of an answer are put
     mock = MockService([provider])
     if obstacle := FAULTS[name].obstacle(provider):
         with pytest.raises(ValueError, match="does not apply to") as caught:

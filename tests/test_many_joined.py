@@ -13,7 +13,6 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from support.bazaar import Bazaar, Story
-from support.bench import SMALLEST
 from support.world import AsyncWorld, World, accepted
 
 from fluxkit import AsyncClient, Client, Finished, Overdue, Reference, Request, State, SubmissionUnknown
@@ -28,6 +27,7 @@ from fluxkit._engine.many import FEW, Many
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._wire.plan import make_plan
+from fluxkit.testing.exhibits import SMALLEST
 from fluxkit.webhooks import Event, receiver
 from fluxkit_mockserver import MockService, Server, VirtualClock, to_app
 from fluxkit_mockserver.clock import EPOCH, WallClock

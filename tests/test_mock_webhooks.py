@@ -16,11 +16,11 @@ import pytest
 import standardwebhooks
 from shapes.bfl import BFL
 from shapes.replicate import REPLICATE
-from support.bench import load
 
 import fluxkit
 import fluxkit.webhooks
 from fluxkit.provider import Provider
+from fluxkit.testing.bench import load
 from fluxkit_mockserver import FAULTS, WEBHOOK_SECRET, MockService, Server, VirtualClock, WallClock, to_app
 from fluxkit_mockserver.webhooks import MOST_WAITING, Delivery, Sent
 from fluxkit_providers.apimart import APIMART

@@ -18,14 +18,13 @@ from shapes.bfl import BFL
 from shapes.fal import FAL
 from shapes.openai import OPENAI
 from shapes.replicate import REPLICATE
-from support import checks
-from support.bench import plainest
-from support.checks import BOTH, CLIENT, MOCK, broken
-from support.mutants import Mutant, mutants
 
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit.errors import FluxError, OutOfCredit, RateLimited
 from fluxkit.provider import At, Flag, Form, Provider, State, Text, Whole
+from fluxkit.testing.checks import BOTH, CHECKS, CLIENT, MOCK, broken
+from fluxkit.testing.exhibits import plainest
+from fluxkit.testing.mutants import Mutant, mutants
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
@@ -309,8 +308,11 @@ NOTICED = {
 }
 
 
+CHECK = {check.__name__: check for check in CHECKS}
+
+
 def test_every_check_is_shown_to_notice_something() -> None:
-    assert list(NOTICED) == [check.__name__ for check in (*CLIENT, *MOCK, *BOTH)]
+    assert NOTICED.keys() == {check.__name__ for check in (*CLIENT, *MOCK, *BOTH)}
 
 
 @pytest.mark.parametrize("name", NOTICED)
@@ -319,7 +321,7 @@ def test_check_notices_a_wrong_fact(name: str) -> None:
     mutant = mutant_of(provider, fact)
     sides = (provider, mutant) if name.startswith("check_mock") else (mutant, provider)
     with pytest.raises((AssertionError, FluxError)):
-        getattr(checks, name)(*sides, samples_of(provider))
+        CHECK[name](*sides, samples_of(provider))
 
 
 # The mutants.

@@ -15,20 +15,6 @@ from urllib.parse import urlsplit
 
 import attrs
 import pytest
-from support import checks
-from support.bench import (
-    any_plan,
-    error_in,
-    load,
-    model_of,
-    name_of,
-    numbers,
-    plainest,
-    request_of,
-    stranger,
-    task_of,
-    values_of,
-)
 
 from fluxkit._contract.media import TYPES, format_named, kind
 from fluxkit._wire.codecs import At, Each, Either, First, Fixed, Form, Only, Pair, Sides, Slots, With
@@ -41,6 +27,10 @@ from fluxkit._wire.scalars import Anything, Base64, Colour, Flag, Hosted, Link, 
 from fluxkit._wire.signatures import StandardWebhook, Unsigned
 from fluxkit._wire.sizes import Canvas, Grid, Ratios
 from fluxkit.errors import FluxError, PluginError, Unsupported
+from fluxkit.testing import checks
+from fluxkit.testing.bench import any_plan, error_in, load, model_of, name_of, stranger, task_of
+from fluxkit.testing.check import Check
+from fluxkit.testing.exhibits import numbers, plainest, request_of, values_of
 from fluxkit_mockserver.tasks import life
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -119,32 +109,32 @@ def calls_of(provider: Provider) -> list[Sample]:
 
 @select("accepted", "polled", "webhook")
 def test_client_reads_what_an_answer_means(provider: Provider, sample: Sample) -> None:
-    checks.check_client_reads_what_an_answer_means(provider, provider, [sample])
+    checks.client.check_client_reads_what_an_answer_means(provider, provider, [sample])
 
 
 @select("refused")
 def test_client_reads_what_a_refusal_means(provider: Provider, sample: Sample) -> None:
-    checks.check_client_reads_what_a_refusal_means(provider, provider, [sample])
+    checks.client.check_client_reads_what_a_refusal_means(provider, provider, [sample])
 
 
 @select("refused")
 def test_client_reads_what_a_refusal_says(provider: Provider, sample: Sample) -> None:
-    checks.check_client_reads_what_a_refusal_says(provider, provider, [sample])
+    checks.client.check_client_reads_what_a_refusal_says(provider, provider, [sample])
 
 
 @select("request", fits=True, asked=True)
 def test_client_asks_for_what_a_request_means(provider: Provider, sample: Sample) -> None:
-    checks.check_client_asks_for_what_a_request_means(provider, provider, [sample])
+    checks.client.check_client_asks_for_what_a_request_means(provider, provider, [sample])
 
 
 @select("request", fits=True, asked=True)
 def test_client_writes_a_request_as_the_service_documents_it(provider: Provider, sample: Sample) -> None:
-    checks.check_client_writes_a_request_as_documented(provider, provider, [sample])
+    checks.client.check_client_writes_a_request_as_documented(provider, provider, [sample])
 
 
 @select("request", fits=True, asked=True)
 def test_plan_expects_the_pixels_of_the_service(provider: Provider, sample: Sample) -> None:
-    checks.check_client_expects_the_pixels_of_the_service(provider, provider, [sample])
+    checks.client.check_client_expects_the_pixels_of_the_service(provider, provider, [sample])
 
 
 def test_only_what_nobody_can_ask_for_is_not_asked() -> None:
@@ -173,7 +163,7 @@ def test_plan_refuses_what_the_service_refuses(provider: Provider, sample: Sampl
 
 @select("call", fits=True)
 def test_client_calls_where_the_service_listens(provider: Provider, sample: Sample) -> None:
-    checks.check_client_calls_where_the_service_listens(provider, provider, [sample])
+    checks.client.check_client_calls_where_the_service_listens(provider, provider, [sample])
 
 
 # The mock.
@@ -181,7 +171,7 @@ def test_client_calls_where_the_service_listens(provider: Provider, sample: Samp
 
 @select("request", fits=True)
 def test_mock_takes_what_fits(provider: Provider, sample: Sample) -> None:
-    checks.check_mock_takes_what_fits(provider, provider, [sample, *calls_of(provider)])
+    checks.mock.check_mock_takes_what_fits(provider, provider, [sample, *calls_of(provider)])
 
 
 @select("request", fits=True)
@@ -203,12 +193,12 @@ def test_mock_delivers_the_pixels_and_the_format_that_were_asked(provider: Provi
 
 @select("request", fits=False)
 def test_mock_refuses_what_does_not_fit_and_names_it(provider: Provider, sample: Sample) -> None:
-    checks.check_mock_refuses_what_does_not_fit(provider, provider, [sample, *calls_of(provider)])
+    checks.mock.check_mock_refuses_what_does_not_fit(provider, provider, [sample, *calls_of(provider)])
 
 
 @each_provider
 @pytest.mark.parametrize("check", [*checks.CLIENT, *checks.MOCK, *checks.BOTH], ids=lambda check: check.__name__)
-def test_client_and_mock_keep_their_promises(provider: Provider, check: checks.Check) -> None:
+def test_client_and_mock_keep_their_promises(provider: Provider, check: Check) -> None:
     check(provider, provider, samples_of(provider))
 
 

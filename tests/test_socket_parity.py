@@ -13,10 +13,11 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bench import SMALLEST, form_of
 
 from fluxkit._wire.samples import samples_of
 from fluxkit.provider import At, Form, Link, Provider, Real, Text
+from fluxkit.testing.bench import form_of
+from fluxkit.testing.exhibits import SMALLEST
 from fluxkit_mockserver.clock import EPOCH, VirtualClock
 from fluxkit_mockserver.dialect import MOST_DIALECTS, Dialect, dialect_of
 from fluxkit_mockserver.faults import FAULTS

@@ -12,9 +12,10 @@ import attrs
 import httpx
 import pytest
 from PIL import Image
-from support.bench import SMALLEST, form_of
 
 from fluxkit.provider import Provider
+from fluxkit.testing.bench import form_of
+from fluxkit.testing.exhibits import SMALLEST
 from fluxkit_mockserver import MockService, Server, uploads
 from fluxkit_mockserver.abroad import MOST_LEAKS
 from fluxkit_mockserver.clock import EPOCH

@@ -20,7 +20,6 @@ from shapes.bfl import BFL
 from shapes.replicate import REPLICATE
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from support.checks import RECEIVER, SECRET
 from support.ledger import a_journal, an_intent
 from support.ledger import note as note_of
 from support.world import EPOCH, raised
@@ -40,6 +39,7 @@ from fluxkit._wire.exchange import submission
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.token import new_token, read_token, with_token
 from fluxkit.errors import JournalUnavailable, SettingsError, SubmissionUnknown, WebhookUnusable
+from fluxkit.testing.exhibits import RECEIVER, SECRET
 from fluxkit.webhooks import Event, Replays, read, receiver
 from fluxkit_mockserver import MockService, to_app
 from fluxkit_providers.apimart import APIMART

@@ -241,7 +241,8 @@ class Provider:
     the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
     image lives, *upload* how an image becomes an address, *cancel* how a task is stopped, *webhook* how the service
     reports by itself, *request_id* the header with the service's own name for an exchange, *samples* the resource with
-    the service's recorded exchanges (``package:path``), *source* where the facts come from.
+    the service's recorded exchanges (``package:path``, or ``file:path``), *source* where the facts come
+    from.
     """
 
     name: str

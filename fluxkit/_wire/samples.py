@@ -8,6 +8,7 @@ import functools
 import importlib.resources
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -135,7 +136,8 @@ def load_samples(text: str) -> tuple[Sample, ...]:
 def _read(resource: str) -> tuple[Sample, ...]:
     package, _, path = resource.partition(":")
     try:
-        return load_samples(importlib.resources.files(package).joinpath(path).read_text("utf-8"))
+        place = Path(path) if package == "file" else importlib.resources.files(package).joinpath(path)
+        return load_samples(place.read_text("utf-8"))
     except (OSError, ImportError, ValueError) as error:
         raise PluginError(f"The samples {resource!r} cannot be read: {type(error).__name__}: {error}.") from error
 

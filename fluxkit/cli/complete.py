@@ -19,6 +19,13 @@ def models(_: click.Context, __: click.Parameter, incomplete: str) -> "list[Comp
     return _items(f"{name}:{row.name}" for name, row in _rows(incomplete))
 
 
+def providers(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+    """The names of the providers that are installed."""
+    from .._plugins import installed
+
+    return _items(name for name in installed().names if name.startswith(incomplete))
+
+
 def profiles(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
     """The profiles of the settings that hold here."""
     import os

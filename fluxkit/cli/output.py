@@ -29,6 +29,8 @@ class Code(enum.IntEnum):
     UNKNOWN = 6
     NOT_FETCHED = 7
     NO_SWITCH = 8
+    NOT_KEPT = 9
+    NOT_PROVED = 10
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -43,6 +45,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNKNOWN: "perhaps bought, or still running: do not simply run it again",
     Code.NOT_FETCHED: "bought, but the image could not be had: do not simply run it again",
     Code.NO_SWITCH: "diff: the other model cannot serve this request; nothing was sent",
+    Code.NOT_KEPT: "verify: a promise is broken, or a known deviation is gone",
+    Code.NOT_PROVED: "verify: a plugin or a provider could not be checked; all else holds",
     Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",
     Code.TERMINATED: "SIGTERM; the same",
 }

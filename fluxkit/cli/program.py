@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "spend": "Show what was spent, by day and model.",
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
+    "verify": "Show whether the providers keep the contract.",
     "completion": "Print the script that lets a shell complete fluxkit.",
 }
 

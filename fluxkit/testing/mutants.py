@@ -27,9 +27,9 @@ from typing import Any
 
 import attrs
 
-from fluxkit._contract.media import TYPES
-from fluxkit._contract.report import shorten
-from fluxkit.provider import Text, Whole
+from .._contract.media import TYPES
+from .._contract.report import shorten
+from ..provider import Text, Whole
 
 #: The name of a change, such as ``poll.path: '/v1/tasks/{id}' -> '/v1/tasks/{id}d'``, and what it makes.
 Mutant = tuple[str, Any]
@@ -83,7 +83,7 @@ def _others(value: Any) -> Iterator[Any]:
         case int() | float() | Decimal():
             yield from (value - 1, value + 1)
         case type():
-            kin = value.__base__.__subclasses__()
+            kin: list[type] = [] if value.__base__ is None else value.__base__.__subclasses__()
             yield from _beside(value, (each for each in kin if each.__module__ == value.__module__))
         case _:
             raise TypeError(f"nobody has said how {type(value).__name__} can be wrong")
@@ -198,11 +198,10 @@ def _is_codec(value: Any) -> bool:
 
 
 def _default(field: "attrs.Attribute[Any]", instance: Any) -> Any:
-    match field.default:
-        case attrs.Factory(factory=make, takes_self=takes_self):
-            return make(instance) if takes_self else make()
-        case default:
-            return default
+    default: Any = field.default
+    if hasattr(default, "takes_self"):  # a factory, whose class attrs does not name for type checkers
+        return default.factory(instance) if default.takes_self else default.factory()
+    return default
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,141 @@
+"""``fluxkit verify``: whether providers keep the contract, each against a mock of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import SettingsError
+from .complete import files, providers
+from .help import Command
+from .output import Code, coloured, printable, put, say
+
+if TYPE_CHECKING:
+    from .._plugins import Registry
+    from ..testing.finding import Finding
+    from ..testing.proof import Proof
+
+#: The colours of an outcome; what does not apply has none.
+COLOURS = {"pass": "green", "fail": "red"}
+
+#: So many lines of the details of a failure are shown; all of them are in the reports.
+MOST_LINES = 12
+
+SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit")}
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "fluxkit verify",
+        "fluxkit verify magnific --junit report.xml --json report.json",
+        "fluxkit verify acme --deviations deviations.toml",
+    ),
+    sections=SECTIONS,
+)
+@click.argument("names", nargs=-1, metavar="[PROVIDER]...", shell_complete=providers)
+@click.option(
+    "--deviations",
+    metavar="FILE",
+    shell_complete=files,
+    help="A TOML file with what is known to fail: [[PROVIDER]] with check, reason and date.",
+)
+@click.option("--json", "as_json", metavar="FILE", shell_complete=files, help="Write a JSON document, too.")
+@click.option("--junit", metavar="FILE", shell_complete=files, help="Write JUnit's XML, too.")
+def verify(names: Sequence[str], *, deviations: str | None, as_json: str | None, junit: str | None) -> int:
+    """Show whether the providers keep the contract.
+
+    Each is checked against a mock of it; without names, all that are installed. Nothing leaves the machine, no key is
+    needed and nothing is bought. Each promise is a line: pass, fail with what was found, or not applicable with the
+    reason. A plugin that cannot be used is named and explained, and the others are checked all the same.
+    """
+    from .._plugins import installed
+
+    registry = installed()
+    known = read_deviations(deviations)
+    if strange := known.keys() - {*registry.names}:
+        raise SettingsError(
+            f"The deviations are of {', '.join(sorted(strange))}. Allowed: {', '.join(registry.names)}."
+        )
+    proofs = []
+    for proof in proofs_of(registry, names, known):
+        put("\n".join(lines_of(proof)))
+        proofs.append(proof)
+    # A plugin that is not asked for, and that no other name needs, is no concern of this run.
+    failures = [failure.message for failure in registry.failures] if not names else []
+    for failure in failures:
+        say(f"error: {failure}")
+    write_reports(proofs, failures, as_json=as_json, junit=junit)
+    if any(proof.surprises for proof in proofs):
+        return Code.NOT_KEPT
+    return Code.NOT_PROVED if failures or any(proof.trouble for proof in proofs) else Code.DONE
+
+
+def proofs_of(registry: "Registry", names: Sequence[str], known: Mapping[str, Any]) -> "Iterator[Proof]":
+    """What the checks find, one provider after the other; of all that are installed if none is named."""
+    try:
+        from ..testing.proof import prove
+    except ImportError as error:
+        raise SettingsError(
+            f"The checks need {error.name}, which is not installed. Install it: pip install 'fluxkit-py[all]'."
+        ) from error
+    for name in dict.fromkeys(names or registry.names):
+        yield prove(registry, name, known.get(name, ()))
+
+
+def lines_of(proof: "Proof") -> "Iterator[str]":
+    """A provider and its promises, a line each, with the reasons."""
+    from ..testing.finding import Grade
+
+    yield f"{proof.name}  {proof.origin}".rstrip()
+    if proof.trouble:
+        yield coloured(f"  cannot be checked: {printable(proof.trouble)}", "red")
+    for finding in proof.findings:
+        yield from _lines(finding)
+    if proof.findings:
+        yield "  " + ", ".join(f"{proof.count(grade)} {grade}" for grade in Grade)
+    yield ""
+
+
+def _lines(finding: "Finding") -> "Iterator[str]":
+    outcome = "n/a" if finding.outcome == "not applicable" else str(finding.outcome)
+    yield f"  {coloured(f'{outcome:4}', COLOURS.get(outcome))}  {printable(finding.text)}"
+    if finding.surprising and finding.details:
+        lines = finding.details.splitlines()
+        yield from (f"          {printable(each)}" for each in lines[:MOST_LINES])
+        if len(lines) > MOST_LINES:
+            yield f"          ... {len(lines) - MOST_LINES} more lines in a report"
+
+
+def read_deviations(path: str | None) -> dict[str, list[Mapping[str, Any]]]:
+    """What is known to fail, by the providers of a TOML file; raises ``SettingsError`` if it is none."""
+    import tomllib
+
+    if path is None:
+        return {}
+    allowed = "[[PROVIDER]] with check, reason and date"
+    try:
+        read = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The deviations in {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise SettingsError(f"The deviations in {path} are no TOML: {error}. Allowed: {allowed}.") from None
+    for name, rows in read.items():
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise SettingsError(f"The deviations in {path} have {name!r} = {rows!r:.60}. Allowed: {allowed}.")
+    return read
+
+
+def write_reports(
+    proofs: "Sequence[Proof]", failures: Sequence[str], *, as_json: str | None, junit: str | None
+) -> None:
+    """Writes the reports that are wanted."""
+    import json
+
+    from ..testing.report import document_of, junit_of
+
+    if as_json is not None:
+        Path(as_json).write_text(json.dumps(document_of(proofs, failures), indent=2) + "\n", "utf-8")
+    if junit is not None:
+        Path(junit).write_text(junit_of(proofs, failures), "utf-8")

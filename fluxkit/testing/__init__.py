@@ -1,0 +1,20 @@
+"""The contract kit: functions that prove a provider, free of pytest, against a mock of it and what was recorded.
+
+::
+
+    from fluxkit.testing import check_provider
+
+
+    def test_contract():
+        check_provider(ACME, samples="samples/acme.json")
+
+``fluxkit verify`` does the same for every installed provider. Needs the extras ``mock`` and ``testing``.
+"""
+
+from .check import Check, Pair
+from .checks import CHECKS
+from .finding import Deviation, Finding, Grade
+from .mutants import mutants
+from .proof import Proof, check_provider, find_all
+
+__all__ = ["CHECKS", "Check", "Deviation", "Finding", "Grade", "Pair", "Proof", "check_provider", "find_all", "mutants"]

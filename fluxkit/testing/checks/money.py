@@ -1,0 +1,85 @@
+"""Nothing is bought twice, and nothing that was bought is lost, whatever goes wrong."""
+
+from typing import Any
+
+from ..._contract.result import Result
+from ..._mock import kit_of_mock
+from ...errors import Charged, FluxError, SubmissionUnknown, TaskError
+from ..check import Pair, check_of, not_applicable
+from ..desk import desk, outcome
+from ..exhibits import same
+
+#: For how many seconds of the mock's time a client waits: longer than any bundled model takes, with faults in between.
+TIMEOUT = 180.0
+
+
+@check_of("money")
+def check_billed_once_under_every_fault(pair: Pair) -> None:
+    """Whatever goes wrong, at most one image is bought, and an error that says that none was is right.
+
+    A failure means: a fault costs money twice, or hides that it has cost some. Do not go live with this.
+    """
+    for name in kit_of_mock().FAULTS:
+        for times in (1, 2, None):
+            with desk(pair) as at:
+                at.service.fault(name, times=times)
+                end, billed = outcome(lambda at=at: at.buy(timeout=TIMEOUT)), at.service.billed  # type: ignore[misc]
+                about = f"{name}, {'always' if times is None else times}"
+                same(True, billed <= 1, f"{about}: at most one image bought, and there are {billed}")
+                _is_true(end, billed, about)
+
+
+def _is_true(end: Result | FluxError, billed: int, about: str) -> None:
+    """Whether what the client says agrees with the bill."""
+    match end:
+        case Result():
+            same(billed, len(end.images), f"{about}: images that came of those that were bought")
+        case FluxError():
+            told = f"{about}: {type(end).__name__} says charged {end.charged}, and what was bought is {billed}"
+            same(True, not billed or end.charged is not Charged.NO, told)
+            same(True, bool(billed) or end.charged is not Charged.YES, told)
+            lost = isinstance(end, SubmissionUnknown) or not billed
+            same(True, lost or end.task is not None, f"{about}: {type(end).__name__} carries the task that was bought")
+
+
+@check_of("money")
+def check_what_is_paid_is_fetched(pair: Pair) -> None:
+    """After a fault that has passed, every image that was bought and whose task is known is had, whole and on disk.
+
+    A failure means: images are paid for and lost, although the service still has them.
+    """
+    tried = 0
+    for name in kit_of_mock().FAULTS:
+        with desk(pair) as at:
+            at.service.fault(name, times=1)
+            end = outcome(lambda at=at: at.buy(timeout=TIMEOUT, fetch=True))  # type: ignore[misc]
+            if isinstance(end, FluxError) and end.task is not None and not isinstance(end, TaskError):
+                if name == "stuck" or pair.client.poll is None:  # it never ends, or nobody can ask after it
+                    continue
+                end = outcome(lambda at=at, end=end: at.wait(end.task, timeout=TIMEOUT, fetch=True))  # type: ignore[misc]
+            if isinstance(end, Result):
+                tried += 1
+                _is_whole(end, f"after {name}")
+            elif not isinstance(end, TaskError | SubmissionUnknown) and at.service.billed:
+                raise AssertionError(f"after {name}: an image was bought, and it came to {type(end).__name__}: {end}")
+    same(True, tried > 0, "an image came after one of the faults")
+
+
+def _is_whole(result: Result, about: str) -> None:
+    (image,) = result.images
+    same(True, image.path is not None and image.path.is_file(), f"{about}: the image is on disk")
+    same(image.size, image.path.stat().st_size if image.path else None, f"{about}: the size of the file")
+    same((), image.mismatch, f"{about}: in what the image is not what was asked")
+
+
+@check_of("money")
+def check_no_sure_way_to_a_lost_task_without_a_sample(pair: Pair) -> None:
+    """A declared way to find a task whose submit was lost is called sure only if a sample shows it.
+
+    A failure means: a lost submit may be settled on a guess, and a second image bought.
+    """
+    ways: Any = getattr(pair.client, "reconcile", None)
+    if not ways:
+        not_applicable("the service declares no way to find a task whose submit was lost: it is said to be unknown")
+    sure = [way for way in ways if getattr(way, "verdict", None) == "sure"]
+    same(True, not sure or bool(pair.of("reconcile", "reconciled")), "a sample of what is called sure")

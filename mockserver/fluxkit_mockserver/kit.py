@@ -1,0 +1,141 @@
+"""What a kit of checks asks of a mock beside what a client does: to see into it, and to stand in its way.
+
+`fluxkit.testing` finds this module beside the mock's entry point, because the core imports no mock.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import attrs
+
+from fluxkit._wire.declaration import Provider
+from fluxkit._wire.json import Json, Problem
+from fluxkit.errors import FluxError
+
+from .answer import Answer, Drop, Incoming
+from .clock import EPOCH
+from .dialect import JSON_HEADERS, Refused, dialect_of, read_query
+from .faults import FAULTS
+from .service import MockService
+from .tasks import MockTask, life
+from .transport import AsyncMockTransport, MockTransport
+
+__all__ = [
+    "EPOCH",
+    "FAULTS",
+    "Answer",
+    "Drop",
+    "Incoming",
+    "MockService",
+    "Occupied",
+    "document",
+    "exchange",
+    "life",
+    "made",
+    "refusal",
+    "saying",
+]
+
+if TYPE_CHECKING:
+    import httpx
+
+#: Takes a call, and what gives the mock's own answer to it; gives the answer.
+Hand = Callable[[Incoming, Callable[[], Answer | Drop]], Answer | Drop]
+
+
+def exchange(mock: MockService, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer | Drop:
+    """What the mock answers to one call, as it is."""
+    parts = urlsplit(url)
+    call = Incoming(method, parts.path, read_query(parts.query), headers, body, f"{parts.scheme}://{parts.netloc}")
+    return mock.handle(call)
+
+
+def made(mock: MockService, id: str | None) -> MockTask:
+    """A task as the mock knows it: the values that it understood, and the size that it draws."""
+    return mock._tasks[str(id)]  # noqa: SLF001 - it is of the same package
+
+
+def refusal(
+    provider: Provider, kind: type[FluxError], *, problems: Sequence[Problem] = (), status: int | None = None
+) -> Answer:
+    """How the service says that it refuses."""
+    return dialect_of(provider).refuse(Refused(kind, problems=tuple(problems), status=status))
+
+
+def saying(provider: Provider, of: str, facts: Mapping[str, Any]) -> Answer:
+    """How the service says these *facts* of a task in an answer *of* a kind."""
+    return dialect_of(provider).say(of, facts)
+
+
+def document(status: int, body: Json, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer with this JSON."""
+    return Answer(status, json.dumps(body).encode(), {**JSON_HEADERS, **(headers or {})})
+
+
+@attrs.frozen(eq=False)
+class Occupied:
+    """A mock in front of which a *hand* stands: it may answer in the mock's place, or change what the mock says.
+
+    ``targets`` are path and query of each call, byte for byte as they came.
+    """
+
+    service: MockService
+    hand: Hand
+    targets: list[str] = attrs.field(factory=list, init=False)
+
+    def handle(self, call: Incoming) -> Answer | Drop:
+        """What the services do with one call, if the hand lets it pass."""
+        return self.hand(call, lambda: self.service.handle(call))
+
+    def visit(self, call: Incoming) -> Answer | Drop:
+        """What another origin does with one call, if the hand lets it pass."""
+        return self.hand(call, lambda: self.service.visit(call))
+
+    @property
+    def clock(self) -> Any:
+        """The mock's time."""
+        return self.service.clock
+
+    @property
+    def key(self) -> str:
+        """A key that the mock takes."""
+        return self.service.key
+
+    def transport(self) -> MockTransport:
+        """A way in, without a socket."""
+        return _Noted(self)
+
+    def async_transport(self) -> AsyncMockTransport:
+        """A way in for an event loop, without a socket."""
+        return _AsyncNoted(self)
+
+
+class _Noted(MockTransport):
+    """Notes what stands behind the host of each address, byte for byte."""
+
+    def __init__(self, occupied: Occupied) -> None:
+        super().__init__(cast("MockService", occupied))
+        self._targets = occupied.targets
+
+    def handle_request(self, request: "httpx.Request") -> "httpx.Response":
+        self._targets.append(_target(request))
+        return super().handle_request(request)
+
+
+class _AsyncNoted(AsyncMockTransport):
+    """The same, asynchronous."""
+
+    def __init__(self, occupied: Occupied) -> None:
+        super().__init__(cast("MockService", occupied))
+        self._targets = occupied.targets
+
+    async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response":
+        self._targets.append(_target(request))
+        return await super().handle_async_request(request)
+
+
+def _target(request: "httpx.Request") -> str:
+    raw: bytes = request.extensions.get("target", request.url.raw_path)
+    return raw.decode("ascii")

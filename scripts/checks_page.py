@@ -1,0 +1,48 @@
+"""docs/reference/checks.md: every promise of the contract kit, with what it means if it is broken."""
+
+from pages import table
+
+from fluxkit.testing import CHECKS
+
+HEAD = """\
+# Checks
+
+<!-- Written by scripts/generate_docs.py from the docstrings of the checks; do not edit. -->
+
+The promises that the contract kit tries, in the order in which `fluxkit verify` prints them. Each is tried with a
+client of a provider against a mock of it, on virtual time and without a socket. A check that does not apply says why:
+the service has no such thing, or nothing was recorded that could show it."""
+
+KINDS = {
+    "client": (
+        "The client, against what was recorded",
+        "The mock plays no part: what the client sends and reads is held against the samples of the service.",
+    ),
+    "mock": (
+        "The mock, against what was recorded",
+        "The client plays no part: whoever knows the service only by its samples finds them confirmed by the mock.",
+    ),
+    "both": ("Client and mock, against each other", "What the two say to each other, and whether they agree."),
+    "money": ("Money", "The bill of the mock is the judge, whatever the client believes."),
+    "waiting": ("Waiting", "Time is the mock's, so an hour costs nothing."),
+}
+
+
+def checks_page() -> str:
+    """The page."""
+    parts = [HEAD]
+    if strange := {check.kind for check in CHECKS} - KINDS.keys():
+        raise SystemExit(f"nobody has said what the kinds {strange} are")
+    for kind, (title, about) in KINDS.items():
+        rows = [
+            [
+                f"`{check.name}`",
+                check.promise,
+                check.meaning.removeprefix("A failure means: ")[:1].upper()
+                + check.meaning.removeprefix("A failure means: ")[1:],
+            ]
+            for check in CHECKS
+            if check.kind == kind
+        ]
+        parts += [f"## {title}", about, table(["check", "the promise", "what a failure means"], rows)]
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,194 @@
+"""``fluxkit verify``: what it prints, what it writes, and how it ends, also beside plugins that cannot be used."""
+
+import importlib.metadata
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import click.testing
+import pytest
+
+from fluxkit import _plugins
+from fluxkit.cli.output import Code
+from fluxkit.cli.program import fluxkit as program
+from fluxkit.testing import CHECKS
+
+ACME = Path(__file__).parent / "support" / "acme" / "fluxkit_acme.py"
+
+#: Plugins that cannot be used, each in its own way, and what is said of them.
+BROKEN = {
+    "absent": ("import fluxkit_that_is_not_there", "cannot be imported"),
+    "old": ("import fluxkit\nraise ImportError('needs fluxkit 99, and this is ' + fluxkit.__version__)", "fluxkit 99"),
+    "nonsense": ("from fluxkit import hookimpl\n@hookimpl\ndef fluxkit_providers(): return 7", "returns 7"),
+    "thief": (
+        "from fluxkit import hookimpl\n@hookimpl\ndef fluxkit_providers(): return {'magnific': 'a:b'}",
+        "brings 'magnific' like",
+    ),
+    "twin": ("from fluxkit_acme import *\nfrom fluxkit_acme import fluxkit_providers", "brings 'acme' like"),
+}
+
+
+def run(*arguments: str) -> click.testing.Result:
+    done = click.testing.CliRunner().invoke(program, ["verify", *arguments])
+    assert "Traceback" not in done.output
+    return done
+
+
+def installing(folder: Path, **modules: str) -> None:
+    """Lays a distribution into a folder of the path, with a plugin for each module."""
+    about = folder / "fluxkit_plugins-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: fluxkit-plugins\nVersion: 1.0\n")
+    points = "".join(f"{name} = {name}\n" for name in modules)
+    (about / "entry_points.txt").write_text(f"[fluxkit]\n{points}")
+    for name, source in modules.items():
+        (folder / f"{name}.py").write_text(source)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path, with the registry made anew for it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    sys.modules.pop("fluxkit_acme", None)
+    _plugins.installed.cache_clear()
+    yield tmp_path
+    _plugins.installed.cache_clear()
+    for name in (*BROKEN, "fluxkit_acme", "fluxkit_host", "zacme", "lost"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+
+
+@pytest.mark.slow
+def test_a_provider_that_keeps_its_promises_is_a_line_for_each_and_nothing_else(tmp_path: Path) -> None:
+    report, suite = tmp_path / "report.json", tmp_path / "report.xml"
+    done = run("apimart", "--json", str(report), "--junit", str(suite))
+    assert (Code.DONE, "") == (done.exit_code, done.stderr)
+    first, *lines = done.stdout.splitlines()
+    assert "apimart  fluxkit_providers of fluxkit-py" == first
+    assert [check.name for check in CHECKS] == [line[8:].partition(":")[0] for line in lines[: len(CHECKS)]]
+    assert {"  pass", "  n/a "} == {line[:6] for line in lines[: len(CHECKS)]}
+    (row,) = json.loads(report.read_text())["providers"]
+    assert [check.name for check in CHECKS] == [each["check"] for each in row["checks"]]
+    assert [check.promise for check in CHECKS] == [each["promise"] for each in row["checks"]]
+    assert {"pass", "not applicable"} == {each["outcome"] for each in row["checks"]}
+    skipped = sum(each["outcome"] == "not applicable" for each in row["checks"])
+    (found,) = ET.parse(suite).getroot()
+    assert {
+        "name": "apimart",
+        "tests": str(len(CHECKS)),
+        "failures": "0",
+        "errors": "0",
+        "skipped": str(skipped),
+    } == found.attrib
+    assert [check.name for check in CHECKS] == [case.get("name") for case in found]
+    assert all(case.get("message") for case in found.iter("skipped"))
+
+
+@pytest.mark.slow
+def test_a_stranger_s_provider_is_checked_like_any_other(site: Path) -> None:
+    installing(site, fluxkit_acme=ACME.read_text())
+    done = run("acme")
+    assert Code.DONE == done.exit_code, done.output
+    assert done.stdout.startswith("acme  fluxkit_acme of fluxkit-plugins\n")
+    assert "  n/a   client_writes_a_request_as_documented: no sample shows a request\n" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_broken_promise_is_named_with_what_was_found_and_ends_in_nine(site: Path) -> None:
+    wrong = ACME.read_text().replace('"drawn": State.COMPLETED', '"drawn": State.RUNNING')
+    installing(site, fluxkit_acme=wrong)
+    done = run("acme", "--junit", "report.xml")
+    assert Code.NOT_KEPT == done.exit_code
+    assert "  fail  both_understand_every_spelling: Overdue: " in done.stdout
+    (suite,) = ET.parse("report.xml").getroot()
+    assert int(suite.attrib["failures"]) == len(list(suite.iter("failure"))) > 0
+    (row,) = [case for case in suite if case.get("name") == "both_understand_every_spelling"]
+    assert "Whichever way the mock says a thing" in (row[0].text or "")
+
+
+@pytest.mark.slow
+def test_plugins_that_cannot_be_used_are_named_and_the_others_are_checked(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxkit.testing.proof.CHECKS", CHECKS[:2])
+    installing(
+        site, fluxkit_host=HOST, **{name: source for name, (source, _) in BROKEN.items()}, zacme=ACME.read_text()
+    )
+    (site / "fluxkit_acme.py").write_text(ACME.read_text())
+    done = run("--json", "report.json", "--junit", "report.xml")
+    assert Code.NOT_PROVED == done.exit_code
+    for name in ("magnific", "freepik", "apimart"):
+        assert f"{name}  fluxkit_providers" in done.stdout
+    for name, (_, said) in BROKEN.items():
+        (line,) = [
+            line for line in done.stderr.splitlines() if f"The plugin '{name if name != 'twin' else 'zacme'}'" in line
+        ]
+        assert line.startswith("error: ")
+        assert said in line
+    document = json.loads(Path("report.json").read_text())
+    assert len(BROKEN) == len(document["failures"])
+    plugins = [suite for suite in ET.parse("report.xml").getroot() if suite.get("name") == "plugins"]
+    assert [str(len(BROKEN))] == [suite.get("errors") for suite in plugins]
+
+
+HOST = "from fluxkit import hookimpl\n@hookimpl\ndef fluxkit_host_image(image): return None"
+
+
+@pytest.mark.slow
+def test_an_unknown_name_is_explained_and_the_others_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxkit.testing.proof.CHECKS", CHECKS[:2])
+    done = run("nobody", "apimart")
+    assert Code.NOT_PROVED == done.exit_code
+    assert "nobody\n  cannot be checked: There is no provider 'nobody'. Installed: magnific, " in done.stdout
+    assert "apimart  fluxkit_providers of fluxkit-py\n  pass" in done.stdout
+
+
+def test_a_declaration_that_is_not_where_it_should_be_is_trouble(site: Path) -> None:
+    lost = "from fluxkit import hookimpl\n@hookimpl\ndef fluxkit_providers(): return {'lost': 'nowhere:LOST'}"
+    installing(site, lost=lost)
+    done = run("lost")
+    assert Code.NOT_PROVED == done.exit_code
+    assert "lost\n  cannot be checked: The plugin 'lost' (lost of fluxkit-plugins) says that 'lost' is" in done.stdout
+
+
+DEVIATION = '[[apimart]]\ncheck = "{}"\nreason = "the vendor is told"\ndate = 2026-06-29\n'
+
+
+@pytest.mark.slow
+def test_a_deviation_that_is_none_any_more_ends_in_nine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxkit.testing.proof.CHECKS", CHECKS[:2])
+    file = tmp_path / "deviations.toml"
+    file.write_text(DEVIATION.format(CHECKS[0].name))
+    done = run("apimart", "--deviations", str(file))
+    assert Code.NOT_KEPT == done.exit_code
+    assert "(recorded as a deviation, which must go since 2026-06-29: the vendor is told)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[apimart", "are no TOML"),
+        ("apimart = 7", "have 'apimart' = 7"),
+        ("[[nobody]]\ncheck = 'x'", "are of nobody. allowed: magnific, "),
+        (DEVIATION.format("no_such_promise"), "the check 'no_such_promise'. allowed: client_calls_where"),
+        ("[[apimart]]\ncheck = 'polls_are_bounded'", "check, reason and date, all three"),
+        (DEVIATION.format(CHECKS[0].name).replace("2026-06-29", "'soon'"), "date is 'soon'. Allowed: a day"),
+        (DEVIATION.format(CHECKS[0].name).replace("the vendor is told", " "), "reason is ' '. Allowed: text"),
+        (DEVIATION.format(CHECKS[0].name) * 2, "two deviations of the check"),
+    ],
+)
+def test_a_file_of_deviations_that_is_none_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "deviations.toml"
+    file.write_text(text)
+    done = run("apimart", "--deviations", str(file))
+    assert Code.NOT_SENT == done.exit_code
+    assert said in " ".join(done.stderr.split())
+
+
+def test_a_file_of_deviations_that_is_not_there_is_refused() -> None:
+    done = run("apimart", "--deviations", "none.toml")
+    assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
+    assert "The deviations in none.toml cannot be read: No such file or directory." in done.stderr
