@@ -16,7 +16,18 @@ from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
-from ._service import address_of, check, hosting_of, hosts_of, mock_for, named, place_of, seconds_of, secret_for
+from ._service import (
+    address_of,
+    check,
+    held_back,
+    hosting_of,
+    hosts_of,
+    mock_for,
+    named,
+    place_of,
+    seconds_of,
+    secret_for,
+)
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
 if TYPE_CHECKING:
@@ -103,7 +114,7 @@ class Binding:
 
         self.provider, self._row = named(provider)
         self.model = self._row.name
-        self._mock = mock_for(self.provider, mock)
+        self._mock = mock_for(self.provider, mock, base_url)
         self.mocked = self._mock is not None
         check("insecure_http", insecure_http, isinstance(insecure_http, bool), "True or False")
         place = place_of(self.provider, base_url, key, self._mock)
@@ -290,11 +301,9 @@ class Binding:
         return AsyncDriver(transport, clock, notes, hosting=self._hosting, mailbox=self._mailbox)
 
     def _refuse_if_offline(self) -> None:
-        if not self.mocked and os.environ.get("FLUXKIT_OFFLINE", "") not in ("", "0"):
-            raise SettingsError(
-                f"FLUXKIT_OFFLINE is set, so nothing is bought from {self.provider.name}. "
-                "Use a mock (mock=True, or --offline), or unset it."
-            )
+        reason = None if self.mocked else held_back(self.provider.name, self.base_url, os.environ)
+        if reason is not None:
+            raise SettingsError(reason, provider=self.provider.name)
 
     def _order(self, request: Request | str, fields: Mapping[str, Any]) -> "Plan":
         """The plan of what ``submit`` can give back: one task, to be asked after later."""
@@ -332,7 +341,7 @@ def plan_of(
     from ._wire.plan import make_plan
 
     found, row = named(provider)
-    service = mock_for(found, mock)
+    service = mock_for(found, mock, base_url)
     place, _ = address_of(place_of(found, base_url, None, service), insecure_http=insecure_http)
     return make_plan(
         found,

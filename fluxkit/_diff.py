@@ -57,7 +57,7 @@ def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[
     facts: dict[str, Any] = _profile(name, said) if is_profile else {"provider": name, **said}
     provider, row = named(facts["provider"])
     wanted = requested(request, {}, facts.get("defaults"))
-    mock = mock_for(provider, facts.get("mock", False))
+    mock = mock_for(provider, facts.get("mock", False), facts.get("base_url"))
     place = place_of(provider, facts.get("base_url"), None, mock)
     hosts = hosts_of(facts.get("allow_hosts", ()))
     ways = Ways.of(place, provider.upload, hosting=hosting_of(mock), allow_hosts=hosts)

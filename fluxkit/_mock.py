@@ -80,6 +80,27 @@ def _point() -> "EntryPoint":
     return point
 
 
+_standing_in: "list[Mock]" = []
+
+
+@contextmanager
+def standing_in(mock: Mock) -> Iterator[None]:
+    """While it lasts, *mock* answers every client that is made and names neither a mock nor an address.
+
+    And no client of this process buys anything beyond this machine. A test may so use an app that makes clients itself.
+    """
+    _standing_in.append(mock)
+    try:
+        yield
+    finally:
+        _standing_in[:] = [each for each in _standing_in if each is not mock]
+
+
+def stand_in() -> Mock | None:
+    """The mock that stands in for every service now, None if none does."""
+    return _standing_in[-1] if _standing_in else None
+
+
 @functools.cache
 def _found() -> "EntryPoint | None":
     """The mock's entry point: looking through all installed packages takes a millisecond, and tests make many mocks."""

@@ -1,16 +1,21 @@
 """Which service a client speaks to: its declaration, its address, its key, its mock. Everything is checked here."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ._contract.report import shorten
+from ._mock import stand_in
 from .errors import SettingsError
 
 if TYPE_CHECKING:
     from ._engine.secret import Secret
     from ._mock import Mock
     from ._wire.declaration import Model, Provider
+
+#: The value of FLUXKIT_OFFLINE with which things are bought on this machine only, where no service is but a mock.
+LOOPBACK = "loopback"
 
 #: What a client asks of a mock.
 MOCK = ("key", "clock", "base_url", "transport", "async_transport")
@@ -54,12 +59,13 @@ def check_mock(mock: object) -> None:
         )
 
 
-def mock_for(provider: "Provider", mock: "bool | Mock") -> "Mock | None":
+def mock_for(provider: "Provider", mock: "bool | Mock", base_url: str | None) -> "Mock | None":
     check_mock(mock)
     if not isinstance(mock, bool):
         return mock
     if not mock:
-        return None
+        other = stand_in() if base_url is None else None
+        return other if provider.name in getattr(other, "providers", ()) else None
     from ._mock import mock_of
 
     return mock_of([provider])
@@ -108,6 +114,33 @@ def place_of(provider: "Provider", base_url: str | None, key: str | None, mock: 
             provider=provider.name,
         )
     return place or provider.base_url
+
+
+def held_back(provider: str, base_url: str, environ: Mapping[str, str]) -> str | None:
+    """Why nothing is bought from a service that is no mock in this process, None if nothing stands against it.
+
+    ``FLUXKIT_OFFLINE`` lets nothing pass, or with ``loopback``, as while a mock stands in, only what stays on this
+    machine.
+    """
+    from ._wire.link import read_link
+
+    said = environ.get("FLUXKIT_OFFLINE", "")
+    if stand_in() is not None:
+        said = LOOPBACK
+    if said in ("", "0"):
+        return None
+    if said == LOOPBACK:
+        with contextlib.suppress(ValueError):
+            if read_link(base_url).loopback:
+                return None
+    if said != LOOPBACK:
+        return f"FLUXKIT_OFFLINE is set, so nothing is bought from {provider}. Allowed: a mock; or unset it."
+    return (
+        f"Nothing is bought from {provider} at {shown_address(base_url)}: that is another machine, and a mock stands "
+        f"in here, or FLUXKIT_OFFLINE is {LOOPBACK}. Allowed: a client that is made while the mock stands in and names "
+        "no base_url; a base_url on this machine; in a test that is to buy in earnest the mark fluxkit_live; or no "
+        "FLUXKIT_OFFLINE."
+    )
 
 
 def is_declared(provider: "Provider", address: str) -> bool:

@@ -40,7 +40,6 @@ EXTRAS_OF: dict[str, set[str]] = {
 # Declared for what they do once installed; no module of ours names them, and one that comes to does not belong here.
 LOADED_BY_OTHERS = {
     "httptools": "uvicorn parses HTTP with it",
-    "pytest": "whoever proves a provider calls the checks from a suite of theirs",
     "uvloop": "uvicorn runs on it",
 }
 # What the bundled providers may see of the core, as any provider of a third party may.
@@ -256,6 +255,7 @@ def test_imports_are_read_from_source(source: str, expected: list[Import]) -> No
         ("console_scripts", "fluxkit", "fluxkit.cli:main"),
         ("fluxkit", "bundled", "fluxkit_providers"),
         ("fluxkit.mock", "bundled", "fluxkit_mockserver"),
+        ("pytest11", "fluxkit", "fluxkit_mockserver.pytest_plugin"),
     ],
 )
 def test_entry_points_are_installed_and_load(group: str, name: str, value: str) -> None:

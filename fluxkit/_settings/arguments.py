@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .._mock import stand_in
 from .._service import check_mock, shown_address
 from ..errors import FluxError, SettingsError
 from .forms import EVERY, TIMES, Entries
@@ -26,6 +27,8 @@ def client_settings(kind: type, profile: str | None, arguments: Mapping[str, Any
     """
     if profile is not None and (not isinstance(profile, str) or not profile):
         raise SettingsError(f"profile is {profile!r:.80}. Allowed: the name of a profile, or None for the default one.")
+    if arguments.get("mock", False) is False and arguments.get("base_url") is None and (mock := stand_in()) is not None:
+        arguments = {**arguments, "mock": mock}
     stack, others = spoken(arguments, lambda name: Source(Level.ARGUMENT, f"the argument {name}"))
     chosen = None if profile is None else Setting(profile, Source(Level.ARGUMENT, "the argument profile"))
     found = choose(find_settings(working_directory(), os.environ), os.environ, profile=chosen, given=[stack])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .._service import key_variable
+from .._service import held_back, key_variable
 from ..errors import FluxError, PluginError, SettingsError
 from .arguments import OUTSIDE, client_arguments, not_kept, shown, taken_by
 from .document import shown_variable
@@ -61,10 +61,13 @@ def _missing_mock(profile: Profile, mock: str) -> list[FluxError]:
 
 
 def _held_back(profile: Profile, environ: Mapping[str, str]) -> list[FluxError]:
-    if profile.mocked or profile.declared is None or not _is_set(environ, "FLUXKIT_OFFLINE"):
+    if profile.mocked or profile.declared is None:
         return []
-    said = f"FLUXKIT_OFFLINE is set, so nothing is bought from {profile.provider}. Allowed: a mock; or unset it."
-    return [SettingsError(said)]
+    base_url = profile.setting("base_url")
+    reason = held_back(
+        profile.declared.name, profile.declared.base_url if base_url is None else str(base_url.value), environ
+    )
+    return [] if reason is None else [SettingsError(reason)]
 
 
 def _trial(profile: Profile, kind: type) -> list[FluxError]:

@@ -36,7 +36,9 @@ __all__ = [
 
 _HOMES = {
     "Armed": "armed",
+    "Exchange": "exchanges",
     "FAULTS": "faults",
+    "FluxkitMock": "fixture",
     "Fault": "faults",
     "KEY": "service",
     "Limits": "limits",

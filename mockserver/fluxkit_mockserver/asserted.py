@@ -27,6 +27,7 @@ def submitted(
 
     Raises ``AssertionError`` if there are not, and ``TypeError`` for a field that no model has.
     """
+    __tracebackhide__ = True  # pytest shows the line of the test
     _check(wanted, dialects, times)
     seen = tuple(exchanges)
     bought = [each for each in seen if each.bought]
@@ -38,6 +39,7 @@ def submitted(
 
 def billed(charges: Sequence[Any], images: int) -> None:
     """Raises ``AssertionError`` if not as many images were bought."""
+    __tracebackhide__ = True
     if len(charges) != images:
         shown = [f"  {each.provider}:{each.model}, task {each.task}" for each in charges[-MOST_SHOWN:]]
         more = [f"  and {len(charges) - MOST_SHOWN} before these"] if len(charges) > MOST_SHOWN else []
@@ -46,6 +48,7 @@ def billed(charges: Sequence[Any], images: int) -> None:
 
 
 def _check(wanted: Mapping[str, Any], dialects: Iterable[Dialect], times: int | None) -> None:
+    __tracebackhide__ = True
     allowed = ["provider", "model", "aspect", "resolution"]
     for dialect in dialects:
         for row in dialect.provider.models:
@@ -126,16 +129,16 @@ def _miss(
     with_what = " with " + ", ".join(f"{name} {_said(value)}" for name, value in wanted.items()) if wanted else ""
     if fitting or times == 0:
         yield f"expected {_counted(times or 0, 'submit')}{with_what}, and there were {len(fitting)}:"
-        yield from (f"  {_line(each)}" for each in fitting[:MOST_SHOWN])
+        yield from (f"  {line_of(each)}" for each in fitting[:MOST_SHOWN])
         return
     what = f"no submit{with_what}" if times is None else f"expected {_counted(times, 'submit')}{with_what}, got none"
     yield f"{what}; {len(bought) or 'none'} of {_counted(len(seen), 'exchange')} bought anything."
     tried = [*bought, *(each for each in seen if not each.bought and (each.problems or each.closest))]
     if not tried:
-        yield from (f"  {_line(each)}" for each in seen[-MOST_SHOWN:])
+        yield from (f"  {line_of(each)}" for each in seen[-MOST_SHOWN:])
         return
     nearest = min(tried, key=lambda each: (len(_differences(each, wanted)), not each.bought))
-    yield f"The closest is {_line(nearest)}:"
+    yield f"The closest is {line_of(nearest)}:"
     yield from (f"  {each}" for each in _differences(nearest, wanted))
     if nearest.problems:
         yield from (f"  refused: {problem}" for problem in nearest.problems)
@@ -143,7 +146,8 @@ def _miss(
         yield f"  not understood: did you mean {nearest.closest}?"
 
 
-def _line(exchange: Exchange) -> str:
+def line_of(exchange: Exchange) -> str:
+    """An exchange in a line."""
     answered = "dropped" if exchange.status == 0 else f"answered {exchange.status}"
     task = f", task {exchange.task}" if exchange.task else ""
     fault = f", struck by {', '.join(exchange.faults)}" if exchange.faults else ""

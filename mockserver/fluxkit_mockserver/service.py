@@ -287,14 +287,17 @@ class MockService:
         The names are those of ``fluxkit.Request``, and ``provider`` and ``model``: ``model="flux-2-pro", seed=42``. The
         ``AssertionError`` of a miss shows the closest exchange and the fields in which it differs.
         """
+        __tracebackhide__ = True
         return submitted(self.exchanges, self._dialects.values(), times=times, **fields)
 
     def assert_not_submitted(self, **fields: Any) -> None:
         """Asserts that no image was bought with these *fields*; without any, that none was bought."""
+        __tracebackhide__ = True
         submitted(self.exchanges, self._dialects.values(), times=0, **fields)
 
     def assert_billed(self, images: int) -> None:
         """Asserts that so many *images* were bought; the ``AssertionError`` of a miss lists those that were."""
+        __tracebackhide__ = True
         billed(self.charges, images)
 
     def reset(self) -> None:
