@@ -338,11 +338,11 @@ def test_the_memory_of_exchanges_is_bounded(mock: MockService) -> None:
 # Where it listens.
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com", "localhost.example.com", ""])
-def test_only_this_machine_is_listened_to(mock: MockService, host: str) -> None:
-    with pytest.raises(SettingsError, match=r"Allowed: 127\.0\.0\.1, ::1, localhost\."):
+@pytest.mark.parametrize("host", ["example.com", "localhost.example.com", "127.0.0", "", "1"])
+def test_only_addresses_are_listened_to(mock: MockService, host: str) -> None:
+    with pytest.raises(SettingsError, match=r"Allowed: localhost, or an address of this machine"):
         Server(mock, host=host)
-    with pytest.raises(SettingsError, match="others could reach it"):
+    with pytest.raises(SettingsError, match=f"The mock cannot listen on '{host}'"):
         serve(mock, host=host, port=0, ready=print)
 
 

@@ -7,13 +7,19 @@ import attrs
 #: How large the body of a call may be, in bytes: four references of the largest kind as base64, and then some.
 MOST_BODY = 100_000_000
 
+#: Below this lies what is the mock's own and no service's.
+CONTROL = "/__mock__/"
+
 #: The headers of whatever the mock says in its own words.
 PLAIN: Mapping[str, str] = {"content-type": "text/plain; charset=utf-8"}
 
 
 @attrs.frozen(eq=False)
 class Incoming:
-    """One request: *path* is still quoted, header names are in lower case, *origin* is how the client got here."""
+    """One request: *path* is still quoted, header names are in lower case, *origin* is how the client got here.
+
+    It is *oversized* if it has more than ``MOST_BODY`` bytes; of these none are there.
+    """
 
     method: str
     path: str
@@ -21,6 +27,7 @@ class Incoming:
     headers: Mapping[str, str]
     body: bytes
     origin: str
+    oversized: bool = False
 
 
 @attrs.frozen(eq=False)

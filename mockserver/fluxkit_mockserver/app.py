@@ -10,15 +10,20 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from .answer import MOST_BODY, Answer, Drop, Incoming
+from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
+from .control.answering import MOST_BODY as CONTROL_BODY
+from .control.guard import Guard
 from .dialect import read_query
+from .events import EVENTS, control_of, watch
+from .intake import Gone, read_body, reply
+from .namespaces import is_control, without_prefix
 from .service import MockService
 
 #: The name in ``scope["state"]`` under which the server gives its way to close a connection without a reply.
 HANG_UP = "fluxkit.hang_up"
 
 
-def make_app(service: MockService, *, drip_scale: float = 1.0) -> Starlette:
+def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | None = None) -> Starlette:
     """The ASGI app of a mock: a page with its addresses at ``/``, every service below its name.
 
     Args:
@@ -26,8 +31,9 @@ def make_app(service: MockService, *, drip_scale: float = 1.0) -> Starlette:
         drip_scale: How many real seconds a second of a slow or dripping answer takes. ASGI has no word for a
             connection that closes, so faults that do so need the server of this package; under any other they are
             errors.
+        guard: Who may use the control; this machine and no page of another origin, if nothing is said.
     """
-    door = _Door(service, drip_scale)
+    door = _Door(service, drip_scale, guard or Guard())
     return Starlette(routes=[Route("/", door.index), Route("/__mock__/", door.index), Route("/{path:path}", door)])
 
 
@@ -37,16 +43,17 @@ class _Door:
 
     service: MockService
     drip_scale: float
+    guard: Guard
 
     async def index(self, request: Request) -> Response:
         """What is served here, and with which keys, as plain text."""
         return PlainTextResponse(_index(self.service, _origin(request.scope, request.headers)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
-        if body is None:
+        call = await self._let_in(scope, receive, send)
+        if call is None:
             return
-        answer = self.service.handle(_incoming(scope, body))
+        answer = self.service.handle(call)
         silent = self._real(answer.delay if isinstance(answer, Answer) else answer.after)
         if silent and await _leaves(receive, silent):
             return
@@ -59,6 +66,34 @@ class _Door:
             _hang_up(scope)
         else:
             await Response(answer.body, answer.status, answer.headers)(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> Incoming | None:
+        """A request with its body; None if it was answered already, or its client is gone."""
+        call = _incoming(scope)
+        control = is_control(call.path)
+        if control and (refused := self.guard.refuse(call)) is not None:
+            await reply(refused, send, close=True)
+            return None
+        if control and scope["method"] == "GET" and without_prefix(call.path) == EVENTS:
+            await self._watched(call, scope, receive, send)
+            return None
+        try:
+            body = await read_body(call, receive, most=CONTROL_BODY if control else MOST_BODY)
+        except TimeoutError:
+            late = "The body did not come in time.\n"
+            await reply(Answer(408, late.encode(), PLAIN), send, close=True)
+            return None
+        except Gone:
+            return None
+        return attrs.evolve(call, body=body or b"", oversized=body is None)
+
+    async def _watched(self, call: Incoming, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets a viewer watch what happens, until it leaves or is too slow."""
+        answer = control_of(self.service, call)
+        if isinstance(answer, Answer):
+            await reply(answer, send)
+        elif not await watch(*answer, receive, send):
+            _hang_up(scope, at_once=True)
 
     def _real(self, seconds: float) -> float:
         """How many real seconds so many of a slow answer take."""
@@ -95,31 +130,15 @@ async def _send_part(answer: Answer, cut: int, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body[:cut], "more_body": True})
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The body of a request, or as much of it as shows that it is too large; None if the client goes away.
-
-    The rest of a large body is read and forgotten: a client that still sends would see a reset and not the refusal.
-    """
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message["body"][: MOST_BODY + 1 - len(body)]
-        more = message["more_body"]
-    return bytes(body)
-
-
-def _incoming(scope: Scope, body: bytes) -> Incoming:
-    """An ASGI request as the mock knows it."""
+def _incoming(scope: Scope) -> Incoming:
+    """An ASGI request as the mock knows it, before its body has come."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return Incoming(
         method=scope["method"],
         path=scope["raw_path"].decode("ascii"),
         query=read_query(scope["query_string"].decode("latin-1")),
         headers=headers,
-        body=body,
+        body=b"",
         origin=_origin(scope, headers),
     )
 
@@ -132,11 +151,11 @@ def _origin(scope: Scope, headers: Mapping[str, str]) -> str:
     return f"{scope['scheme']}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _hang_up(scope: Scope) -> None:
+def _hang_up(scope: Scope, *, at_once: bool = False) -> None:
     hang_up = scope.get("state", {}).get(HANG_UP)
     if hang_up is None:
         raise RuntimeError("This server cannot close a connection without a reply: run the mock's own.")
-    hang_up()
+    hang_up(at_once=at_once)
 
 
 def _index(service: MockService, origin: str) -> str:

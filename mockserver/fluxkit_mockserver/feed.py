@@ -54,6 +54,12 @@ class Feed:
             return list(itertools.islice(self._kept, number + 1 - first, number + 1 - first + most))
 
     @property
+    def first(self) -> int:
+        """The number of the oldest that is kept, or of the next if none is."""
+        with self._lock:
+            return self._kept[0].number if self._kept else self.last + 1
+
+    @property
     def listeners(self) -> int:
         """How many listen."""
         return len(self._listeners)

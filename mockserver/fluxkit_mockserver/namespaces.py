@@ -14,7 +14,9 @@ import attrs
 
 from fluxkit.provider import Key
 
-from .answer import Incoming
+from .answer import CONTROL, Incoming
+from .gallery import IMAGES
+from .uploads import UPLOADS
 
 if TYPE_CHECKING:
     from .service import MockService
@@ -92,7 +94,13 @@ class Chooser:
 
 def without_prefix(path: str) -> str:
     """A path as it would be outside of any namespace."""
-    return f"/{path[1:].partition('/')[2]}" if path.startswith("/@") else path
+    return f"/{path[1:].partition('/')[2]}" if path.startswith(_MARKS) else path
+
+
+def is_control(path: str) -> bool:
+    """Whether a path is one of the control's, in whatever namespace: links to images and uploads lie beside them."""
+    path = without_prefix(path)
+    return path.startswith(CONTROL) and not path.startswith((IMAGES, UPLOADS))
 
 
 def entered(call: Incoming, prefix: str) -> Incoming:

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import functools
 import ipaddress
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,13 +22,23 @@ from uvicorn.server import ServerState
 from fluxkit.errors import SettingsError
 
 from .app import HANG_UP, make_app
+from .control.guard import Guard
 from .service import MockService
 
 #: Where the mock listens if nothing else is said.
 HOST, PORT = "127.0.0.1", 4010
 
+#: How many characters a token has at least.
+SHORTEST_TOKEN = 8
+
 #: How many connections may wait to be accepted.
 BACKLOG = 2048
+
+#: How many bytes the head of a request may have that comes in pieces.
+MOST_HEAD = 262_144
+
+#: Within how many seconds the head of a request must have come.
+HEAD_PATIENCE = 30.0
 
 #: How many seconds a server that stops gives what is under way to notice it.
 GRACE = 1.0
@@ -49,17 +60,29 @@ class Server:
             httpx.post(f"{server.url}/magnific/v1/ai/text-to-image/flux-2-klein", ...)
     """
 
-    def __init__(self, service: MockService, *, host: str = HOST, port: int = 0, drip_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        service: MockService,
+        *,
+        host: str = HOST,
+        port: int = 0,
+        drip_scale: float = 1.0,
+        token: str | None = None,
+    ) -> None:
         """A server that does not listen yet.
 
         Args:
             service: The mock; it may be used directly meanwhile, for its bill or to arm faults.
-            host: A name or address of this machine itself; ``SettingsError`` for any other.
+            host: An address of this machine; ``SettingsError`` for what is none. Where others can reach it, such as at
+                ``0.0.0.0``, the control needs a token.
             port: Where to listen; 0 is any port that is free. ``PortTaken`` on entering if another listens there.
             drip_scale: How many real seconds a second of a slow or dripping answer takes.
+            token: What the control of the mock asks for; where others can reach it, one is made if none is given.
         """
         self.service = service
-        self._host, self._port, self._drip_scale = _loopback(host), port, drip_scale
+        self._host, self._port, self._drip_scale = _address(host), port, drip_scale
+        #: What the control asks for; None if it asks for nothing.
+        self.token = token_for(host, token)
         self._exit = contextlib.ExitStack()
         self._url: str | None = None
 
@@ -78,7 +101,7 @@ class Server:
         with contextlib.ExitStack() as opened:
             listener = opened.enter_context(_listen(self._host, self._port))
             portal = opened.enter_context(anyio.from_thread.start_blocking_portal(**_loop()))
-            answering = _answering(self.service, listener, drip_scale=self._drip_scale)
+            answering = _answering(self.service, listener, drip_scale=self._drip_scale, token=self.token)
             opened.enter_context(portal.wrap_async_context_manager(answering))
             self._url = _url(listener)
             self._exit = opened.pop_all()
@@ -91,24 +114,44 @@ class Server:
         self._exit.close()
 
 
-def serve(service: MockService, *, host: str = HOST, port: int = PORT, ready: Callable[[str], None]) -> None:
+def serve(
+    service: MockService, *, host: str = HOST, port: int = PORT, token: str | None = None, ready: Callable[[str], None]
+) -> None:
     """Serves a mock until Ctrl-C or SIGTERM, then closes every connection and returns.
 
     Args:
         service: The mock.
-        host: A name or address of this machine itself; ``SettingsError`` for any other.
+        host: An address of this machine; ``SettingsError`` for what is none.
         port: Where to listen; 0 is any port that is free. ``PortTaken`` if somebody else listens there.
+        token: What the control of the mock asks for; where others can reach it, ``token_for`` makes one.
         ready: Called with the address once the server answers.
     """
-    with _listen(_loopback(host), port) as listener:
-        anyio.run(_serve, service, listener, ready, **_loop())
+    with _listen(_address(host), port) as listener:
+        anyio.run(_serve, service, listener, token_for(host, token), ready, **_loop())
 
 
-async def _serve(service: MockService, listener: socket.socket, ready: Callable[[str], None]) -> None:
+def token_for(host: str, token: str | None) -> str | None:
+    """The token of a mock that listens at *host*: the one that is given, a new one if others can reach it, or none.
+
+    ``SettingsError`` for one that cannot stand in a header.
+    """
+    if token is None:
+        return None if ipaddress.ip_address(_address(host)).is_loopback else secrets.token_urlsafe(24)
+    if not (token.isascii() and token.isprintable() and token.strip() == token and len(token) >= SHORTEST_TOKEN):
+        raise SettingsError(
+            f"The token cannot be sent or is guessed too easily. Allowed: {SHORTEST_TOKEN} or more printable ASCII "
+            "characters without blanks at the ends."
+        )
+    return token
+
+
+async def _serve(
+    service: MockService, listener: socket.socket, token: str | None, ready: Callable[[str], None]
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     with _signals(lambda: loop.call_soon_threadsafe(stopped.set)):
-        async with _answering(service, listener):
+        async with _answering(service, listener, token=token):
             ready(_url(listener))
             await stopped.wait()
 
@@ -126,30 +169,72 @@ def _signals(stop: Callable[[], object]) -> Iterator[None]:
 
 
 class _Line(HttpToolsProtocol):
-    """A connection that the app can close without a reply."""
+    """A connection that the app can close without a reply, and on which the head of a request must come in time."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _heading = False
+    _head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self.access_log = False  # the setting of the same name would silence every uvicorn in this process
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._heading:  # most heads come in one piece, and need neither a timer nor a bound
+            self._head_size += len(data)
+            if self._head_size > MOST_HEAD:
+                self._refuse(b"431 Request Header Fields Too Large")
+            elif self._timer is None:
+                self._await_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._heading, self._head_size = True, 0
 
     def on_headers_complete(self) -> None:
+        self._head_came()
         super().on_headers_complete()
         self.scope["state"][HANG_UP] = functools.partial(self._hang_up, self.cycle)
 
-    def _hang_up(self, cycle: RequestResponseCycle) -> None:
-        cycle.disconnected = True  # so no reply is missed
+    def _await_head(self) -> None:
+        self._timer = self.loop.call_later(HEAD_PATIENCE, self._refuse, b"408 Request Timeout")
+
+    def _head_came(self) -> None:
+        self._heading = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, why: bytes) -> None:
+        """Ends a connection on which no head comes, or no end of it: nobody holds one, or fills it, for ever."""
+        self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % why)
         self.transport.close()
+
+    def _hang_up(self, cycle: RequestResponseCycle, *, at_once: bool = False) -> None:
+        cycle.disconnected = True  # so no reply is missed
+        if at_once:
+            self.transport.abort()  # whoever does not read would never have read the rest
+        else:
+            self.transport.close()
 
 
 @contextlib.asynccontextmanager
-async def _answering(service: MockService, listener: socket.socket, *, drip_scale: float = 1.0) -> AsyncIterator[None]:
+async def _answering(
+    service: MockService, listener: socket.socket, *, drip_scale: float = 1.0, token: str | None = None
+) -> AsyncIterator[None]:
     """Answers what comes to *listener*.
 
     The connections are uvicorn's, their beginning and end are not: its own server looks ten times a second whether to
     stop, and then waits for its clients.
     """
     config = uvicorn.Config(
-        make_app(service, drip_scale=drip_scale),
+        make_app(service, drip_scale=drip_scale, guard=Guard(token)),
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -205,6 +290,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            message = f"{host} is no address of this machine. 127.0.0.1 is, and 0.0.0.0 stands for all that it has."
+            raise OSError(error.errno, message) from error
         if error.errno != errno.EADDRINUSE:
             raise
         message = f"Port {port} of {host} is taken. Stop what listens there, or choose another; port 0 is any free one."
@@ -213,16 +301,17 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where everybody may come, we may, too
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _loopback(host: str) -> str:
-    """The address behind *host* if it is this machine's own."""
+def _address(host: str) -> str:
+    """The address behind *host*; ``SettingsError`` for what is none."""
     address = HOST if host == "localhost" else host
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(address).is_loopback:
-            return address
-    raise SettingsError(
-        f"The mock cannot listen on {host!r}: others could reach it there, and it asks nobody who they are. "
-        "Allowed: 127.0.0.1, ::1, localhost."
-    )
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise SettingsError(
+            f"The mock cannot listen on {host!r}. Allowed: localhost, or an address of this machine, such as "
+            "127.0.0.1, ::1, and 0.0.0.0 for all of them."
+        ) from None

@@ -18,7 +18,7 @@ from fluxkit.provider import State
 
 from .abroad import Leak, Watch, visit
 from .accounts import Accounts
-from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
+from .answer import CONTROL, MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .armed import Armed, Faults, Match
 from .asserted import billed, submitted
 from .clock import VirtualClock, WallClock
@@ -29,7 +29,7 @@ from .feed import Feed
 from .gallery import IMAGES, Gallery, named_by
 from .limits import Gauge, Limits
 from .mishaps import ACCEPTED, ENDINGS, POLLED, REASONS, instead, refusal
-from .namespaces import Chooser, Namespaces, entered, prefix_of, without_prefix
+from .namespaces import Chooser, Namespaces, entered, is_control, prefix_of, without_prefix
 from .tasks import (
     RETENTION,
     SLOWNESS,
@@ -192,6 +192,16 @@ class MockService:
         """The names of the namespaces that there are, the one that was used last at the end."""
         return tuple(world.name for world in self._namespaces)
 
+    @property
+    def worlds(self) -> "tuple[MockService, ...]":
+        """The namespaces themselves."""
+        return tuple(self._namespaces)
+
+    @property
+    def prefix(self) -> str:
+        """What the addresses of this namespace begin with, such as ``/@name``; empty for the mock itself."""
+        return prefix_of(self._name)
+
     def namespace(self, name: str) -> "MockService":
         """A world of its own in this mock: its tasks, bill, faults, exchanges, limits, webhooks and clock are its own.
 
@@ -231,6 +241,47 @@ class MockService:
         return world
 
     @property
+    def tasks(self) -> tuple[MockTask, ...]:
+        """The tasks that were accepted, the oldest first."""
+        with self._lock:
+            return tuple(self._tasks.values())
+
+    def task(self, id: str) -> MockTask | None:
+        """The task of this id, None if there is none."""
+        return self._tasks.get(id)
+
+    def standing(self, task: MockTask) -> tuple[str, State]:
+        """The word that the service has for where a task stands now, and the state that it means."""
+        dialect = self._dialects[task.provider.name]
+        if task.cancelled:
+            return dialect.cancelled or State.CANCELLED.name, State.CANCELLED
+        stage = self._stage(dialect, task, self._clock.now())
+        word = _words(dialect, task)[stage]
+        state = task.provider.state(word)
+        if state is None:
+            state = State.COMPLETED if stage == dialect.life.last else State.RUNNING
+        return word or state.name, state
+
+    def course(self, task: MockTask) -> tuple[tuple[float, str], ...]:
+        """When a task came to each of its later states, as far as time alone has moved it on, and the word for it."""
+        dialect, now = self._dialects[task.provider.name], self._clock.now()
+        if self._progression is not Progression.SECONDS or task.cancelled:
+            return ()
+        moments = [*zip(dialect.life.stages, _words(dialect, task), strict=True)][
+            1 : 1 + self._stage(dialect, task, now)
+        ]
+        return tuple((task.created_at + task.duration * stage.begins, word) for stage, word in moments)
+
+    @property
+    def progression(self) -> Progression:
+        """What moves tasks on; it may be set to another."""
+        return self._progression
+
+    @progression.setter
+    def progression(self, progression: Progression | str) -> None:
+        self._progression = Progression(progression)
+
+    @property
     def limits(self) -> Limits:
         """How much each key may do; set it to other limits in any form that the constructor takes."""
         return self._gauge.limits
@@ -241,7 +292,7 @@ class MockService:
 
     def base_url(self, provider: str, /, origin: str = "http://127.0.0.1") -> str:
         """Where *provider* is served; nothing listens there in process, the mock's transports lead to it."""
-        return f"{origin}{prefix_of(self._name)}/{provider}"
+        return f"{origin}{self.prefix}/{provider}"
 
     def fault(
         self,
@@ -331,17 +382,27 @@ class MockService:
         return AsyncMockTransport(self)
 
     def handle(self, call: Incoming) -> Answer | Drop:
-        """What the services do with one call, in the namespace that it chooses."""
+        """What the services do with one call, or the control below ``/__mock__/``, in the namespace that it chooses."""
         try:
-            name = self._chooser.named(call)
-            if name and self._name not in ("", name):
-                raise ValueError(f"The call names the namespace {name!r}, and came to {self._name!r}.")
+            world, call = self.lead(call)
         except ValueError as error:
             return Answer(400, f"{error}\n".encode(), PLAIN)
-        if name and not self._name:
-            return self._namespaces.enter(name).handle(call)
-        if self._name:
-            call = entered(call, prefix_of(self._name))
+        if call.path.startswith(CONTROL) and is_control(call.path):
+            from .control import control  # its table is made when it is first asked
+
+            return control(world, call)
+        return world.exchange(call)
+
+    def lead(self, call: Incoming) -> "tuple[MockService, Incoming]":
+        """The namespace that a call chooses, and the call as it comes there; ``ValueError`` if it chooses wrongly."""
+        name = self._chooser.named(call)
+        if name and self._name not in ("", name):
+            raise ValueError(f"The call names the namespace {name!r}, and came to {self._name!r}.")
+        world = self._namespaces.enter(name) if name and not self._name else self
+        return world, entered(call, world.prefix) if world.prefix else call
+
+    def exchange(self, call: Incoming) -> Answer | Drop:
+        """What the services do with a call that was led here."""
         with self._lock:
             began, now = time.perf_counter(), self._clock.now()
             seen = self._seen = Exchange(call.method, call.path, 0, now)
@@ -387,7 +448,7 @@ class MockService:
 
     def _serve(self, dialect: Dialect, call: Incoming, path: str, now: float) -> Answer | Drop:
         provider = dialect.provider
-        if len(call.body) > MOST_BODY:
+        if call.oversized or len(call.body) > MOST_BODY:
             raise Refused(Rejected, f"The body has more than {MOST_BODY} bytes.", status=413)
         account = provider.name, self._check_key(provider, call)
         told = self._gauge.call(account, now)
@@ -508,7 +569,7 @@ class MockService:
             content = reference.content
             if content is None:
                 path = path_of(reference.url)
-                own = path.removeprefix(prefix_of(self._name))
+                own = path.removeprefix(self.prefix)
                 # An upload of another namespace is as if it were not there.
                 is_upload = without_prefix(path).startswith(UPLOADS)
                 content = self._uploads.content(own, now) if is_upload else reference.url.encode()

@@ -153,7 +153,7 @@ class Uploads:
             (bool(brought.content), 403, "The ticket is used up."),
             (now > (brought.put_until or 0), 403, "The ticket has expired."),
             (given != brought.headers, 403, f"Exactly these headers are wanted: {', '.join(brought.headers)}."),
-            (len(call.body) > MOST_BODY, 413, f"The body has more than {MOST_BODY} bytes."),
+            (call.oversized or len(call.body) > MOST_BODY, 413, f"The body has more than {MOST_BODY} bytes."),
             (TYPES.get(kind(call.body[:32]) or "") != brought.media_type, 400, f"This is no {brought.media_type}."),
         ):
             if wrong:

@@ -1,0 +1,209 @@
+"""What the control routes do. Each function is given the mock, and what the call said by name."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..armed import read_fault
+from ..faults import FAULTS
+from . import shown
+
+if TYPE_CHECKING:
+    from ..service import MockService
+
+Said = Mapping[str, Any]
+
+#: How many of a list are told if nothing is said.
+USUAL_MOST = 100
+
+
+class Wrong(Exception):
+    """The call cannot be carried out: with which *status* it is answered, and why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def reset(world: "MockService", said: Said) -> Said:
+    """Forgets what happened; with *all*, every namespace as well."""
+    if said["body"].get("all"):
+        for name in world.namespaces:
+            world.drop_namespace(name)
+    world.reset()
+    return {"reset": True}
+
+
+def get_clock(world: "MockService", said: Said) -> Said:
+    """The time."""
+    return shown.clock(world)
+
+
+def move_clock(world: "MockService", said: Said) -> Said:
+    """Moves, stops or starts the clock."""
+    body, clock = said["body"], world.clock
+    if not body:
+        raise Wrong(400, "The body says nothing to do. Allowed: advance, set, freeze, speed.")
+    if "advance" in body and "set" in body:
+        raise Wrong(400, "advance and set exclude each other. Give one of them.")
+    if getattr(clock, "leaps", False) and body.keys() & {"freeze", "speed"}:
+        raise Wrong(409, "This clock is virtual: it stands still until it is moved. Allowed: advance, set.")
+    if (at := body.get("set")) is not None and at < clock.now():
+        raise Wrong(409, f"It is {clock.now()!r}, and time never goes back. Give a later time, or reset the mock.")
+    if "freeze" in body or "speed" in body:
+        speed = body.get("speed", clock.speed)
+        clock.thaw(speed)
+        if body.get("freeze", False):
+            clock.freeze()
+    clock.advance(body.get("advance", 0.0) if at is None else at - clock.now())
+    world.feed.tell("clock", None)
+    return shown.clock(world)
+
+
+def faults(world: "MockService", said: Said) -> Said:
+    """Every fault, and those that are armed."""
+    every = [{"name": each.name, "moment": each.moment, "about": each.about} for each in FAULTS.values()]
+    return {"faults": every, "armed": [shown.armed(each) for each in world.faults]}
+
+
+def arm(world: "MockService", said: Said) -> Said:
+    """Arms a fault."""
+    order = dict(said["body"])
+    if ("fault" in order) is ("name" in order) or ("fault" in order and len(order) > 1):
+        raise Wrong(400, "Give either name with rate, times, task and match, or all of it in one line as fault.")
+    try:
+        armed = world.fault(**(read_fault(order["fault"]) if "fault" in order else order))
+    except ValueError as error:
+        raise Wrong(400, str(error)) from None
+    world.feed.tell("fault", None)
+    return shown.armed(armed)
+
+
+def disarm(world: "MockService", said: Said) -> Said:
+    """Takes back one fault, or all."""
+    try:
+        disarmed = world.unfault(said.get("name"))
+    except ValueError as error:
+        raise Wrong(404, str(error)) from None
+    world.feed.tell("fault", None)
+    return {"disarmed": disarmed}
+
+
+def get_progression(world: "MockService", said: Said) -> Said:
+    """What moves tasks on."""
+    return {"progression": str(world.progression)}
+
+
+def set_progression(world: "MockService", said: Said) -> Said:
+    """Sets what moves tasks on."""
+    world.progression = said["body"]["progression"]
+    return get_progression(world, said)
+
+
+def get_limits(world: "MockService", said: Said) -> Said:
+    """How much each key may do."""
+    limits = world.limits
+    return {"requests": limits.requests, "seconds": limits.seconds, "in_flight": limits.in_flight}
+
+
+def set_limits(world: "MockService", said: Said) -> Said:
+    """Sets how much each key may do."""
+    world.limits = said["body"]
+    return get_limits(world, said)
+
+
+def get_balance(world: "MockService", said: Said) -> Said:
+    """What is left at each service."""
+    accounts = {name: world.accounts.of(name) for name in world.providers}
+    return {
+        "balance": {
+            name: {"began": shown.money(each.began), "used": shown.money(each.used), "left": shown.money(each.left)}
+            for name, each in accounts.items()
+        }
+    }
+
+
+def set_balance(world: "MockService", said: Said) -> Said:
+    """Begins accounts anew."""
+    body = said["body"]
+    provider = body.get("provider")
+    if provider is not None and provider not in world.providers:
+        raise Wrong(404, f"provider is {provider!r}, which is not served. Served: {', '.join(world.providers)}.")
+    try:
+        world.accounts.put(body["balance"], provider)
+    except ValueError as error:
+        raise Wrong(400, str(error)) from None
+    world.feed.tell("balance", None)
+    return get_balance(world, said)
+
+
+def exchanges(world: "MockService", said: Said) -> Said:
+    """The last exchanges that fit."""
+    found = world.find(**{name: value for name, value in said.items() if name not in ("most", "body", "origin")})
+    return {"total": len(found), "exchanges": [each.document() for each in _last(found, said)]}
+
+
+def billed(world: "MockService", said: Said) -> Said:
+    """What was bought."""
+    charges = [*world.charges]
+    return {"billed": len(charges), "charges": [shown.charge(each) for each in charges]}
+
+
+def tasks(world: "MockService", said: Said) -> Said:
+    """The last tasks that fit."""
+    found = [
+        each
+        for each in world.tasks
+        if said.get("provider") in (None, each.provider.name)
+        and said.get("model") in (None, each.model.name)
+        and said.get("state") in (None, world.standing(each)[1].name)
+    ]
+    return {"total": len(found), "tasks": [shown.task(world, each) for each in _last(found, said)]}
+
+
+def task(world: "MockService", said: Said) -> Said:
+    """One task."""
+    found = next((each for each in world.tasks if each.id == said["id"]), None)
+    if found is None:
+        raise Wrong(404, f"There is no task {said['id']!r} in this namespace. GET /__mock__/tasks lists them.")
+    return {"task": shown.task(world, found), "timeline": shown.timeline(world, found)}
+
+
+def webhooks(world: "MockService", said: Said) -> Said:
+    """The last webhooks."""
+    found = [each for each in [*world.webhooks.sent] if said.get("task") in (None, each.task)]
+    return {"total": len(found), "webhooks": [shown.sent(each) for each in _last(found, said)]}
+
+
+def namespaces(world: "MockService", said: Said) -> Said:
+    """The namespaces."""
+    return {"namespaces": [shown.namespace(each, said["origin"]) for each in world.worlds]}
+
+
+def make_namespace(world: "MockService", said: Said) -> Said:
+    """Makes a namespace."""
+    return shown.namespace(world.namespace(said["body"]["name"]), said["origin"])
+
+
+def drop_namespace(world: "MockService", said: Said) -> Said:
+    """Forgets a namespace."""
+    if not world.drop_namespace(said["name"]):
+        raise Wrong(404, f"There is no namespace {said['name']!r}. There are: {', '.join(world.namespaces) or 'none'}.")
+    return {"dropped": said["name"]}
+
+
+def events(world: "MockService", said: Said) -> str:
+    """What has happened, as far as it is kept; on a port the stream goes on from there."""
+    from ..events import missed
+
+    return missed(world, said.get("last"))
+
+
+def openapi(world: "MockService", said: Said) -> Said:
+    """The OpenAPI document."""
+    from .openapi import document
+
+    return document()
+
+
+def _last(found: Any, said: Said) -> Any:
+    return found[-said.get("most", USUAL_MOST) :]

@@ -1,0 +1,49 @@
+"""Requests as they come over ASGI: bodies of bounded size in bounded time, and short answers without an app."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from .answer import Answer, Incoming
+
+#: The two ways of an ASGI connection.
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: Within how many real seconds a body must have come, and each of its pieces after the one before.
+BODY_PATIENCE, PIECE_PATIENCE = 300.0, 30.0
+
+
+class Gone(Exception):
+    """The client has gone away."""
+
+
+async def read_body(call: Incoming, receive: Receive, *, most: int) -> bytes | None:
+    """The body of a request, None if it has more than *most* bytes, of which none are kept then.
+
+    The rest of a large body is read and forgotten: a client that still sends would see a reset and not the refusal.
+    Raises ``TimeoutError`` for a client that dawdles, ``Gone`` for one that goes away.
+    """
+    declared = call.headers.get("content-length", "")
+    large = declared.isascii() and declared.isdecimal() and (len(declared) > 18 or int(declared) > most)
+    body, more = bytearray(), True
+    async with asyncio.timeout(BODY_PATIENCE):
+        while more:
+            async with asyncio.timeout(PIECE_PATIENCE):
+                message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            if not large:
+                body += message["body"]
+                if large := len(body) > most:
+                    body.clear()
+            more = message["more_body"]
+    return None if large else bytes(body)
+
+
+async def reply(answer: Answer, send: Send, *, close: bool = False) -> None:
+    """Sends an answer that says all there is to say; with *close*, the connection ends with it."""
+    said = {**answer.headers, "content-length": str(len(answer.body)), **({"connection": "close"} if close else {})}
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in said.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
