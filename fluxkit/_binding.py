@@ -27,6 +27,7 @@ from ._service import (
     place_of,
     seconds_of,
     secret_for,
+    trusts,
 )
 from .errors import DeliveryWarning, SettingsError, Unsupported
 
@@ -64,6 +65,7 @@ class Binding:
         patience: float = 60.0,
         spool: str | Path | None = None,
         journal: str | Path | None = None,
+        idempotency: str | None = None,
         proxy: str | None = None,
         insecure_http: bool = False,
         allow_hosts: Iterable[str] = (),
@@ -94,6 +96,8 @@ class Binding:
             journal: The file in which it is noted what is bought, so that nothing paid is lost when the process dies;
                 without it, one in the user's state directory. ``"off"`` (or ``"memory"``) forgets it with the client,
                 as mocked clients do.
+            idempotency: ``"trust"`` believes a service that declares how it knows a submit again: one whose answer was
+                lost is sent again with its one-time key. ``"off"``, as without it, sends no key.
             proxy: The address of a proxy; without it, what the environment says.
             insecure_http: Let ``base_url`` be http to another machine, such as a mock in another container. Whoever is
                 between can read the key.
@@ -130,6 +134,7 @@ class Binding:
         self._spool = None if spool is None else Path(spool)
         check("journal", journal, isinstance(journal, str | os.PathLike) and str(journal) != "", 'a path, or "off"')
         self._journal = journal
+        self._trust = trusts(idempotency, self.provider, place, told=base_url is not None or self.mocked)
         self._budgets = budgets_of(budget)
         self._refuse_a_budget_without_a_journal()
         check("proxy", proxy, isinstance(proxy, str), "an address, such as http://proxy.example:3128")
@@ -217,6 +222,7 @@ class Binding:
             fetch=fetch,
             local=self._local,
             allow_hosts=self._allow_hosts,
+            trust=self._trust and self._obstacle is None,
         )
 
     def _place(self, to: str | Path | None) -> "Place":
@@ -300,8 +306,13 @@ class Binding:
         transport = AsyncTransport(now=clock.now, inner=inner, **self._rules)
         return AsyncDriver(transport, clock, notes, hosting=self._hosting, mailbox=self._mailbox)
 
+    @property
+    def _obstacle(self) -> str | None:
+        """Why nothing may be bought in earnest; None if it may."""
+        return None if self.mocked else held_back(self.provider.name, self.base_url, os.environ)
+
     def _refuse_if_offline(self) -> None:
-        reason = None if self.mocked else held_back(self.provider.name, self.base_url, os.environ)
+        reason = self._obstacle
         if reason is not None:
             raise SettingsError(reason, provider=self.provider.name)
 

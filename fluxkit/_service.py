@@ -143,6 +143,31 @@ def held_back(provider: str, base_url: str, environ: Mapping[str, str]) -> str |
     )
 
 
+def trusts(idempotency: str | None, provider: "Provider", place: str, *, told: bool) -> bool:
+    """Whether a service is believed to know a submit again by its key.
+
+    That is said of the service at one address: another one must be *told* by whoever says it, and not come from the
+    environment.
+    """
+    check("idempotency", idempotency, idempotency in ("off", "trust"), '"off" or "trust"')
+    if idempotency != "trust":
+        return False
+    if provider.idempotency is None:
+        raise SettingsError(
+            f'idempotency is "trust", and {provider.name} declares no key by which it knows a submit again. '
+            'Allowed: "off".',
+            provider=provider.name,
+        )
+    if not told and not is_declared(provider, place):
+        raise SettingsError(
+            f'idempotency is "trust", and that {provider.name} is at {shown_address(place)} is said by '
+            f"{place_variable(provider.name)} alone: another host that speaks as it does need not keep its promises. "
+            'Allowed: base_url=... beside it, if you know that this one does; or "off".',
+            provider=provider.name,
+        )
+    return True
+
+
 def is_declared(provider: "Provider", address: str) -> bool:
     """Whether the declaration of *provider* itself names the origin of *address*."""
     from ._wire.exchange import admits

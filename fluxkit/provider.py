@@ -18,7 +18,7 @@ from ._wire.codecs import (
     Tagged,
     With,
 )
-from ._wire.declaration import Cancel, Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
+from ._wire.declaration import Cancel, Idempotency, Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
 from ._wire.nearest import Space
 from ._wire.price import PerMegapixel
 from ._wire.scalars import (
@@ -62,6 +62,7 @@ __all__ = [
     "Header",
     "HexHMAC",
     "Hosted",
+    "Idempotency",
     "Implied",
     "Key",
     "Link",

@@ -55,7 +55,8 @@ class Row:
     ``"0.03 USD"``; None is unknown. ``place`` is where its images were to go. ``draft`` is the task as far as it was
     known; ``task`` is None as long as no id is known. ``again`` is the row for which it was bought a second time,
     knowingly. ``label`` is what its buyer wrote on it to know it by, as a batch does. ``token`` is the one in the
-    address of its webhook, which proves what is said with it, and is not shown.
+    address of its webhook, which proves what is said with it, and is not shown. ``idempotency`` is the key by which
+    the service is to know the submit again, if it was trusted to, and ``body`` the digest of what was sent with it.
     """
 
     row: str
@@ -76,6 +77,8 @@ class Row:
     again: str | None = None
     label: str | None = None
     token: str | None = attrs.field(default=None, repr=False)
+    idempotency: str | None = None
+    body: str | None = None
 
     @property
     def provider(self) -> str:
@@ -146,6 +149,7 @@ class Row:
             "settled_at": self.settled_at,
             "again": self.again,
             "label": self.label,
+            "idempotency": self.idempotency,
         }
 
 

@@ -76,6 +76,8 @@ def begun(row: str, note: Note, now: float) -> Row:
         again=entry.get("again"),
         label=entry.get("label"),
         token=entry.get("token"),
+        idempotency=entry.get("idempotency"),
+        body=entry.get("body"),
     )
 
 

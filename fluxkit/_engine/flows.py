@@ -43,6 +43,7 @@ class Manner:
 
     *allow_hosts* are the hosts that need not be public for an image or a reference to be there. *again* is the row of a
     submit whose fate is not known, if it is bought again knowingly. *label* is what the buyer wants to know the row by.
+    *trust* says that a service which declares how it knows a submit again is believed.
     """
 
     timeout: float
@@ -53,6 +54,7 @@ class Manner:
     allow_hosts: frozenset[str] = frozenset()
     again: str | None = None
     label: str | None = None
+    trust: bool = False
 
 
 def generate(plan: Plan, manner: Manner) -> Flow[Result]:
@@ -86,9 +88,7 @@ def place_order(plan: Plan, manner: Manner) -> Flow[Task]:
     """Buys the one image of the plan and returns its task."""
     deadline = (yield Now()) + manner.timeout
     plan = yield from settle(plan, deadline, patience=manner.patience, allow_hosts=manner.allow_hosts)
-    task, _ = yield from submit(
-        plan, 0, deadline, patience=manner.patience, place=manner.place, again=manner.again, label=manner.label
-    )
+    task, _ = yield from _submitted(plan, 0, deadline, manner)
     return task
 
 
@@ -105,10 +105,21 @@ def resume(provider: Provider, task: Task, manner: Manner, *, deadline: float | 
 def _deliver(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[Delivery]:
     if plan.request.n > 1:
         manner = attrs.evolve(manner, place=attrs.evolve(manner.place, turn=turn))
-    task, seen = yield from submit(
-        plan, turn, deadline, patience=manner.patience, place=manner.place, label=manner.label
-    )
+    task, seen = yield from _submitted(plan, turn, deadline, manner)
     return (yield from _see_through(plan.provider, task, seen, deadline, manner, duration=plan.model.duration))
+
+
+def _submitted(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[tuple[Task, Snapshot]]:
+    return submit(
+        plan,
+        turn,
+        deadline,
+        patience=manner.patience,
+        place=manner.place,
+        again=manner.again,
+        label=manner.label,
+        trust=manner.trust,
+    )
 
 
 def _see_through(

@@ -8,13 +8,16 @@ from .._contract.journal import Recovered, Row
 from .._contract.result import Result
 from .._contract.task import State, Task
 from .._wire.declaration import Provider
-from .._wire.exchange import polling, read_poll
+from .._wire.draft import WISHES
+from .._wire.exchange import polling, read_poll, submission
+from .._wire.plan import Plan, make_plan
 from ..errors import ContractError, FluxError, Overdue, TaskError, Unreachable
+from .books import request_of
 from .effects import Claim, Claimed, Flow, Lost, Note, Now, calling
 from .flows import Manner, resume
 from .follow import noted
 from .place import Place
-from .submit import attached
+from .submit import attached, digest_of, submit_again
 from .together import together
 
 
@@ -46,10 +49,12 @@ def look(provider: Provider, task: Task, patience: float) -> Flow[Task]:
 def recover(provider: Provider, base_url: str, manner: Manner, where: Callable[[Row], Place]) -> Flow[Recovered]:
     """Waits for and fetches all that was bought from the provider and not fetched; *where* says where to.
 
-    Nothing is submitted. A submit of which nobody knows whether it was accepted is listed.
+    Nothing is submitted but what a service is trusted to know again. A submit of which nobody knows whether it was
+    accepted is listed.
     """
     deadline = (yield Now()) + manner.timeout
-    claimed: Claimed = yield Claim(provider.name, base_url)
+    claim = Claim(provider.name, base_url)
+    claimed: Claimed = yield from asked_again(provider, claim, (yield claim), deadline, manner)
     outcomes = yield from together([_bring(provider, row, deadline, manner, where) for row in claimed.taken])
     results = tuple(outcome for outcome in outcomes if isinstance(outcome, Result))
     errors = [outcome for outcome in outcomes if isinstance(outcome, FluxError)]
@@ -63,6 +68,47 @@ def recover(provider: Provider, base_url: str, manner: Manner, where: Callable[[
         unknown=claimed.unknown,
         elsewhere=claimed.elsewhere,
     )
+
+
+def asked_again(provider: Provider, claim: Claim, claimed: Claimed, deadline: float, manner: Manner) -> Flow[Claimed]:
+    """What is in hand once submits of unknown fate were sent again, where the service is trusted to know them.
+
+    It is if it declares a key, the key is not older than it remembers, and what was sent with it can be sent again byte
+    for byte: the digest in the journal says so. Others stay unknown.
+    """
+    if not manner.trust or provider.idempotency is None:
+        return claimed
+    latest = (yield Now()) + manner.patience - provider.idempotency.life
+    young = [row for row in claimed.unknown if row.created_at > latest]
+    plans = [(row, plan) for row in young if (plan := _as_it_was_sent(provider, row, manner.allow_hosts)) is not None]
+    if not plans:
+        return claimed
+    yield from together([submit_again(plan, row, deadline, patience=manner.patience) for row, plan in plans])
+    more: Claimed = yield claim
+    return attrs.evolve(claimed, taken=claimed.taken + more.taken, unknown=more.unknown)
+
+
+def _as_it_was_sent(provider: Provider, row: Row, allow_hosts: frozenset[str]) -> Plan | None:
+    """The plan that writes what a row has sent with its key; None if the journal does not hold all of it."""
+    request = None if row.idempotency is None or row.body is None else request_of(row)
+    if request is None:
+        return None
+    try:
+        # However it was planned then, the digest proves that this is the same.
+        plan = make_plan(
+            provider,
+            row.model,
+            request,
+            base_url=row.base_url,
+            fit="nearest",
+            unsupported=dict.fromkeys(WISHES, "drop"),
+            mocked=row.draft.mocked,
+            allow_hosts=allow_hosts,
+        )
+        same = digest_of(submission(plan, 0, token=row.token, key=row.idempotency)) == row.body
+    except FluxError:
+        return None
+    return plan if same and not plan.pending else None
 
 
 def _bring(

@@ -1,13 +1,22 @@
 """The flow that buys: one submit, never repeated on a guess."""
 
+import hashlib
 from typing import Any
 
 import attrs
 
+from .._contract.journal import Row
 from .._contract.task import Snapshot, Task
-from .._wire.exchange import Outgoing, read_submit, submission
+from .._wire.exchange import (
+    Outgoing,
+    may_answer_later,
+    read_submit,
+    read_submit_again,
+    retry_after,
+    submission,
+)
 from .._wire.plan import Plan
-from .._wire.token import new_token
+from .._wire.token import new_key, new_token
 from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable
 from .effects import Flow, Lost, Note, Now, Reply, Wait, calling
 from .pacing import backoff, call_time
@@ -15,6 +24,9 @@ from .place import Place
 
 #: A submit that is known not to have been accepted is tried so often.
 SUBMIT_TRIES = 5
+
+#: A submit whose answer was lost is sent again so often, if the service is trusted to know it by its key.
+RESENDS = 8
 
 
 def submit(
@@ -26,6 +38,7 @@ def submit(
     place: Place | None = None,
     again: str | None = None,
     label: str | None = None,
+    trust: bool = False,
 ) -> Flow[tuple[Task, Snapshot]]:
     """Buys image number *turn* of the plan, once.
 
@@ -33,22 +46,33 @@ def submit(
     in seconds for one try. *place* is where the image is to go, *again* the row of a submit whose fate is not known,
     for which this one is bought knowingly, and *label* what its buyer knows it by; all three only for the notes.
 
+    With *trust* a service that declares how it knows a submit again is believed: one whose answer was lost is sent
+    again, with the same key and the same body, a bounded number of times.
+
     Of the notes ``accepted``, ``refused`` and ``unknown`` exactly one follows the ``intent``. Every error says whether
     something may have been bought, and carries the task if there is one.
     """
     try:
         token = new_token() if plan.provider.webhook is not None and "webhook_url" in plan.values[turn] else None
-        outgoing = submission(plan, turn, token=token)
+        key = new_key() if trust and plan.provider.idempotency is not None else None
+        outgoing = submission(plan, turn, token=token, key=key)
         draft = _draft(plan, turn)
         entry: dict[str, Any] = {"provider": plan.provider.name, "model": plan.model.name, "turn": turn}
         if token is not None:
             entry["token"] = token
+        if key is not None:
+            entry |= {"idempotency": key, "body": digest_of(outgoing)}
         entry |= {"draft": draft, "plan": plan, "place": place, "again": again, "label": label}
         row = yield Note("intent", entry)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := unsent(plan, error)) from ours.__cause__
     try:
-        reply, snapshot = yield from _buy(plan, outgoing, deadline, patience)
+        try:
+            reply, snapshot = yield from _buy(plan, outgoing, deadline, patience)
+        except SubmissionUnknown as unknown:
+            if key is None:
+                raise
+            reply, snapshot = yield from _sent_again(plan, outgoing, unknown, deadline, patience)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         ours = unsent(plan, error)
         try:
@@ -89,6 +113,58 @@ def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Fl
         delay = backoff(attempt - 1, getattr(refusal, "retry_after", None))
         if (yield Now()) + delay >= deadline or (yield Wait(delay)).at >= deadline:
             raise refusal
+
+
+def submit_again(plan: Plan, row: Row, deadline: float, *, patience: float) -> Flow[None]:
+    """Sends once more, with its key, what a row has sent of which nobody knows whether it was accepted.
+
+    *plan* writes the very same body. What comes of it is noted; nothing is raised.
+    """
+    outgoing = submission(plan, 0, token=row.token, key=row.idempotency)
+    lost = SubmissionUnknown(row.why or "Nobody knows what became of it.")
+    try:
+        reply, snapshot = yield from _sent_again(plan, outgoing, lost, deadline, patience, at_once=True)
+        yield Note("accepted", {"row": row.row, "task": _accepted(row.draft, reply, snapshot)})
+    except Exception as error:  # noqa: BLE001 - it is noted
+        ours = unsent(plan, error)
+        if not ours.charged:
+            yield Note("refused", {"row": row.row, "error": ours.message})
+
+
+def digest_of(outgoing: Outgoing) -> str | None:
+    """The digest of what is sent; None if images are in it, which are read while they are sent, and kept nowhere."""
+    return hashlib.sha256(outgoing.body).hexdigest() if isinstance(outgoing.body, bytes) else None
+
+
+def _sent_again(
+    plan: Plan, outgoing: Outgoing, lost: SubmissionUnknown, deadline: float, patience: float, *, at_once: bool = False
+) -> Flow[tuple[Reply, Snapshot]]:
+    """Sends a submit again whose answer was *lost*, until the service says what became of it.
+
+    Whatever it raises but ``SubmissionUnknown`` is what the service has answered to the first: nothing was bought.
+    """
+    asked: float | None = None
+    for attempt in range(RESENDS):
+        delay = 0.0 if at_once and not attempt else backoff(attempt, asked)
+        reply: Reply | None = None
+        try:
+            if (yield Now()) + delay >= deadline or (delay and (yield Wait(delay)).at >= deadline):
+                break
+            reply = yield calling(outgoing, call_time((yield Now()), deadline, patience), buys=True)
+            return reply, read_submit_again(plan, reply)
+        except SubmissionUnknown as unknown:
+            lost = unknown
+        except Exception as error:
+            if reply is not None and isinstance(error, FluxError) and not error.charged:
+                raise
+            if reply is None and not (isinstance(error, Lost) or (isinstance(error, Unreachable) and error.retry)):
+                break
+        if reply is not None and not may_answer_later(plan.provider, reply):
+            break
+        asked = None if reply is None else retry_after(reply)
+    lost.message = f"{lost.message} It was sent again with its idempotency key, which settled nothing."
+    lost.args = (lost.message,)
+    raise lost
 
 
 def unsent(plan: Plan, error: Exception) -> FluxError:

@@ -32,10 +32,24 @@ def _hindrances(profile: "Profile", environ: Mapping[str, str], *, keyless: bool
     if not profile.mocked:
         reasons = list(_misplaced(profile)) or list(refusals(profile))
         yield from reasons or (() if keyless else _missing(profile, environ))
+        yield from _overtrusted(profile)
     secret = profile.setting("webhook_secret")
     if secret is not None:
         yield from _borrowed(profile, secret, "webhook_secret")
         yield from () if keyless else _unset(secret, "webhook_secret", environ)
+
+
+def _overtrusted(profile: "Profile") -> Iterator[str]:
+    """Who trusts a service to know a submit again must have said, or seen, where that is."""
+    trust, base_url = profile.setting("idempotency"), profile.setting("base_url")
+    if trust is None or trust.value != "trust" or base_url is None or profile.declared is None:
+        return
+    if trust.source.level < base_url.source.level and not is_declared(profile.declared, base_url.value):
+        yield (
+            f'{trust.source}: idempotency is "trust", and {base_url.source} says that {profile.provider} is at '
+            f"{shown_address(base_url.value)}: another host that speaks as it does need not keep its promises. "
+            'Allowed: the same there, if you know that this one does; or "off".'
+        )
 
 
 def _misplaced(profile: "Profile") -> Iterator[str]:

@@ -193,6 +193,22 @@ class Webhook:
     timeout: float | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.frozen
+class Idempotency:
+    """How the service knows a submit again that it has had before, and buys nothing a second time.
+
+    The submit carries a one-time key in *header*, and the service remembers it for *life* seconds. If it comes again
+    with the same body, it is answered as the first was, with "true" in the header *replayed*. While the first is still
+    being worked on, it is answered as *busy*, and with another body as *reused*.
+    """
+
+    header: str
+    life: float
+    replayed: str
+    busy: Refusal
+    reused: Refusal
+
+
 # What a status means where the declaration does not say otherwise, on a submit and on a poll.
 USUAL: Mapping[int, type[FluxError]] = {
     400: Rejected,
@@ -240,9 +256,9 @@ class Provider:
     *answers* gives the HTTP status with which a word comes where it is not 200. *origins* are further places to which
     the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
     image lives, *upload* how an image becomes an address, *cancel* how a task is stopped, *webhook* how the service
-    reports by itself, *request_id* the header with the service's own name for an exchange, *samples* the resource with
-    the service's recorded exchanges (``package:path``, or ``file:path``), *source* where the facts come
-    from.
+    reports by itself, *idempotency* how it knows a submit again, *request_id* the header with the service's own name
+    for an exchange, *samples* the resource with the service's recorded exchanges (``package:path``, or ``file:path``),
+    *source* where the facts come from.
     """
 
     name: str
@@ -265,6 +281,7 @@ class Provider:
     upload: Upload | None = None
     cancel: Cancel | None = None
     webhook: Webhook | None = None
+    idempotency: Idempotency | None = None
     request_id: str | None = None
     samples: str | None = None
     source: str = ""
@@ -284,6 +301,7 @@ __all__ = [
     "PLAIN_ERROR",
     "USUAL",
     "Cancel",
+    "Idempotency",
     "Key",
     "Model",
     "Price",

@@ -95,17 +95,19 @@ def _is_declared(provider: Provider, place: str) -> bool:
     )
 
 
-def submission(plan: Plan, turn: int, *, token: str | None = None) -> Outgoing:
+def submission(plan: Plan, turn: int, *, token: str | None = None, key: str | None = None) -> Outgoing:
     """The call that buys image number *turn* of the plan, whose references are settled.
 
-    *token* goes out in the address of its webhook.
+    *token* goes out in the address of its webhook, *key* as what the service is to know it again by.
     """
     document = plan.documents[turn]
     if token is not None:
         address = with_token(plan.values[turn]["webhook_url"], token)
         document = restated(plan.model, document, "webhook_url", address)
     url, headers = _addressed(plan, document)
-    body = {key: value for key, value in document.items() if key not in (HEADERS, QUERY)}
+    if key is not None and plan.provider.idempotency is not None:
+        headers[plan.provider.idempotency.header.lower()] = key
+    body = {name: value for name, value in document.items() if name not in (HEADERS, QUERY)}
     return Outgoing(plan.provider.submit.method, url, headers, json_body(body), (origin(plan.base_url),))
 
 
@@ -303,6 +305,31 @@ def read_submit(plan: Plan, reply: Reply) -> Snapshot:
     if (reply.status == 503 and declared is None) or (reply.status == 429 and not complaint.declared):
         raise _unknown(plan, reply, "but not in the service's own words")
     raise error_of(kind, provider, reply, complaint, model=model, charged=Charged.NO)
+
+
+def read_submit_again(plan: Plan, reply: Reply) -> Snapshot:
+    """What the answer to a submit says that was sent again with its key, because no answer to it had come.
+
+    Only an id settles it, and a refusal that the service marks as its answer to the first: any other refusal is about
+    this one alone, and may come from where nobody knows of the first.
+    """
+    declared = plan.provider.idempotency
+    try:
+        return read_submit(plan, reply)
+    except SubmissionUnknown:
+        raise
+    except FluxError:
+        if declared is not None and reply.headers.get(declared.replayed.lower(), "").lower() == "true":
+            raise
+    raise _unknown(plan, reply, "which says nothing of the first one")
+
+
+def may_answer_later(provider: Provider, reply: Reply) -> bool:
+    """Whether a submit that was sent again may be answered if it is sent once more."""
+    declared = provider.idempotency
+    if reply.status == 409 and declared is not None:
+        return meaning((declared.busy,), reply.status, read_complaint(provider, reply)) is not None
+    return reply.status in (408, 425, 429) or reply.status >= 500
 
 
 def _name(picture: Picture) -> str:

@@ -19,6 +19,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(_BYTES)
 
 
+def new_key() -> str:
+    """A fresh key by which a service is to know a submit again: 128 random bits, of nothing else."""
+    return secrets.token_hex(_BYTES)
+
+
 def with_token(url: str, token: str) -> str:
     """*url*, byte for byte, with the token at the end of its query."""
     address, mark, fragment = url.partition("#")

@@ -37,7 +37,7 @@ SECTIONS = {
     ),
     "What the model cannot do": ("fit", "drop"),
     "The result": ("output", "fetch", "timeout", "as_json"),
-    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts", "journal", "budget"),
+    "The service": ("profile", "offline", "key_file", "base_url", "allow_hosts", "journal", "budget", "idempotency"),
 }
 """How the options of a request are listed."""
 
@@ -117,6 +117,8 @@ ASKED = (
     click.option("--key", hidden=True, expose_value=False, callback=_refuse_key),
 )
 
+IDEMPOTENCY = "Send a submit whose answer was lost again with its key, if you trust the service to know it by that."
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 
 PROFILE = click.option(
@@ -193,6 +195,7 @@ def delivery_options(*, idle: bool = False) -> Callable[[Command], Command]:
                 help='What may be spent in one day (UTC) by all that share the journal, such as "5 USD".',
                 **hide,
             ),
+            click.option("--idempotency", type=click.Choice(("off", "trust")), help=IDEMPOTENCY, **hide),
         )
     )
 

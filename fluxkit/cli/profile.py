@@ -22,6 +22,7 @@ OPTIONS: Mapping[str, str] = {
     "allow_hosts": "--allow-host",
     "journal": "--journal",
     "budget": "--budget",
+    "idempotency": "--idempotency",
 }
 
 
@@ -30,7 +31,7 @@ def profile_of(given: Mapping[str, Any]) -> "Profile":
     from .._settings.arguments import working_directory
     from .._settings.found import find_settings
 
-    taken = ("provider", "base_url", "fit", "timeout", "journal", "budget")
+    taken = ("provider", "base_url", "fit", "timeout", "journal", "budget", "idempotency")
     said = {name: given[name] for name in taken if given.get(name) is not None}
     if given.get("allow_hosts"):
         said["allow_hosts"] = list(given["allow_hosts"])

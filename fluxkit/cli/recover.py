@@ -1,5 +1,6 @@
 """``fluxkit recover``: fetches what was bought and not fetched, and settles what nobody knows."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 from ..errors import FluxError, SettingsError
 from .complete import files
 from .help import Command
-from .options import read_key
+from .options import IDEMPOTENCY, read_key
 from .output import Code, code_of, interrupted, lines_of, printable, put, put_document, say
 from .tasks import journal_of, journal_option
 from .watch import Watch
@@ -46,6 +47,7 @@ def _pair(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str
 )
 @click.option("--timeout", type=float, default=300, show_default=True, metavar="SECONDS", help="For each provider.")
 @journal_option
+@click.option("--idempotency", type=click.Choice(("off", "trust")), help=IDEMPOTENCY)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
 def recover(**given: Any) -> int:
     """Fetch what was bought and not fetched.
@@ -127,8 +129,28 @@ def _client(row: "Row", key: str | None, given: Mapping[str, Any]) -> "Client":
         base_url=row.base_url,
         journal=given["journal"],
         listener=given.get("listener"),
+        idempotency=_idempotency(row, given),
         **({} if given["timeout"] is None else {"timeout": given["timeout"]}),
     )
+
+
+def _idempotency(row: "Row", given: Mapping[str, Any]) -> str | None:
+    """Whether the service is trusted to know a submit again: as the option says, or the profile in use of this one."""
+    from .._plugins import installed
+    from .._settings.arguments import working_directory
+    from .._settings.found import find_settings
+    from .profile import profile_in
+
+    if "idempotency" not in given or installed().provider(row.provider).idempotency is None:
+        return None
+    if given["idempotency"] is not None:
+        return str(given["idempotency"])
+    profile = profile_in(find_settings(working_directory(), os.environ), None, {})
+    setting, base_url = profile.setting("idempotency"), profile.setting("base_url")
+    if setting is None or profile.declared is None or profile.provider != row.provider:
+        return None
+    here = profile.declared.base_url if base_url is None else str(base_url.value).rstrip("/")
+    return str(setting.value) if here == row.base_url else None
 
 
 def _all(services: "list[tuple[Row, Callable[[], Client]]]", given: Mapping[str, Any]) -> int:

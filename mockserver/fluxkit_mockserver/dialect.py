@@ -50,6 +50,7 @@ class Refused(Exception):
         *,
         problems: tuple[Problem, ...] = (),
         status: int | None = None,
+        type: str = "",
         phase: str = "submit",
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -58,6 +59,7 @@ class Refused(Exception):
         self.message = message
         self.problems = problems
         self.status = status
+        self.type = type
         self.phase = phase
         self.headers = headers or {}
 
@@ -345,6 +347,8 @@ class Dialect:
             facts["message"] = refused.message or _usual_message(refused)
         if fields:
             facts["fields"] = fields
+        if refused.type:
+            facts["type"] = refused.type
         said = self.provider.error.write(trim(self.provider.error, facts)) if facts else {}
         answer = _answer(status, merge(shown[0].body, said) if shown else said)
         return attrs.evolve(answer, headers={**answer.headers, **refused.headers}) if refused.headers else answer

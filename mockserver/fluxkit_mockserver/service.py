@@ -30,6 +30,7 @@ from .gallery import IMAGES, Gallery, named_by
 from .limits import Gauge, Limits
 from .mishaps import ACCEPTED, ENDINGS, POLLED, REASONS, instead, refusal
 from .namespaces import Chooser, Namespaces, entered, is_control, prefix_of, without_prefix
+from .replays import Replays, marked
 from .tasks import (
     RETENTION,
     SLOWNESS,
@@ -130,6 +131,7 @@ class MockService:
         self._chooser = Chooser(self._keys, [provider.key for provider in providers])
         self._namespaces = Namespaces(self._make_namespace)
         self._gauge = Gauge(Limits.read(limits))
+        self._replays = Replays()
         self.accounts = Accounts(balance)
         self.feed = Feed()
         self.webhooks = Postman(
@@ -366,6 +368,7 @@ class MockService:
             self.exchanges.clear()
             self.webhooks.clear()
             self._gauge.clear()
+            self._replays.clear()
             self.accounts.clear()
         self.feed.tell("reset", None)
 
@@ -462,7 +465,7 @@ class MockService:
     ) -> Answer | Drop:
         provider = dialect.provider
         if rows := dialect.submitted(call, path):
-            return self._submit(dialect, rows, account, call, now)
+            return self._submit_once(dialect, rows, account, call, now)
         if (upload := provider.upload) is not None and upload.route.match(call.method, path, call.query) is not None:
             return self._uploads.accept(dialect, upload, call, now)
         if (cancel := provider.cancel) is not None and (said := cancel.route.match(call.method, path, call.query)):
@@ -484,6 +487,28 @@ class MockService:
         if all(given != provider.key.form.format(key=key) for key in self._keys):
             raise Refused(Unauthorized)
         return given
+
+    def _submit_once(
+        self, dialect: Dialect, rows: tuple[Model, ...], account: tuple[str, str], call: Incoming, now: float
+    ) -> Answer | Drop:
+        """Takes a submit, or answers again one that has come before with its key."""
+        provider = dialect.provider
+        task = self._replays.task_of(account, provider, call, now)
+        if task is not None:
+            fault = self._strike("submit", task)
+            if fault == "stale-connection":
+                return Drop()
+            if fault is not None and (refused := refusal(dialect, fault)) is not None:
+                raise refused
+            answer = self._say("accepted", dialect, task, call, now, done=provider.poll is None)
+            answer = attrs.evolve(answer, headers={**answer.headers, **marked(provider)})
+            return answer if fault is None else ACCEPTED[fault](answer)
+        before = self._accepted
+        try:
+            return self._submit(dialect, rows, account, call, now)
+        finally:  # whatever became of the answer
+            if self._accepted > before:
+                self._replays.keep(account, provider, call, next(reversed(self._tasks.values())), now)
 
     def _submit(
         self, dialect: Dialect, rows: tuple[Model, ...], account: tuple[str, str], call: Incoming, now: float

@@ -4,7 +4,7 @@ Facts from https://docs.apimart.ai (mid 2026): the page of flux-2-flex and flux-
 webhooks.
 """
 
-from fluxkit.errors import Broken, Vanished
+from fluxkit.errors import Broken, RateLimited, Rejected, Vanished
 from fluxkit.provider import (
     At,
     Each,
@@ -14,6 +14,7 @@ from fluxkit.provider import (
     Form,
     Grid,
     Hosted,
+    Idempotency,
     Link,
     Model,
     Money,
@@ -133,6 +134,14 @@ APIMART = Provider(
     link_life=86400.0,
     upload=UPLOAD,
     webhook=Webhook(TASK, Unsigned(), suffix="/callback", retries=[10.0, 30.0, 60.0], timeout=10.0),
+    # Newer than the pages of the models, and promised by no host that resells them.
+    idempotency=Idempotency(
+        "Idempotency-Key",
+        life=86400.0,
+        replayed="Idempotency-Replayed",
+        busy=Refusal(409, RateLimited, type="idempotency_in_progress"),
+        reused=Refusal(409, Rejected, type="idempotency_key_reused"),
+    ),
     request_id="x-oneapi-request-id",
     samples="fluxkit_providers:samples/apimart.json",
     source="https://docs.apimart.ai",

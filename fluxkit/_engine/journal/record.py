@@ -21,6 +21,8 @@ FIXED: Final = (
     "again",
     "label",
     "token",
+    "idempotency",
+    "body",
 )
 CHANGING: Final = (
     "fate",
@@ -61,6 +63,8 @@ def new_line(row: Row) -> dict[str, Any]:
         "again": row.again,
         "label": row.label,
         "token": row.token,
+        "idempotency": row.idempotency,
+        "body": row.body,
     }
 
 
@@ -105,5 +109,7 @@ def taken_up(values: tuple[Any, ...]) -> tuple[Row, int]:
         again=columns["again"],
         label=columns["label"],
         token=columns["token"],
+        idempotency=columns["idempotency"],
+        body=columns["body"],
     )
     return row, values[-1]
