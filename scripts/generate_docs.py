@@ -31,12 +31,14 @@ from fluxkit.provider import (
     Canvas,
     Codec,
     Each,
+    Either,
     Form,
     Grid,
     Hosted,
     Model,
     Only,
     Pair,
+    PerMegapixel,
     Provider,
     Ratios,
     Slots,
@@ -52,6 +54,8 @@ INTRODUCTION = """\
 What each bundled provider takes, from its declaration. A field that a model does not take is refused; a wish, marked
 with * in the tables, can be given up by name (`unsupported={"seed": "drop"}`). Options are what only one service has,
 by the service's own names: `options={"steps": 50}`."""
+
+UNKNOWN_SIZE = "What comes where no size is asked for is not documented: a plan promises none."
 
 CHARGED = """\
 Every error is a `fluxkit.FluxError`. `charged` is `no`, `yes` or `unknown`, and true in a condition unless it is known
@@ -145,6 +149,8 @@ def mark(codec: Codec | None) -> str:
             return ", ".join(ours for ours, _ in rows)
         case Slots(keys=keys, inner=Base64(formats=formats)):
             return f"{len(keys)}, as base64 ({', '.join(formats)})"
+        case Slots(keys=keys, inner=Either(first=Base64(formats=formats), second=Hosted())):
+            return f"{len(keys)}, as base64 ({', '.join(formats)}) or by address"
         case At(inner=Each(most=most, inner=Hosted())):
             return f"{most}, by address"
         case At(inner=Only(inner=Hosted())):
@@ -177,14 +183,34 @@ def uploads(upload: Upload | None) -> str:
     return f"Images ({what}) can be uploaded, {how} `{upload.route.method} {upload.route.path}`{life}."
 
 
+def span(seconds: float) -> str:
+    """A time as one would say it."""
+    return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds / 60:g} minutes"
+
+
+def usual_size(space: Canvas) -> str:
+    """The pixels that come where none are asked for; empty where nobody knows it."""
+    return "" if space.default is None else "{}x{}".format(*space.default)
+
+
+def price(price: PerMegapixel) -> str:
+    """What an image costs by the service's list."""
+    first, further = (each * price.unit for each in (price.first, price.further))
+    return (
+        f"An image costs {first} USD, and {further} USD more for each megapixel begun after the first. With references "
+        "it costs more, and how much is not known beforehand."
+    )
+
+
 def sizes(model: Model) -> Iterator[str]:
     """The sizes of one model, row by row."""
     space = model.sizes
     if isinstance(space, Canvas):
-        width, height = space.point(space.default).pixels
-        yield f"Any pixels within bounds: {space.allowed()}. Default: {width}x{height}."
+        usual = usual_size(space)
+        yield f"Any pixels within bounds: {space.allowed()}. {f'Default: {usual}.' if usual else UNKNOWN_SIZE}"
     elif isinstance(space, Ratios):
-        yield f"Ratios by name: {', '.join(f'`{name}`' for name in space.names)}. Default: `{space.default}`."
+        usual = f"Default: `{space.default}`." if space.default else UNKNOWN_SIZE
+        yield f"Ratios by name: {', '.join(f'`{name}`' for name in space.names)}. {usual}"
         yield "How many pixels they have is not documented: a plan promises none, and whatever comes is no mismatch."
     elif isinstance(space, Grid):
         rows = []
@@ -229,8 +255,7 @@ def row(model: Model, name: str, codec: Codec) -> Iterator[list[str]]:
     """The row of one field of a model, and the rows of what is within it."""
     (first, where, allowed, usual), *within = each_field(name, codec)
     if name == "size" and isinstance(model.sizes, Canvas):  # in pixels, in whatever form they are sent
-        width, height = model.sizes.point(model.sizes.default).pixels
-        allowed, usual = model.sizes.allowed(), f"{width}x{height}"
+        allowed, usual = model.sizes.allowed(), usual_size(model.sizes)
     yield [first, where, f"{allowed}{ways(codec) if name == 'references' else ''}", usual]
     yield from within
 
@@ -249,7 +274,7 @@ def providers_page() -> str:
     parts = ["# Providers", NOTE, INTRODUCTION]
     for provider in bundled():
         states = ", ".join(f"{word} ({state})" for word, state in provider.statuses)
-        life = "not known" if provider.link_life is None else f"{provider.link_life / 3600:g} h"
+        life = "not known" if provider.link_life is None else span(provider.link_life)
         parts += [
             f"## {provider.name}",
             f"Base URL `{provider.base_url}`, key in the header `{provider.key.header}`. Facts: <{provider.source}>.",
@@ -265,6 +290,8 @@ def providers_page() -> str:
         ]
         for model in provider.models:
             parts += [f"### {provider.name}:{model.name}", fields(model), *sizes(model)]
+            if isinstance(model.price, PerMegapixel):
+                parts.append(price(model.price))
     return "\n\n".join(parts) + "\n"
 
 

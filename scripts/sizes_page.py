@@ -56,7 +56,7 @@ def ratios(space: Ratios) -> Iterator[str]:
     """Ratios: their names, and that nobody says more."""
     names = ", ".join(f"`{name}`" for name in space.names)
     yield (
-        f"Ratios by name: {names}. Where none is asked for, `{space.default}`. "
+        f"Ratios by name: {names}. {f'Where none is asked for, `{space.default}`. ' if space.default else ''}"
         "The names are stated by the service, the pixels are not: a plan promises none, and whatever comes is no "
         "mismatch."
     )

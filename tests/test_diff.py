@@ -10,7 +10,6 @@ import attrs
 import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
-from shapes.bfl import BFL
 from shapes.fal import FAL
 from shapes.replicate import REPLICATE
 
@@ -41,6 +40,7 @@ from fluxkit.provider import (
     Whole,
 )
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 KLEIN, PRO, FLEX = "magnific:flux-2-klein", "magnific:flux-2-pro", "apimart:flux-2-flex"

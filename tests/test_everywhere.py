@@ -31,6 +31,8 @@ MODELS = {
     **{f"{face}:{name}": pixels for face in ("magnific", "freepik") for name, pixels in FAMILY.items()},
     "apimart:flux-2-flex": (1920, 1080),
     "apimart:flux-2-pro": (1920, 1080),
+    **{f"bfl:flux-2-{name}": (1280, 720) for name in ("pro", "max", "flex", "klein-4b", "klein-9b")},
+    **{f"bfl:flux-kontext-{name}": None for name in ("pro", "max")},
 }
 DRIVERS = ("blocking", "asyncio", "trio")
 
@@ -57,7 +59,7 @@ def make(driver: str, name: str, to: Path, **settings: object) -> fluxkit.Result
 
 
 def providers() -> list[Provider]:
-    return [installed().provider(name) for name in ("magnific", "freepik", "apimart")]
+    return [installed().provider(name) for name in ("magnific", "freepik", "apimart", "bfl")]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import httpx
 import pytest
-from shapes.bfl import BFL
 from shapes.fal import FAL
 from shapes.openai import TOGETHER
 from shapes.replicate import REPLICATE
@@ -19,6 +18,7 @@ from fluxkit.provider import Provider
 from fluxkit.testing.bench import any_plan, buy, driver
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC
 
 SERVICES = {"magnific:flux-2-klein": MAGNIFIC, "apimart:flux-2-pro": APIMART}

@@ -14,7 +14,6 @@ import attrs
 import httpx
 import pytest
 import standardwebhooks
-from shapes.bfl import BFL
 from shapes.replicate import REPLICATE
 
 import fluxkit
@@ -24,6 +23,7 @@ from fluxkit.testing.bench import load
 from fluxkit_mockserver import FAULTS, WEBHOOK_SECRET, MockService, Server, VirtualClock, WallClock, to_app
 from fluxkit_mockserver.webhooks import MOST_WAITING, Delivery, Sent
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC
 
 HOOK = "https://app.example/hooks"

@@ -225,9 +225,12 @@ def test_doctor_shows_each_setting_with_its_source(place: Path, monkeypatch: pyt
     }.items() <= shown.items()
     assert ["project", "pyproject", "user"] == [row["level"] for row in found["files"]]
     assert [["hero", "draft", "offline"], ["hero"], ["hero"]] == [row["profiles"] for row in found["files"]]
-    assert {"FLUXKIT_MAGNIFIC_KEY": True, "FLUXKIT_FREEPIK_KEY": False, "FLUXKIT_APIMART_KEY": False} == {
-        row["variable"]: row["set"] for row in found["keys"]
-    }
+    assert {
+        "FLUXKIT_MAGNIFIC_KEY": True,
+        "FLUXKIT_FREEPIK_KEY": False,
+        "FLUXKIT_APIMART_KEY": False,
+        "FLUXKIT_BFL_KEY": False,
+    } == {row["variable"]: row["set"] for row in found["keys"]}
     assert ("installed", False, "bundled") == (found["mock"], found["offline"], found["plugins"][0]["name"])
     text = run("doctor", FLUXKIT_CONFIG=str(place / "user.toml"), FLUXKIT_MAGNIFIC_KEY=KEY).stdout
     assert "The profile hero can be used." in text

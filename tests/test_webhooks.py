@@ -16,7 +16,6 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shapes.bfl import BFL
 from shapes.replicate import REPLICATE
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -43,6 +42,7 @@ from fluxkit.testing.exhibits import RECEIVER, SECRET
 from fluxkit.webhooks import Event, Replays, read, receiver
 from fluxkit_mockserver import MockService, to_app
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 ID = "046b6c7f-0b8a-43b9-b35d-6489e6daee91"

@@ -32,6 +32,7 @@ PHASES = ("submit", "poll", "upload")
 _TEXT = validators.and_(validators.instance_of(str), validators.min_len(1))
 _FLAG = validators.instance_of(bool)
 _NAME = validators.optional(_TEXT)
+_PRICE = validators.optional(validators.matches_re(r"\d+(?:\.\d+)?"))
 _CALL = validators.matches_re(r"(?:[A-Z]+ https?://\S+)?")
 
 
@@ -57,18 +58,19 @@ class Sample:
     - of a refusal: ``error``, the class; ``retry`` and ``charged``, as the error carries them; and what the complaint
       says: ``message``, ``type``, and ``fields`` as pairs of name and reason.
 
-    A refusal that does not fit is none of the service's: a gateway in front of it has spoken.
-    *field* is the service's own name of what is at fault, where *fits* is false. *written* is false for a request that
-    the service reads and the client would spell in another way. *pixels* are the sizes that the image may have: several
-    where nobody knows which, the likeliest first; none where nothing is known.
+    A refusal that does not fit is none of the service's: a gateway in front of it has spoken. *field* is the
+    service's own name of what is at fault, where *fits* is false, or several with commas between them. *written* is
+    false for a request that the service reads and the client would spell in another way. *pixels* are the sizes
+    that the image may have: several where nobody knows which, the likeliest first; none where nothing is known.
+    *price* is what an image costs in US dollars, as text, where a price list says it.
 
-    *call* is a method and an address, ``{id}`` standing for the task's; of a webhook, where it comes for a request with
-    the address ``https://www.example.com/webhook``. *headers* come with a call, ``{key}`` standing for the key, or with
-    an answer; their names are in lower case. Those of a webhook prove whose it is: ``{id}`` stands for the name of the
-    delivery, ``{at}`` for the time in seconds, ``{text}`` and ``{base64}`` for the base64 of the HMAC-SHA256 over
-    ``{id}.{at}.body`` with the secret as it is, or with what it holds as base64. *status* and *phase* are those of an
-    answer. *model* is the model in question, *provider* the only one that the sample is about where several share a
-    file.
+    *call* is a method and an address, ``{id}`` standing for the task's; of a webhook, where it comes for a request
+    with the address ``https://www.example.com/webhook``. *headers* come with a call, ``{key}`` standing for the
+    key, or with an answer; their names are in lower case. Those of a webhook prove whose it is: ``{id}`` stands for
+    the name of the delivery, ``{at}`` for the time in seconds, ``{text}`` and ``{base64}`` for the base64 of the
+    HMAC-SHA256 over ``{id}.{at}.body`` with the secret as it is, or with what it holds as base64, ``{hex}`` for the
+    HMAC-SHA256 of the body alone in hexadecimal. *status* and *phase* are those of an answer. *model* is the model
+    in question, *provider* the only one that the sample is about where several share a file.
 
     Where a file has several samples of one situation, the first shows what is usual.
     """
@@ -88,6 +90,7 @@ class Sample:
     body: Json = None
     means: Mapping[str, Any] = attrs.field(factory=dict)
     pixels: tuple[tuple[int, int], ...] = attrs.field(default=(), converter=_sizes)
+    price: str | None = attrs.field(default=None, validator=_PRICE)
     written: bool = attrs.field(default=True, validator=_FLAG)
     fits: bool = attrs.field(default=True, validator=_FLAG)
     field: str = attrs.field(default="", validator=validators.instance_of(str))
@@ -109,6 +112,7 @@ class Sample:
             (self.fits or sent or self.of == "refused", "only what is sent or refused can fail to fit"),
             (self.fits is (self.field == "") or self.of == "refused", "field names what is at fault, if something is"),
             (not self.pixels or (self.of == "request" and self.fits), "only a request that fits has pixels"),
+            (self.price is None or (self.of == "request" and self.fits), "only a request that fits has a price"),
         ):
             if not holds:
                 raise ValueError(rule)

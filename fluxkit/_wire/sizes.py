@@ -158,14 +158,14 @@ class Ratios:
 
     Args:
         names: The ratios, in the service's order.
-        default: The one that the service makes when it is told nothing.
+        default: The one that the service makes when it is told nothing; None where nobody says it.
 
     Raises:
         ValueError: A name is not a ratio or is given twice, or the default is not among them.
     """
 
     names: tuple[str, ...] = attrs.field(converter=_freeze_names)
-    default: str = attrs.field(kw_only=True)
+    default: str | None = attrs.field(default=None, kw_only=True)
     _points: Mapping[Hashable, Point] = attrs.field(init=False, eq=False, repr=False)
 
     @_points.default
@@ -176,7 +176,8 @@ class Ratios:
     def __attrs_post_init__(self) -> None:
         if len(self._points) < len(self.names):
             raise ValueError(f"a ratio is given twice: {', '.join(self.names)}")
-        self.point(self.default)
+        if self.default is not None:
+            self.point(self.default)
 
     @property
     def aspects(self) -> tuple[str, ...]:

@@ -218,7 +218,8 @@ class Stranger:
     def send(self, call: Sample, *, id: str = "", body: Json = None, key: str | None = None) -> Reply:
         """What a recorded call is answered now, with an id, a body and a key."""
         method, _, url = call.call.partition(" ")
-        url = self.mock.base_url(self.name) + urlsplit(url).path.replace("{id}", id)
+        below = url.removeprefix(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
+        url = self.mock.base_url(self.name) + below.replace("{id}", id)
         headers = {name: form.replace("{key}", key or self.mock.key) for name, form in call.headers.items()}
         return send(self.mock, method, url, headers=headers, body=body)
 

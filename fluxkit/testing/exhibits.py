@@ -55,7 +55,6 @@ def reply_of(sample: Sample) -> Reply:
 def values_of(sample: Sample) -> Mapping[str, Any]:
     """What a sample means, in the values that the form of a request holds."""
     values = dict(sample.means)
-    values["size"] = values["size"] if isinstance(values["size"], str) else tuple(values["size"])
     if references := references_of(values):
         values["references"] = tuple(map(Reference.of, references))
     return MappingProxyType({name: _settled(value) for name, value in values.items()})
@@ -161,6 +160,7 @@ def proof(sample: Sample, secret: str, body: bytes, *, id: str, at: float) -> di
     for name, key in (("text", secret.encode()), ("base64", base64.b64decode(secret.removeprefix("whsec_")))):
         signed = f"{id}.{seconds}.".encode() + body
         said[name] = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    said["hex"] = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {name: value.format(**said) for name, value in sample.headers.items()}
 
 

@@ -23,6 +23,7 @@ from fluxkit._wire.json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unf
 from fluxkit._wire.nearest import NoSuchSize
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit._wire.scalars import Codec
+from fluxkit._wire.sizes import Canvas
 from fluxkit.errors import FluxError, RateLimited, Rejected, Unauthorized
 from fluxkit.provider import State
 
@@ -350,7 +351,7 @@ class Dialect:
         if refused.type:
             facts["type"] = refused.type
         said = self.provider.error.write(trim(self.provider.error, facts)) if facts else {}
-        answer = _answer(status, merge(shown[0].body, said) if shown else said)
+        answer = _answer(status, _moulded(shown[0].body, said) if shown else said)
         return attrs.evolve(answer, headers={**answer.headers, **refused.headers}) if refused.headers else answer
 
     def new_id(self, seed: int, number: int) -> str:
@@ -443,7 +444,11 @@ def _size_problems(row: Model, values: Mapping[str, Any]) -> tuple[Problem, ...]
     try:
         row.sizes.point(values["size"])
     except NoSuchSize as error:
-        return tuple(Problem(".".join(place), values["size"], error.allowed, "size") for place in codec.places())
+        places = tuple(codec.places())
+        if isinstance(row.sizes, Canvas) and len(places) == 2:  # a side that is wrong by itself is named alone
+            sides = zip(places, values["size"], (row.sizes.width, row.sizes.height), strict=True)
+            places = tuple(place for place, side, allowed in sides if side not in allowed) or places
+        return tuple(Problem(".".join(place), values["size"], error.allowed, "size") for place in places)
     return ()
 
 
@@ -467,6 +472,15 @@ def _usual_message(refused: Refused) -> str:
 
 
 _USUAL_MESSAGES: Mapping[type[FluxError], str] = {Unauthorized: "Invalid API key", RateLimited: "Too many requests"}
+
+
+def _moulded(mould: Json, said: Json) -> Json:
+    """What is *said*, with what the *mould* says beside it; each item of a list is like the first one of the mould."""
+    if isinstance(mould, dict) and isinstance(said, dict):
+        return mould | {key: _moulded(mould.get(key), value) for key, value in said.items()}
+    if isinstance(mould, list) and mould and isinstance(said, list):
+        return [_moulded(mould[0], item) for item in said]
+    return said
 
 
 def _answer(status: int, document: Json) -> Answer:

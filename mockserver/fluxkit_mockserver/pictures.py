@@ -28,7 +28,8 @@ from .scenes import GROUND, MOTIFS, PALETTES, SKY, Canvas
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 SOFTWARE = "fluxkit mock"
-LARGEST_SIDE = 4096
+LARGEST_SIDE = 16_383  # that of a WebP
+LARGEST_AREA = 4096 * 4096
 LARGEST_REFERENCE = 64_000_000  # pixels; above that a few kilobytes could ask for gigabytes
 LONGEST_PROMPT = 2_000  # characters in the metadata; the comment of a JPEG ends at 64 KB
 
@@ -46,7 +47,7 @@ def draw(
     label: Sequence[str] = (),
     references: Sequence[bytes] = (),
 ) -> bytes:
-    """Draw a picture of exactly `width` by `height` pixels, each 1 to 4096, and encode it.
+    """Draw a picture of exactly `width` by `height` pixels, and encode it.
 
     The same arguments give the same bytes as long as Pillow stays the same; another prompt, seed or reference gives
     another scene. Where there is room to read it, the foot shows the prompt, shortened to two rows, and the lines of
@@ -54,10 +55,12 @@ def draw(
     is shown as a swatch in a colour of its hash. Prompt and seed are also written into the file: as text of a PNG, as
     JSON in the comment of a JPEG and in the Exif image description of a WebP.
 
-    Raises ValueError for other sides and other media types.
+    Raises ValueError for other sides, larger areas and other media types.
     """
     if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
         raise ValueError(f"a picture has sides of 1 to {LARGEST_SIDE} pixels, not {width}x{height}")
+    if width * height > LARGEST_AREA:
+        raise ValueError(f"a picture has at most {LARGEST_AREA} pixels, not {width}x{height}")
     if media_type not in MEDIA_TYPES:
         raise ValueError(f"a picture is one of {', '.join(MEDIA_TYPES)}, not {media_type!r}")
     digests = [hashlib.sha256(reference).digest() for reference in references]

@@ -128,7 +128,8 @@ def point_of(model: Model, values: Mapping[str, Any]) -> Point:
     """
     point = model.sizes.point(values["size"]) if "size" in values else nearest(model.sizes, Want())
     if point.known:
-        return point
+        left = "size" not in values and model.sizes.default is None
+        return attrs.evolve(point, documented=False, known=False) if left else point
     times = max(1, round(math.sqrt(USUAL_AREA / (point.width * point.height))))
     return attrs.evolve(point, width=point.width * times, height=point.height * times)
 

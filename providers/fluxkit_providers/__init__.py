@@ -10,4 +10,5 @@ def fluxkit_providers() -> dict[str, str]:
         "magnific": "fluxkit_providers.magnific:MAGNIFIC",
         "freepik": "fluxkit_providers.magnific:FREEPIK",
         "apimart": "fluxkit_providers.apimart:APIMART",
+        "bfl": "fluxkit_providers.bfl:BFL",
     }

@@ -81,6 +81,20 @@ def check_client_reads_what_an_answer_means(client: Provider, samples: Sequence[
         same(means, said, sample.name)
 
 
+@of_client("accepted")
+def check_client_asks_where_it_is_told(client: Provider, samples: Sequence[Sample]) -> None:
+    """The address at which an answer says to poll is one to which the key may go, and it is asked as it is.
+
+    A failure means: what was bought is never asked after, or at another place than the service's.
+    """
+    told = [each for each in of_kind(samples, "accepted") if "poll_url" in each.means]
+    if not told:
+        not_applicable("no recorded answer says where to poll")
+    for sample in told:
+        call = polling(client, attrs.evolve(task_of(client), poll_url=sample.means["poll_url"]))
+        same(sample.means["poll_url"], call and call.url, sample.name)
+
+
 @of_client("webhook")
 def check_client_believes_a_webhook_that_is_proved(client: Provider, samples: Sequence[Sample]) -> None:
     """A webhook is read with the proof that is recorded, and not with that of another; without any it is a hint.
@@ -174,6 +188,19 @@ def check_client_expects_the_pixels_of_the_service(client: Provider, samples: Se
         plan = _plan(client, sample)
         same(sample.pixels, plan.expected, sample.name)
         same(len(sample.pixels) == 1, plan.point is not None and plan.point.documented, sample.name)
+
+
+@of_client("request")
+def check_client_knows_the_price_of_the_list(client: Provider, samples: Sequence[Sample]) -> None:
+    """A plan costs what the service's price list says.
+
+    A failure means: a budget that holds by the plan is exceeded at the service.
+    """
+    listed = [each for each in asked(samples, fits=True) if each.price is not None]
+    if not listed:
+        not_applicable("no sample shows a price")
+    for sample in listed:
+        same(Amount(Decimal(str(sample.price)), DOLLARS), _plan(client, sample).price, sample.name)
 
 
 @of_client("request")
