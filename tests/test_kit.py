@@ -14,6 +14,7 @@ from fluxkit.provider import Provider, State
 from fluxkit.testing import CHECKS, Check, Deviation, Finding, Grade, check_provider, find_all
 from fluxkit.testing.check import check_of, not_applicable, pair_of
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 #: The provider of a plugin that is not installed.
@@ -35,7 +36,7 @@ def test_a_promise_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", [MAGNIFIC, FREEPIK, APIMART, ACME], ids=lambda provider: provider.name)
+@pytest.mark.parametrize("provider", [MAGNIFIC, FREEPIK, APIMART, BFL, ACME], ids=lambda provider: provider.name)
 def test_a_provider_keeps_the_contract(provider: Provider) -> None:
     findings = check_provider(provider)
     assert [check.name for check in CHECKS] == [each.check for each in findings]

@@ -120,7 +120,7 @@ def test_plugins_that_cannot_be_used_are_named_and_the_others_are_checked(
     (site / "fluxkit_acme.py").write_text(ACME.read_text())
     done = run("--json", "report.json", "--junit", "report.xml")
     assert Code.NOT_PROVED == done.exit_code
-    for name in ("magnific", "freepik", "apimart"):
+    for name in ("magnific", "freepik", "apimart", "bfl"):
         assert f"{name}  fluxkit_providers" in done.stdout
     for name, (_, said) in BROKEN.items():
         (line,) = [
