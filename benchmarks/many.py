@@ -161,10 +161,10 @@ def measure(crowd: int) -> None:
     """Prints how much memory each of a crowd takes while all of them wait; in a fresh process."""
     accepted, kept = 0, 0
 
-    def listen(note: Any) -> None:
+    def listen(event: Any) -> None:
         nonlocal accepted, kept
-        accepted += note.kind == "accepted"
-        if accepted == crowd + WARM and note.kind == "accepted":
+        accepted += event.kind == "accepted"
+        if accepted == crowd + WARM and event.kind == "accepted":
             kept = resident()
 
     settings: dict[str, Any] = {"key": KEY, "journal": "off", "listener": listen}

@@ -42,6 +42,7 @@ MENU = {
         "/docs/how-to/budget",
         "/docs/how-to/many",
         "/docs/how-to/webhooks",
+        "/docs/how-to/watch-and-cancel",
         "/docs/how-to/offline-tests",
         "/docs/how-to/add-a-provider",
     ],

@@ -52,6 +52,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from ._contract.amount import Amount
+    from ._contract.event import Event
     from ._plugins import hookimpl
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "ContractError",
     "DeliveryWarning",
     "DownloadError",
+    "Event",
     "Failed",
     "Finished",
     "FluxError",
@@ -101,11 +103,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What few programs need is loaded when it is asked for: ``hookimpl``, ``Amount``, and the door ``webhooks``."""
+    """What few programs need is loaded when it is asked for: a few values, and the door ``webhooks``."""
     if name == "Amount":
         from ._contract.amount import Amount
 
         return Amount
+    if name == "Event":
+        from ._contract.event import Event
+
+        return Event
     if name == "hookimpl":
         from ._plugins import hookimpl
 

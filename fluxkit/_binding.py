@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from ._contract.budget import Limits
     from ._contract.journal import Row
     from ._engine.drive import AsyncDriver, Hosting
+    from ._engine.ears import Ears, Listener
     from ._engine.flows import Manner
     from ._engine.mailbox import Mailbox
-    from ._engine.notes import Listener, Notebook
+    from ._engine.notes import Notebook
     from ._engine.place import Place
     from ._engine.spending import Purse
     from ._mock import Mock
@@ -105,7 +106,7 @@ class Binding:
                 your own network. Redirects to them pass, too.
             webhook_secret: What the service signs its webhooks with, for ``fluxkit.webhooks.receiver``; a mock brings
                 its own.
-            listener: Called with each ``Note`` of what happens to a task; an error in it is logged, not raised.
+            listener: Called with each ``Event`` of what happens; an error in it is logged, not raised.
 
         Raises:
             SettingsError: The provider, the model, the key or another setting is missing or wrong.
@@ -189,11 +190,21 @@ class Binding:
     def _notebook(self) -> "Notebook":
         from ._engine.notes import Notes
 
+        hears = self._ears.note if self._ears.listens else None
         if self.mocked or self._journal in ("off", "memory"):
-            return Notes(self._listener, self._purse)
+            return Notes(hears, self._purse)
         from ._engine.journal.journal import open_journal
 
-        return open_journal(self._journal, self._listener, self._budgets)
+        return open_journal(self._journal, hears, self._budgets)
+
+    @functools.cached_property
+    def _ears(self) -> "Ears":
+        """Who hears of what happens here: the listener, plugins, and logging."""
+        from ._engine.ears import Ears
+        from ._plugins import installed
+
+        now = time.time if self._mock is None else self._mock.clock.now
+        return Ears(self._listener, installed().hearing, now, self.mocked)
 
     @functools.cached_property
     def _purse(self) -> "Purse | None":
@@ -216,7 +227,7 @@ class Binding:
         from ._engine.flows import Manner
 
         return Manner(
-            timeout=self._timeout if timeout is None else seconds_of("timeout", timeout),
+            timeout=self._seconds(timeout),
             patience=self._patience,
             place=self._place(to).prepared() if fetch else self._place(to),
             fetch=fetch,
@@ -224,6 +235,10 @@ class Binding:
             allow_hosts=self._allow_hosts,
             trust=self._trust and self._obstacle is None,
         )
+
+    def _seconds(self, timeout: float | None) -> float:
+        """For how long a call lasts at most: as it says, or as the client does."""
+        return self._timeout if timeout is None else seconds_of("timeout", timeout)
 
     def _place(self, to: str | Path | None) -> "Place":
         from ._engine.place import Place
@@ -304,7 +319,7 @@ class Binding:
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.async_transport()
         transport = AsyncTransport(now=clock.now, inner=inner, **self._rules)
-        return AsyncDriver(transport, clock, notes, hosting=self._hosting, mailbox=self._mailbox)
+        return AsyncDriver(transport, clock, notes, hosting=self._hosting, mailbox=self._mailbox, ears=self._ears)
 
     @property
     def _obstacle(self) -> str | None:

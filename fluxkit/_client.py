@@ -13,6 +13,7 @@ from ._contract.task import Task
 
 if TYPE_CHECKING:
     from ._contract.cancellation import Cancellation
+    from ._contract.event import Event
     from ._contract.journal import Recovered, Row
     from ._engine.drive import AsyncDriver, Driver
 
@@ -34,7 +35,8 @@ class Client(Binding):
         clock = SystemClock() if self._mock is None else self._mock.clock
         inner = None if self._mock is None else self._mock.transport()
         transport = Transport(now=clock.now, inner=inner, **self._rules)
-        return Driver(transport, clock, self._notebook(), hosting=self._hosting, mailbox=self._mailbox)
+        notes, mailbox = self._notebook(), self._mailbox
+        return Driver(transport, clock, notes, hosting=self._hosting, mailbox=mailbox, ears=self._ears)
 
     def generate(
         self,
@@ -126,6 +128,24 @@ class Client(Binding):
         from ._engine.recover import look
 
         return self._driver.run(look(self.provider, self._own(task), self._patience))
+
+    def events(self, task: Task, *, timeout: float | None = None) -> "Iterator[Event]":
+        """What is seen of a task, from now until it has ended: how it stands, and then each change. Nothing is fetched.
+
+        ::
+
+            for event in client.events(task, timeout=300):
+                print(event.state, event.progress)
+
+        A change is one of its state, the service's word for that, or its progress, seen by a poll or told by a webhook.
+        The last event says how it ended, also if that was without an image. Raises ``Overdue`` after *timeout* seconds
+        in all, and what the service refuses; every error carries the task.
+        """
+        from ._engine.follow import watch
+        from ._engine.sight import Sight
+
+        timeout = self._seconds(timeout)
+        return Sight(self._driver, watch(self.provider, self._own(task), timeout, self._patience))
 
     def cancel(self, task: Task) -> "Cancellation":
         """Asks the service to stop a task, and says what is known of it then: stopped or not, charged or not.
@@ -269,6 +289,14 @@ class AsyncClient(Binding):
         from ._engine.recover import look
 
         return await self._driver.run(look(self.provider, self._own(task), self._patience))
+
+    def events(self, task: Task, *, timeout: float | None = None) -> "AsyncIterator[Event]":
+        """What is seen of a task, from now until it has ended; see ``Client.events``."""
+        from ._engine.follow import watch
+        from ._engine.sight import AsyncSight
+
+        timeout = self._seconds(timeout)
+        return AsyncSight(self._driver, watch(self.provider, self._own(task), timeout, self._patience))
 
     async def cancel(self, task: Task) -> "Cancellation":
         """Asks the service to stop a task, and says what is known of it then; see ``Client.cancel``."""

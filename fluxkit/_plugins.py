@@ -19,6 +19,7 @@ from .errors import PluginError, SettingsError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ._contract.event import Event
     from ._contract.reference import Reference
     from ._engine.effects import Hosted
     from ._wire.declaration import Provider
@@ -28,6 +29,9 @@ PROJECT = "fluxkit"
 
 #: The module behind the entry point of the providers that come with fluxkit.
 BUNDLED = "fluxkit_providers"
+
+#: What a plugin may implement.
+HOOKS = ("fluxkit_providers", "fluxkit_host_image", "fluxkit_event")
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -52,6 +56,13 @@ class Hooks:
         """The address at which *image* can be fetched by a service now, or None to leave it to others.
 
         Beside the address, as a pair, may stand until when it lives: a time with its zone, or seconds since the epoch.
+        """
+
+    @hookspec
+    def fluxkit_event(self, event: "Event") -> None:
+        """Hears of what happens in every client of this process: each submit, poll, webhook, download, and its outcome.
+
+        It is called where the client works, on its thread or its event loop, so it must not wait for anything.
         """
 
 
@@ -141,6 +152,10 @@ class Registry:
                 return _hosted(plugin, answer)
         return None
 
+    def hearing(self) -> "tuple[tuple[str, Callable[..., Any]], ...]":
+        """The plugins that implement ``fluxkit_event``, each by its name for messages and with its hook."""
+        return tuple((str(plugin), hear) for plugin, hear in (*self._bundled.hears, *self._others.hears))
+
     @cached_property
     def _bundled(self) -> "_Stock":
         return _read(plugin for plugin in self._plugins if plugin.bundled)
@@ -172,6 +187,7 @@ class _Stock(NamedTuple):
     offers: Mapping[str, _Offer]
     failures: tuple[PluginError, ...]
     hosts: "tuple[tuple[Plugin, Callable[..., Any]], ...]"
+    hears: "tuple[tuple[Plugin, Callable[..., Any]], ...]"
 
 
 def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = None) -> _Stock:
@@ -179,10 +195,10 @@ def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = No
     taken = dict(beside or {})
     free: dict[str, _Offer] = {}
     contested: set[str] = set()
-    failures, hosts = [], []
+    failures, hosts, hears = [], [], []
     for plugin in plugins:
         try:
-            brought, host = _brought(plugin)
+            brought, host, hear = _brought(plugin)
             if doubled := [name for name in brought if name in taken]:
                 contested.update(name for name in doubled if not taken[name].plugin.bundled)
                 rivals = ", ".join(f"{name!r} like the plugin {taken[name].plugin}" for name in doubled)
@@ -194,12 +210,16 @@ def _read(plugins: Iterable[Plugin], *, beside: Mapping[str, _Offer] | None = No
             taken |= free
             if host is not None:
                 hosts.append((plugin, host))
+            if hear is not None:
+                hears.append((plugin, hear))
     offers = {name: offer for name, offer in free.items() if name not in contested}
-    return _Stock(offers, tuple(failures), tuple(hosts))
+    return _Stock(offers, tuple(failures), tuple(hosts), tuple(hears))
 
 
-def _brought(plugin: Plugin) -> "tuple[dict[str, str | Provider], Callable[..., Any] | None]":
-    """What one plugin brings: its providers, and the hook by which it hosts images.
+def _brought(
+    plugin: Plugin,
+) -> "tuple[dict[str, str | Provider], Callable[..., Any] | None, Callable[..., Any] | None]":
+    """What one plugin brings: its providers, and the hooks by which it hosts images and hears of events.
 
     It is read in a manager of its own: nothing that it does wrong can show in another.
     """
@@ -214,14 +234,15 @@ def _brought(plugin: Plugin) -> "tuple[dict[str, str | Provider], Callable[..., 
     if unmarked:
         raise plugin.failure(f"has {', '.join(unmarked)}, not marked with @fluxkit.hookimpl")
     hooks = manager.hook
-    times = {name: len(getattr(hooks, name).get_hookimpls()) for name in ("fluxkit_providers", "fluxkit_host_image")}
+    times = {name: len(getattr(hooks, name).get_hookimpls()) for name in HOOKS}
     if not any(times.values()):
-        raise plugin.failure(f"implements no hook. Allowed: {'(), '.join(times)}(), or both")
+        raise plugin.failure(f"implements no hook. Allowed: {'(), '.join(times)}(), or several")
     for name, count in times.items():
         if count > 1:
             raise plugin.failure(f"implements {name}() {count} times. Allowed: once")
     host = hooks.fluxkit_host_image if times["fluxkit_host_image"] else None
-    return (_providers(plugin, hooks.fluxkit_providers) if times["fluxkit_providers"] else {}), host
+    hear = hooks.fluxkit_event if times["fluxkit_event"] else None
+    return (_providers(plugin, hooks.fluxkit_providers) if times["fluxkit_providers"] else {}), host, hear
 
 
 def _providers(plugin: Plugin, hook: Callable[[], Any]) -> dict[str, "str | Provider"]:

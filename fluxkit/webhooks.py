@@ -99,7 +99,7 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
     the next poll of a task that is being waited for come at once, and do so a few times a task at most.
 
     An event that brings back the token of a submit whose answer was lost settles which task that submit has bought, by
-    the journal also for a process that has died since: the client's listener hears of it as a note ``settled``, with
+    the journal also for a process that has died since: the client's listener hears of it as an event ``settled``, with
     the task, to be waited for, and ``recover`` fetches it. While another process that runs may still get the answer,
     the service is asked to send it again (503).
 
@@ -146,6 +146,7 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
         except WebhookUnusable as error:
             _log.warning("%s", error)
             return Response(status_code=400)
+        client._ears.received(event)  # noqa: SLF001
         if not event.replayed:
             settled = False
             try:
@@ -172,6 +173,7 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
     from ._engine.tokens import adopted_by
 
     notes, mailbox = client._driver.notes, client._mailbox  # noqa: SLF001
+    ears = client._ears  # noqa: SLF001
     note = mailbox.tokens.settled_by(event)
     if note is None and event.token is not None and not mailbox.tokens.knows(event.token):
         here = {"provider": client.provider.name, "base_url": client.base_url}
@@ -180,7 +182,7 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
     if note is None:
         return True
     try:
-        await keep_note_async(note, notes, mailbox)
+        await keep_note_async(note, notes, mailbox, ears)
     except SettingsError:
         rows = await notes.rows_async(row=note.entry["row"])
         return all(row.state not in (Fate.INTENT, Fate.UNKNOWN) for row in rows)

@@ -22,6 +22,7 @@ import fluxkit.testing
 import fluxkit.webhooks
 import fluxkit_mockserver
 from fluxkit import errors
+from fluxkit._contract.event import KINDS
 from fluxkit._plugins import installed
 from fluxkit._wire.draft import FIELDS, WISHES
 from fluxkit._wire.json import HEADERS, MISSING, QUERY
@@ -301,6 +302,11 @@ def faults() -> str:
     return table(["fault", "strikes at", "what happens"], rows)
 
 
+def events() -> str:
+    """What is told to listeners."""
+    return table(["kind", "what has happened"], [[f"`{kind}`", about] for kind, about in KINDS.items()])
+
+
 def errors_page() -> str:
     """docs/errors.md."""
     tree = re.search(r"::\n\n(.*)", inspect.getdoc(errors) or "", re.DOTALL)
@@ -327,6 +333,7 @@ def errors_page() -> str:
 
 
 PAGES = {
+    "docs/how-to/watch-and-cancel.md": lambda: renewed("docs/how-to/watch-and-cancel.md", events=events()),
     "docs/how-to/offline-tests.md": lambda: renewed("docs/how-to/offline-tests.md", faults=faults()),
     "docs/reference/api.md": lambda: renewed(
         "docs/reference/api.md",

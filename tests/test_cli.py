@@ -9,7 +9,7 @@ import re
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ import pytest
 import fluxkit
 from fluxkit import _plugins, cli, errors
 from fluxkit._asked import FIELDS
+from fluxkit._contract.event import Event
 from fluxkit._contract.result import Image, Result
 from fluxkit._contract.task import State, Task
-from fluxkit._engine.effects import Note
 from fluxkit._wire.draft import FITS, WISHES
 from fluxkit._wire.plan import make_plan
 from fluxkit.cli import generate as generating
@@ -77,13 +77,18 @@ def unsent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fluxkit.Client, "generate", never)
 
 
-def raising(error: BaseException, *notes: Note) -> Callable[..., Result]:
-    """A ``Client.generate`` that says *notes* and fails."""
+def happened(kind: str, facts: Mapping[str, Any]) -> Event:
+    """What a client tells its listener."""
+    return Event(kind=kind, at=0.0, **facts)
+
+
+def raising(error: BaseException, *events: Event) -> Callable[..., Result]:
+    """A ``Client.generate`` that says *events* and fails."""
 
     def generate(client: fluxkit.Client, *_: Any, **__: Any) -> Result:
-        for note in notes:
+        for event in events:
             assert client._listener is not None
-            client._listener(note)
+            client._listener(event)
         raise error
 
     return generate
@@ -164,7 +169,7 @@ def test_what_a_service_says_beyond_its_declaration_is_a_warning(monkeypatch: py
     def generate(client: fluxkit.Client, *_: Any, **__: Any) -> Result:
         assert client._listener is not None
         client._listener(
-            Note("state", {"task": TASK, "progress": None, "problems": ("the status 'odd' is not declared",)})
+            happened("state", {"task": TASK, "progress": None, "problems": ("the status 'odd' is not declared",)})
         )
         return Result("magnific", "flux-2-klein", ())
 
@@ -309,7 +314,7 @@ def test_a_reference_that_is_uploaded_is_told() -> None:
     told: list[str] = []
     heard = watch.Watch()
     heard.tell = told.append
-    heard(Note("uploaded", {"reference": "in.png, 69 bytes", "url": "https://x.example", "expires_at": None}))
+    heard(happened("uploaded", {"reference": "in.png, 69 bytes", "url": "https://x.example", "expires_at": None}))
     assert ["uploaded in.png, 69 bytes"] == told
     assert "nothing was bought" == heard.standing()[0]
 
@@ -528,7 +533,7 @@ def test_a_mistake_in_fluxkit_is_one_line_that_quotes_nothing(monkeypatch: pytes
 
 def test_a_mistake_after_something_was_bought_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        fluxkit.Client, "generate", raising(TypeError(), Note("intent", {}), Note("accepted", {"task": TASK}))
+        fluxkit.Client, "generate", raising(TypeError(), happened("intent", {}), happened("accepted", {"task": TASK}))
     )
     done = run("generate", "a", "-p", KLEIN, FLUXKIT_MAGNIFIC_KEY=KEY)
     assert Code.UNKNOWN == done.exit_code
@@ -584,29 +589,29 @@ def test_a_service_that_cannot_be_reached_is_told_apart() -> None:
     ("notes", "standing", "charged"),
     [
         ([], "interrupted; nothing was bought", "no"),
-        ([Note("intent", {})], "interrupted; may have been bought: 1", "unknown"),
-        ([Note("intent", {}), Note("refused", {})], "interrupted; nothing was bought", "no"),
-        ([Note("intent", {}), Note("unknown", {})], "interrupted; may have been bought: 1", "unknown"),
+        ([happened("intent", {})], "interrupted; may have been bought: 1", "unknown"),
+        ([happened("intent", {}), happened("refused", {})], "interrupted; nothing was bought", "no"),
+        ([happened("intent", {}), happened("unknown", {})], "interrupted; may have been bought: 1", "unknown"),
         (
-            [Note("intent", {}), Note("accepted", {"task": TASK})],
+            [happened("intent", {}), happened("accepted", {"task": TASK})],
             "interrupted; still running or not fetched, and billed: task task-1",
             "yes",
         ),
         (
             [
-                Note("intent", {}),
-                Note("accepted", {"task": TASK}),
-                Note("state", {"task": attrs.evolve(TASK, state=State.FAILED), "problems": ()}),
+                happened("intent", {}),
+                happened("accepted", {"task": TASK}),
+                happened("state", {"task": attrs.evolve(TASK, state=State.FAILED), "problems": ()}),
             ],
             "interrupted; ended without an image: task task-1",
             "unknown",
         ),
         (
             [
-                Note("intent", {}),
-                Note("accepted", {"task": TASK}),
-                Note("state", {"task": attrs.evolve(TASK, state=State.COMPLETED), "problems": ()}),
-                Note("fetched", {"task": TASK, "path": Path("x.png")}),
+                happened("intent", {}),
+                happened("accepted", {"task": TASK}),
+                happened("state", {"task": attrs.evolve(TASK, state=State.COMPLETED), "problems": ()}),
+                happened("fetched", {"task": TASK, "path": Path("x.png")}),
             ],
             "interrupted; fetched: x.png",
             "yes",
@@ -614,7 +619,7 @@ def test_a_service_that_cannot_be_reached_is_told_apart() -> None:
     ],
 )
 def test_ctrl_c_says_what_was_bought(
-    notes: list[Note], standing: str, charged: str, monkeypatch: pytest.MonkeyPatch
+    notes: list[Event], standing: str, charged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fluxkit.Client, "generate", raising(KeyboardInterrupt(), *notes))
     done = run("generate", "a", "-p", KLEIN, "--json", FLUXKIT_MAGNIFIC_KEY=KEY)
@@ -928,7 +933,7 @@ def test_a_stream_that_is_no_file_is_let_go(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_note_of_another_kind_changes_nothing() -> None:
     watching = watch.Watch()
-    watching(Note("something new", {}))
+    watching(happened("something new", {}))
     assert "nothing was bought" == watching.standing()[0]
 
 
@@ -942,7 +947,7 @@ def several(*notes: tuple[str, State | None], fetch: bool = True) -> list[str]:
     for name, state in notes:
         task = attrs.evolve(TASK, id=name, state=state or State.COMPLETED)
         kind = "fetched" if state is None else "state"
-        watching(Note(kind, {"task": task, "problems": (), "path": Path(f"{name}.png")}))
+        watching(happened(kind, {"task": task, "problems": (), "path": Path(f"{name}.png")}))
     return told
 
 

@@ -16,9 +16,9 @@ import pytest
 import fluxkit
 from fluxkit import AsyncClient, Client, DeliveryWarning, FluxError, Image, SettingsError, Task, Unsupported
 from fluxkit._binding import plan_of
+from fluxkit._contract.event import Event
 from fluxkit._contract.request import Request
 from fluxkit._contract.task import State
-from fluxkit._engine.effects import Note
 from fluxkit._service import MOCK
 from fluxkit.errors import Charged, ContractError, PluginError, SubmissionUnknown, Unauthorized
 from fluxkit_mockserver import MockService
@@ -328,11 +328,11 @@ ECHOES: Mapping[str, Callable[[httpx.Request], httpx.Response]] = {
 
 @pytest.mark.parametrize("echo", ECHOES)
 def test_a_service_that_echoes_the_key_does_not_bring_it_into_an_error(echo: str) -> None:
-    notes: list[Note] = []
+    notes: list[Event] = []
     with Client(KLEIN, mock=Canned(ECHOES[echo]), listener=notes.append) as client:
         error = refusal(lambda: client.generate("a"))
     assert [] == [shown for shown in everything_of(error) if KEY in shown]
-    assert KEY not in repr([note.entry for note in notes])
+    assert KEY not in repr([attrs.asdict(event) for event in notes])
 
 
 # What comes home
@@ -464,11 +464,11 @@ def test_a_request_may_be_a_value_and_fields_beside_it(mock: MockService) -> Non
 
 
 def test_a_listener_hears_what_happens(mock: MockService) -> None:
-    notes: list[Note] = []
+    notes: list[Event] = []
     with Client(KLEIN, mock=mock, listener=notes.append) as client:
         client.generate("a", fetch=False)
-    assert ["intent", "accepted"] == [note.kind for note in notes[:2]]
-    assert State.COMPLETED is notes[-1].entry["task"].state
+    assert ["intent", "submit", "accepted"] == [event.kind for event in notes[:3]]
+    assert (State.COMPLETED, "delivered") == (notes[-1].state, notes[-1].kind)
 
 
 def test_a_client_can_be_used_after_it_was_closed(mock: MockService, tmp_path: Path) -> None:

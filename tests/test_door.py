@@ -21,7 +21,7 @@ def visible(module: types.ModuleType) -> list[str]:
 
 
 def test_the_door_names_what_is_visible_or_loaded_when_asked_for() -> None:
-    assert sorted([*visible(fluxkit), "Amount", "__version__", "hookimpl"]) == sorted(fluxkit.__all__)
+    assert sorted([*visible(fluxkit), "Amount", "Event", "__version__", "hookimpl"]) == sorted(fluxkit.__all__)
 
 
 def test_the_vocabulary_names_what_is_visible() -> None:

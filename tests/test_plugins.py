@@ -218,7 +218,7 @@ def test_hook_with_an_unknown_argument_is_refused() -> None:
 
 @pytest.mark.parametrize("load", [lambda: None, object, module_with()], ids=["nothing", "object", "module"])
 def test_plugin_without_a_hook_is_refused(load: Callable[[], object]) -> None:
-    expected = "implements no hook. Allowed: fluxkit_providers(), fluxkit_host_image(), or both."
+    expected = "implements no hook. Allowed: fluxkit_providers(), fluxkit_host_image(), fluxkit_event(), or several."
     assert f"The plugin 'odd' (in memory) {expected}" == failure_of(load)
 
 
@@ -681,7 +681,7 @@ def test_each_hook_has_a_heading_with_its_arguments() -> None:
 
 
 def test_example_of_the_page_is_a_plugin() -> None:
-    example, _ = re.findall(r"^```python\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    example, _, _ = re.findall(r"^```python\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(example, names)
     registry = Registry([Plugin("page", module_with(**names))])

@@ -26,6 +26,7 @@ from support.world import EPOCH, raised
 import fluxkit
 import fluxkit.webhooks
 from fluxkit import AsyncClient, Client, State, strategies
+from fluxkit._contract.event import Event as Happened
 from fluxkit._contract.task import Task
 from fluxkit._engine.drive import keep_note, keep_note_async
 from fluxkit._engine.effects import Note, calling
@@ -408,15 +409,17 @@ def test_what_cannot_be_settled_does_not_cost_the_fate_of_the_submit(
 
 
 def test_a_token_is_not_shown() -> None:
-    heard: list[Note] = []
+    heard: list[Happened] = []
     with Client("magnific:flux-2-klein", mock=True, listener=heard.append) as client:
         plan = client.plan("a cat", webhook_url=RECEIVER)
         client.submit("a cat", webhook_url=RECEIVER)
-    token = heard[0].entry["token"]
+        [intent] = [note for note in client._driver.notes.kept if note.kind == "intent"]
+    token = intent.entry["token"]
+    assert token not in repr([attrs.asdict(event) for event in heard])
     outgoing = submission(plan, 0, token=token)
     assert token in outgoing.body.decode()
-    assert all(token not in repr(each) for each in (*heard, outgoing, calling(outgoing, 1.0)))
-    assert "'token': '<not shown>'" in repr(heard[0])
+    assert all(token not in repr(each) for each in (intent, outgoing, calling(outgoing, 1.0)))
+    assert "'token': '<not shown>'" in repr(intent)
 
 
 def test_a_submit_without_a_webhook_is_settled_by_nothing() -> None:
@@ -436,9 +439,10 @@ def test_submits_without_an_id_are_bounded() -> None:
 # The receiver
 
 
-def mocked(kind: Any = Client, provider: Any = MAGNIFIC, **facts: Any) -> tuple[Any, MockService, list[Note]]:
-    mock, notes = MockService([provider]), list[Note]()
-    settings = {"mock": mock, "listener": notes.append, **facts}
+def mocked(kind: Any = Client, provider: Any = MAGNIFIC, **facts: Any) -> tuple[Any, MockService, list[Happened]]:
+    mock, notes = MockService([provider]), list[Happened]()
+    kept = ("intent", "accepted", "refused", "unknown", "settled", "state", "fetched", "delivered")
+    settings = {"mock": mock, "listener": lambda event: notes.append(event) if event.kind in kept else None, **facts}
     return kind(f"{provider.name}:{provider.models[0].name}", **settings), mock, notes
 
 
@@ -693,12 +697,12 @@ def test_what_somebody_else_has_settled_meanwhile_is_taken(journalled: Any, monk
 
 
 def test_a_client_looks_into_no_journal_for_what_it_has_submitted_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    client, mock, notes = mocked()
+    client, mock, _ = mocked()
     mock.webhooks.connect(to_app(mounted(client)))
     monkeypatch.setattr(Notes, "rows_async", lambda *_, **__: 1 / 0)
     assert 1 == len(client.generate("a lighthouse", webhook_url="https://app.example/hooks/", fetch=False).images)
     assert {200} == {sent.answer for sent in mock.webhooks.sent}
-    assert "token" in notes[0].entry
+    assert "token" in client._driver.notes.kept[0].entry
 
 
 # A client, its mock and the app between them
@@ -716,7 +720,7 @@ def test_a_webhook_ends_the_wait_of_a_client(provider: Any, polls: int) -> None:
     after = [each for each in mock.exchanges if each.method == "GET" and each.at >= begun + duration]
     assert polls == len(after)
     assert {200} == {sent.answer for sent in mock.webhooks.sent}
-    assert "completed" == notes[-1].entry["task"].state
+    assert "completed" == notes[-1].state
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -751,8 +755,8 @@ def test_a_submit_whose_answer_was_lost_is_settled_by_its_webhook(provider: Any)
     assert ["intent", "unknown"] == [note.kind for note in notes]
     mock.clock.advance(60.0)
     assert "settled" == notes[-1].kind
-    assert notes[-1].entry["row"] == notes[1].entry["row"]
-    result = client.wait(notes[-1].entry["task"], fetch=False)
+    assert notes[-1].row == notes[1].row
+    result = client.wait(notes[-1].task, fetch=False)
     assert (1, 1) == (len(result.images), mock.billed)
 
 

@@ -7,7 +7,7 @@ from .._contract.task import Snapshot, State, Task
 from .._wire.declaration import Provider
 from .._wire.exchange import Outgoing, cancelling, has_ended, polling, read_cancel, read_poll
 from ..errors import Broken, Charged, FluxError, RateLimited, Rejected, Unreachable
-from .effects import Flow, Lost, Now, Wait, calling
+from .effects import About, Flow, Lost, Now, Wait, calling
 from .follow import noted
 from .pacing import backoff, call_time
 from .submit import attached
@@ -66,7 +66,7 @@ def _ask(
     while True:
         left = call_time((yield Now()), deadline, deadline)
         try:
-            reply = yield calling(outgoing, left)
+            reply = yield calling(outgoing, left, about=About("cancel", task, attempt + 1))
             return (None if has_ended(provider, reply) else read_cancel(provider, task, reply)), None
         except Rejected as refusal:
             return None, refusal
@@ -90,7 +90,7 @@ def _look(provider: Provider, task: Task, patience: float) -> Flow[Snapshot | No
     if outgoing is None or not patience:
         return None
     try:
-        return read_poll(provider, task, (yield calling(outgoing, patience)))
+        return read_poll(provider, task, (yield calling(outgoing, patience, about=About("poll", task))))
     except FluxError:
         return None
 

@@ -10,7 +10,7 @@ from .._contract.task import Picture, Snapshot, State, Task
 from .._wire.declaration import Provider
 from .._wire.exchange import asking_result, polling, read_poll
 from ..errors import Charged, ContractError, DownloadError, FluxError
-from .effects import Discard, Fetch, Fetched, Flow, Keep, Note, Now, Wait, calling
+from .effects import About, Discard, Fetch, Fetched, Flow, Keep, Note, Now, Wait, calling
 from .follow import PASSING
 from .pacing import backoff, call_time
 from .place import Place
@@ -41,7 +41,8 @@ def collect(
                 continue
             try:
                 left = yield from _time_left(deadline, FETCH_PATIENCE)
-                fetched = yield _bringing(picture, task, place, len(images), left, local=local)
+                about = About("fetch", task, attempt)
+                fetched = yield _bringing(picture, about, place, len(images), left, local=local)
             except FluxError as error:
                 trouble = error
                 continue
@@ -97,7 +98,7 @@ def with_result(provider: Provider, task: Task, seen: Snapshot, deadline: float,
         trouble: FluxError | None = None
         try:
             left = yield from _time_left(deadline, patience)
-            reply = yield calling(outgoing, left)
+            reply = yield calling(outgoing, left, about=About("result", task, attempt + 1))
             found = read_poll(provider, task, reply, provider.resulted)
             if found.pictures:
                 cost = seen.cost if found.cost is None else found.cost
@@ -118,7 +119,7 @@ def _look_again(provider: Provider, task: Task, seen: Snapshot, deadline: float,
         return seen
     try:
         left = yield from _time_left(deadline, patience)
-        reply = yield calling(outgoing, left)
+        reply = yield calling(outgoing, left, about=About("poll", task))
         again = read_poll(provider, task, reply)
         if again.state is State.COMPLETED:
             again = yield from with_result(provider, task, again, deadline, patience=patience)
@@ -138,12 +139,14 @@ def _source(picture: Picture) -> str | bytes | None:
     return picture.url if picture.content is None else picture.content
 
 
-def _bringing(picture: Picture, task: Task, place: Place, number: int, patience: float, *, local: bool) -> Fetch | Keep:
-    path, replaces = place.path(task, number), place.replaces(number)
+def _bringing(
+    picture: Picture, about: About, place: Place, number: int, patience: float, *, local: bool
+) -> Fetch | Keep:
+    path, replaces = place.path(about.task, number), place.replaces(number)
     if picture.content is not None:
         return Keep(picture.content, path, replaces=replaces)
     assert picture.url is not None  # noqa: S101 - a picture has a link or content, by the reading of answers
-    return Fetch(picture.url, path, local=local, replaces=replaces, patience=patience)
+    return Fetch(picture.url, path, local=local, replaces=replaces, patience=patience, about=about)
 
 
 def _noted(task: Task, fetched: Fetched) -> Note:

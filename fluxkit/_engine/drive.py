@@ -3,7 +3,7 @@
 import inspect
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ import attrs
 
 from .._contract.reference import Reference
 from ..errors import FluxError, Unreachable
+from .ears import Ears
 from .effects import (
     Afford,
     Bring,
@@ -31,6 +32,7 @@ from .effects import (
     Note,
     Now,
     Reply,
+    Seen,
     Wait,
     Woken,
 )
@@ -127,31 +129,35 @@ def nowhere(_: Reference) -> None:
 FATES = ("accepted", "refused", "unknown")
 
 
-def keep_note(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
+def keep_note(note: Note, notes: Notebook, mailbox: Mailbox, ears: Ears | None = None) -> str:
     """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
     row, kept = "", False
     try:
         row = notes.take(note)
         kept = True
     finally:
+        if ears is not None and (kept or note.kind in FATES):
+            ears.logged(note, row if note.kind == "intent" else "")
         if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
             try:
-                keep_note(settled, notes, mailbox)
+                keep_note(settled, notes, mailbox, ears)
             except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
                 _not_settled(settled, error)
     return row
 
 
-async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox) -> str:
+async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox, ears: Ears | None = None) -> str:
     """The same, without holding up the event loop."""
     row, kept = "", False
     try:
         row = await notes.take_async(note)
         kept = True
     finally:
+        if ears is not None and (kept or note.kind in FATES):
+            ears.logged(note, row if note.kind == "intent" else "")
         if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
             try:
-                await keep_note_async(settled, notes, mailbox)
+                await keep_note_async(settled, notes, mailbox, ears)
             except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
                 _not_settled(settled, error)
     return row
@@ -226,6 +232,7 @@ class Driver:
     notes: Notebook
     hosting: Hosting = nowhere
     mailbox: Mailbox = attrs.field(factory=Mailbox)
+    ears: Ears = attrs.field(factory=Ears)
 
     def run(self, flow: Flow[R]) -> R:
         """What the flow returns; an exception that is no ``Exception`` (Ctrl-C) closes the flow and passes on.
@@ -246,7 +253,7 @@ class Driver:
                 except BaseException:
                     buys = isinstance(effect, Call) and effect.buys
                     for note in last_words(flow, Lost("It was interrupted.") if buys else given_up(), self.clock):
-                        keep_note(note, self.notes, self.mailbox)
+                        keep_note(note, self.notes, self.mailbox, self.ears)
                     raise
         except StopIteration as stop:
             result: R = stop.value
@@ -256,12 +263,21 @@ class Driver:
             if rows:
                 self.notes.leave(rows)
 
+    def answer(self, effect: Any, flow: Flow[Any]) -> tuple[Any, Callable[[Any], Any]]:
+        """What a flow is to hear of an effect that buys nothing, and how: it is sent or thrown."""
+        try:
+            return self._carry_out(effect), flow.send
+        except Exception as error:  # noqa: BLE001 - it is the flow's to judge
+            return error, flow.throw
+
     def _carry_out(self, effect: Any) -> Any:
         match effect:
             case Call():
-                return self.transport.call(effect)
+                return self._heard(effect, self.transport.call)
             case Fetch():
-                return self.transport.fetch(effect)
+                return self._heard(effect, self.transport.fetch)
+            case Seen():
+                return self.ears.saw(effect)
             case Keep():
                 return self.transport.keep(effect)
             case Bring():
@@ -276,12 +292,29 @@ class Driver:
                 self.clock.sleep(seconds)
                 return Woken(self.clock.now())
             case Note():
-                return keep_note(effect, self.notes, self.mailbox)
+                return keep_note(effect, self.notes, self.mailbox, self.ears)
             case Claim():
                 return self.notes.claim(effect)
             case Afford():
                 return self.notes.afford(effect)
         return _at_once(effect, self.clock)
+
+    def _heard(self, effect: Call | Fetch, carry_out: Callable[[Any], Any]) -> Any:
+        """Carries out a call, and tells whoever hears what came of it; of one that buys, that it is sent now."""
+        about, ears = effect.about, self.ears
+        if about is None or not ears.awake:
+            return carry_out(effect)
+        began = self.clock.now()
+        if isinstance(effect, Call) and effect.buys:  # between its answer and the flow stands nobody
+            ears.called(about, began, began, None)
+            return carry_out(effect)
+        try:
+            outcome = carry_out(effect)
+        except Exception as error:
+            ears.called(about, began, self.clock.now(), error)
+            raise
+        ears.called(about, began, self.clock.now(), outcome)
+        return outcome
 
 
 @attrs.frozen(eq=False)
@@ -293,6 +326,7 @@ class AsyncDriver:
     notes: Notebook
     hosting: Hosting = nowhere
     mailbox: Mailbox = attrs.field(factory=Mailbox)
+    ears: Ears = attrs.field(factory=Ears)
 
     async def run(self, flow: Flow[R]) -> R:
         """What the flow returns; a cancellation closes the flow and passes on.
@@ -342,14 +376,16 @@ class AsyncDriver:
             except StopIteration as stop:
                 end: FluxError | None = stop.value
                 return end
-            await keep_note_async(note, self.notes, self.mailbox)
+            await keep_note_async(note, self.notes, self.mailbox, self.ears)
 
     async def _carry_out(self, effect: Any) -> Any:
         match effect:
             case Call():
-                return await self.transport.call(effect)
+                return await self._heard(effect, self.transport.call)
             case Fetch():
-                return await self.transport.fetch(effect)
+                return await self._heard(effect, self.transport.fetch)
+            case Seen():
+                return self.ears.saw(effect)
             case Keep():
                 return await self.transport.keep(effect)
             case Bring():
@@ -364,12 +400,26 @@ class AsyncDriver:
                 await self.clock.sleep_async(seconds)
                 return Woken(self.clock.now())
             case Note():
-                return await keep_note_async(effect, self.notes, self.mailbox)
+                return await keep_note_async(effect, self.notes, self.mailbox, self.ears)
             case Claim():
                 return await self.notes.claim_async(effect)
             case Afford():
                 return await self.notes.afford_async(effect)
         return _at_once(effect, self.clock)
+
+    async def _heard(self, effect: Call | Fetch, carry_out: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Carries out a call that does not buy, and tells whoever hears what came of it."""
+        about, ears = effect.about, self.ears
+        if about is None or not ears.awake:
+            return await carry_out(effect)
+        began = self.clock.now()
+        try:
+            outcome = await carry_out(effect)
+        except Exception as error:
+            ears.called(about, began, self.clock.now(), error)
+            raise
+        ears.called(about, began, self.clock.now(), outcome)
+        return outcome
 
     async def _buy(self, call: Call, flow: Flow[Any]) -> Reply:
         """Carries out a call that buys, sheltered from cancellation; a flow that is cancelled hears what came of it."""
@@ -378,6 +428,9 @@ class AsyncDriver:
         except BaseException:
             await self._tell(flow, Unreachable("It was cancelled before it was sent.", retry=False))
             raise
+        if call.about is not None:
+            now = self.clock.now()
+            self.ears.called(call.about, now, now, None)
         answers: list[Reply | Exception] = []
         interruption: BaseException | None = None
         answered = anyio.Event()
@@ -422,4 +475,4 @@ class AsyncDriver:
         note = next(last_words(flow, answer, self.clock), None)
         if note is not None:
             with anyio.move_on_after(within, shield=True):
-                await keep_note_async(note, self.notes, self.mailbox)
+                await keep_note_async(note, self.notes, self.mailbox, self.ears)

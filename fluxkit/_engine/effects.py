@@ -14,7 +14,7 @@ import attrs
 from .._contract.journal import Row
 from .._contract.reference import Reference
 from .._contract.source import MOST_BYTES
-from .._contract.task import Snapshot
+from .._contract.task import Snapshot, Task
 from .._wire.body import Body
 from .._wire.exchange import Outgoing
 from ..errors import FluxError
@@ -25,6 +25,19 @@ Flow = Generator[Any, Any, Result]
 
 class Lost(FluxError):
     """The call left and no whole answer came: it may or may not have been carried out."""
+
+
+@attrs.frozen(eq=False)
+class About:
+    """What an effect is about, for whoever hears of it: one of the kinds of ``Event``, and the *task* in question.
+
+    The task has no id as long as none is known; *row* is its row, if that is known here.
+    """
+
+    kind: str
+    task: Task
+    attempt: int = 1
+    row: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -44,6 +57,7 @@ class Call:
     origins: Sequence[str] = ()
     patience: float = 60.0
     buys: bool = False
+    about: About | None = None
 
 
 @attrs.frozen(eq=False)
@@ -120,6 +134,15 @@ class Afford:
 
 
 @attrs.frozen(eq=False)
+class Seen:
+    """Tells whoever hears that a poll or a webhook says something new of a *task*; nothing is kept of it."""
+
+    task: Task
+    progress: float | None
+    at: float
+
+
+@attrs.frozen(eq=False)
 class Claim:
     """Take in hand what was bought from the *provider* at *base_url* and was not fetched; answered by ``Claimed``.
 
@@ -161,6 +184,7 @@ class Fetch:
     replaces: bool = True
     patience: float = 120.0
     most: int = 128 * 1024 * 1024
+    about: About | None = None
 
 
 @attrs.frozen(eq=False)
@@ -222,7 +246,9 @@ class Hosted:
     by: str
 
 
-def calling(outgoing: Outgoing, patience: float, *, keyed: bool = True, buys: bool = False) -> Call:
+def calling(
+    outgoing: Outgoing, patience: float, *, keyed: bool = True, buys: bool = False, about: About | None = None
+) -> Call:
     """The effect that carries a call out within *patience* seconds."""
     return Call(
         outgoing.method,
@@ -233,4 +259,5 @@ def calling(outgoing: Outgoing, patience: float, *, keyed: bool = True, buys: bo
         origins=outgoing.origins,
         patience=patience,
         buys=buys,
+        about=about,
     )

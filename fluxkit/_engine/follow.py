@@ -20,7 +20,7 @@ from ..errors import (
     Unreachable,
     Vanished,
 )
-from .effects import Flow, Lost, Note, Now, Wait, calling
+from .effects import About, Flow, Lost, Note, Now, Seen, Wait, calling
 from .pacing import backoff, call_time, poll_delay
 from .submit import attached
 
@@ -91,14 +91,17 @@ def follow(
     now = began = yield Now()
     before = max(0.0, began - task.submitted_at)
     streak = _Streak()
+    told: object = None
     said: frozenset[str] = frozenset()
     while True:
         if seen is not None:
             task = yield from noted(task, seen, said)
             said |= frozenset(seen.problems)
+            gone = seen.state.ended and (seen.state is not State.VANISHED or streak.vanished(now))
+            told = yield from _told(task, seen, told, now, sure=gone)
             if seen.state is State.COMPLETED:
                 return task, seen
-            if seen.state.ended and (seen.state is not State.VANISHED or streak.vanished(now)):
+            if gone:
                 raise _ended(task, seen)
         outgoing = _asking(provider, task)
         if seen is not None or streak.trouble:  # the first look at an old task is at once
@@ -115,7 +118,7 @@ def follow(
         if not left:
             raise _overdue(task, streak.trouble)
         try:
-            reply = yield calling(outgoing, left)
+            reply = yield calling(outgoing, left, about=About("poll", task, streak.failures + 1))
             now, seen = reply.at, read_poll(provider, task, reply)
             streak.told(seen, now)
         except PASSING as error:
@@ -127,6 +130,13 @@ def follow(
             now = yield Now()
         except Exception as error:  # noqa: BLE001 - it is raised as one of ours
             raise (ours := attached(task, error)) from ours.__cause__
+
+
+def watch(provider: Provider, task: Task, timeout: float, patience: float) -> Flow[None]:
+    """Follows a task for at most *timeout* seconds, for whoever wants to know what is ``Seen`` and no image."""
+    deadline = (yield Now()) + timeout
+    rows = provider.named(task.model)
+    yield from follow(provider, task, None, deadline, patience=patience, duration=rows[0].duration if rows else None)
 
 
 def _is_news(provider: Provider, task: Task, seen: Snapshot) -> bool:
@@ -160,6 +170,18 @@ def noted(task: Task, seen: Snapshot, said: frozenset[str]) -> Flow[Task]:
     if changed or not said.issuperset(seen.problems):
         yield Note("state", {"task": task, "progress": seen.progress, "problems": seen.problems})
     return task
+
+
+def _told(task: Task, seen: Snapshot, before: object, now: float, *, sure: bool) -> Flow[object]:
+    """Tells what is new of a task to whoever hears; gives what was told, to know next time whether that is new.
+
+    That it has vanished is told once that is *sure*.
+    """
+    said = (seen.state, seen.status, seen.progress)
+    if said == before or (seen.state is State.VANISHED and not sure):
+        return before
+    yield Seen(attrs.evolve(task, state=seen.state, status=seen.status or task.status), seen.progress, now)
+    return said
 
 
 def _ended(task: Task, seen: Snapshot) -> TaskError:

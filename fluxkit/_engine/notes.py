@@ -20,11 +20,11 @@ _log = logging.getLogger("fluxkit")
 Listener = Callable[[Note], None]
 
 
-def tell(listener: Listener | None, note: Note) -> None:
-    """Lets a listener hear of a note that is kept."""
+def tell(listener: Listener | None, note: Note, row: str = "") -> None:
+    """Lets a listener hear of a note that is kept, and of which row it is."""
     if listener is not None:
         try:
-            listener(note)
+            listener(note if "row" in note.entry or not row else Note(note.kind, {**note.entry, "row": row}))
         except Exception:  # noqa: BLE001 - a listener that fails must not cost an image that is being bought
             _log.exception("A listener of fluxkit failed")
 
@@ -102,7 +102,7 @@ class Notes:
         if note.kind == "intent":
             self.held.add(row)
         try:
-            tell(self.listener, note)
+            tell(self.listener, note, row if note.kind == "intent" else "")
         except BaseException:
             if note.kind == "intent":  # no submit will follow
                 self.held.discard(row)

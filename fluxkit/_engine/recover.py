@@ -13,7 +13,7 @@ from .._wire.exchange import polling, read_poll, submission
 from .._wire.plan import Plan, make_plan
 from ..errors import ContractError, FluxError, Overdue, TaskError, Unreachable
 from .books import request_of
-from .effects import Claim, Claimed, Flow, Lost, Note, Now, calling
+from .effects import About, Claim, Claimed, Flow, Lost, Note, Now, calling
 from .flows import Manner, resume
 from .follow import noted
 from .place import Place
@@ -30,7 +30,7 @@ def look(provider: Provider, task: Task, patience: float) -> Flow[Task]:
     if outgoing is None:
         raise attached(task, ContractError(f"{provider.name} has no call for asking after a task."))
     try:
-        seen = read_poll(provider, task, (yield calling(outgoing, patience)))
+        seen = read_poll(provider, task, (yield calling(outgoing, patience, about=About("poll", task))))
     except (Lost, Unreachable) as error:
         raise Unreachable(
             f"{provider.name} could not be asked after the task {task.id}: {error.message.rstrip('.')}. "

@@ -10,6 +10,7 @@ from .._contract.media import kind
 from .._contract.reference import Reference, shown_address
 from .._contract.report import shorten
 from .._contract.source import HEAD
+from .._contract.task import Task
 from .._wire.carriage import own_place, takes
 from .._wire.declaration import Upload
 from .._wire.link import read_link
@@ -18,7 +19,7 @@ from .._wire.plan import Plan
 from .._wire.upload import asking, read_put, read_ticket
 from ..errors import Charged, FluxError, PluginError, ReferenceUnusable
 from .books import price_of_one
-from .effects import Afford, Bring, Flow, Host, Hosted, Lost, Note, Now, Wait, calling
+from .effects import About, Afford, Bring, Flow, Host, Hosted, Lost, Note, Now, Wait, calling
 from .pacing import backoff, call_time
 from .submit import unsent
 
@@ -91,7 +92,8 @@ def _hosted(
 def _uploaded(plan: Plan, upload: Upload, image: Reference, patience: float) -> Flow[tuple[str, float]]:
     """One try: the address that the service gives an image, and when it gave it."""
     began = yield Now()
-    reply = yield calling(asking(plan, upload, image), patience)
+    draft = Task(plan.provider.name, plan.model.name, "", plan.base_url, mocked=plan.mocked)
+    reply = yield calling(asking(plan, upload, image), patience, about=About("upload", draft))
     ticket = read_ticket(plan, upload, image, reply)
     if ticket.put is not None:
         left = max(1.0, began + patience - reply.at)

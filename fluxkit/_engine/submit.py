@@ -18,7 +18,7 @@ from .._wire.exchange import (
 from .._wire.plan import Plan
 from .._wire.token import new_key, new_token
 from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable
-from .effects import Flow, Lost, Note, Now, Reply, Wait, calling
+from .effects import About, Flow, Lost, Note, Now, Reply, Wait, calling
 from .pacing import backoff, call_time
 from .place import Place
 
@@ -67,12 +67,13 @@ def submit(
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := unsent(plan, error)) from ours.__cause__
     try:
+        about = About("submit", draft, row=row)
         try:
-            reply, snapshot = yield from _buy(plan, outgoing, deadline, patience)
+            reply, snapshot = yield from _buy(plan, outgoing, deadline, patience, about)
         except SubmissionUnknown as unknown:
             if key is None:
                 raise
-            reply, snapshot = yield from _sent_again(plan, outgoing, unknown, deadline, patience)
+            reply, snapshot = yield from _sent_again(plan, outgoing, unknown, deadline, patience, about=about)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         ours = unsent(plan, error)
         try:
@@ -88,7 +89,9 @@ def submit(
     return task, snapshot
 
 
-def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Flow[tuple[Reply, Snapshot]]:
+def _buy(
+    plan: Plan, outgoing: Outgoing, deadline: float, patience: float, about: About
+) -> Flow[tuple[Reply, Snapshot]]:
     """Submits until that is accepted, or may have been, or is refused for good.
 
     Whatever it raises but ``SubmissionUnknown`` means that nothing was bought.
@@ -100,7 +103,7 @@ def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Fl
             raise Unreachable(f"The time was over before {plan.provider.name} was sent the submit: nothing was bought.")
         reply: Reply | None = None
         try:
-            reply = yield calling(outgoing, call_time(now, deadline, patience), buys=True)
+            reply = yield calling(outgoing, call_time(now, deadline, patience), buys=True, about=about)
             return reply, read_submit(plan, reply)
         except Exception as error:  # noqa: BLE001 - whatever it was, the submit may have left before it
             # Only an error that denies this is believed.
@@ -108,6 +111,7 @@ def _buy(plan: Plan, outgoing: Outgoing, deadline: float, patience: float) -> Fl
                 raise (unknown := _unknown(plan, error, reply)) from unknown.__cause__
             refusal = error
         attempt += 1
+        about = attrs.evolve(about, attempt=attempt + 1)
         if not refusal.retry or attempt == SUBMIT_TRIES:
             raise refusal
         delay = backoff(attempt - 1, getattr(refusal, "retry_after", None))
@@ -123,7 +127,9 @@ def submit_again(plan: Plan, row: Row, deadline: float, *, patience: float) -> F
     outgoing = submission(plan, 0, token=row.token, key=row.idempotency)
     lost = SubmissionUnknown(row.why or "Nobody knows what became of it.")
     try:
-        reply, snapshot = yield from _sent_again(plan, outgoing, lost, deadline, patience, at_once=True)
+        reply, snapshot = yield from _sent_again(
+            plan, outgoing, lost, deadline, patience, about=About("submit", row.draft, row=row.row), at_once=True
+        )
         yield Note("accepted", {"row": row.row, "task": _accepted(row.draft, reply, snapshot)})
     except Exception as error:  # noqa: BLE001 - it is noted
         ours = unsent(plan, error)
@@ -137,7 +143,14 @@ def digest_of(outgoing: Outgoing) -> str | None:
 
 
 def _sent_again(
-    plan: Plan, outgoing: Outgoing, lost: SubmissionUnknown, deadline: float, patience: float, *, at_once: bool = False
+    plan: Plan,
+    outgoing: Outgoing,
+    lost: SubmissionUnknown,
+    deadline: float,
+    patience: float,
+    *,
+    about: About,
+    at_once: bool = False,
 ) -> Flow[tuple[Reply, Snapshot]]:
     """Sends a submit again whose answer was *lost*, until the service says what became of it.
 
@@ -150,7 +163,8 @@ def _sent_again(
         try:
             if (yield Now()) + delay >= deadline or (delay and (yield Wait(delay)).at >= deadline):
                 break
-            reply = yield calling(outgoing, call_time((yield Now()), deadline, patience), buys=True)
+            about = attrs.evolve(about, attempt=about.attempt + 1)
+            reply = yield calling(outgoing, call_time((yield Now()), deadline, patience), buys=True, about=about)
             return reply, read_submit_again(plan, reply)
         except SubmissionUnknown as unknown:
             lost = unknown

@@ -11,12 +11,12 @@ from ..errors import Charged, FluxError
 from .output import Code, Trouble, interrupted, printable, say, unexpected
 
 if TYPE_CHECKING:
+    from .._contract.event import Event
     from .._contract.task import Task
-    from .._engine.effects import Note
 
 
 class Watch:
-    """The listener of a client: takes its notes, tells each event with ``tell``, and knows how things stand.
+    """The listener of a client: tells what happens with ``tell``, and knows how things stand.
 
     Of *count* tasks it tells how many are done: fetched, or ended where nothing is fetched (*fetch*) or came.
     ``problems`` is what the service said that its declaration does not know. ``recovery`` is the command that fetches
@@ -35,12 +35,11 @@ class Watch:
         self._failed: dict[str, Task] = {}
         self._fetched: list[str] = []
 
-    def __call__(self, note: "Note") -> None:
-        """Takes a note of what happens to a task."""
-        entry = note.entry
-        match note.kind:
+    def __call__(self, event: "Event") -> None:
+        """Takes in what has happened to a task."""
+        match event.kind:
             case "uploaded":
-                self.tell(f"uploaded {entry['reference']}")
+                self.tell(f"uploaded {event.reference}")
             case "intent":
                 self._leaving += 1
                 self._say("sending")
@@ -49,20 +48,20 @@ class Watch:
             case "unknown":
                 self._leaving -= 1
                 self._lost += 1
-            case "settled" if "task" in entry:
+            case "settled" if event.task is not None and event.task.id:
                 self._lost -= 1
-                self._take(entry["task"])
-            case "accepted":
+                self._take(event.task)
+            case "accepted" if event.task is not None:
                 self._leaving -= 1
-                self._take(entry["task"])
-            case "state":
-                self._take(entry["task"])
-                self.problems.update(dict.fromkeys(entry["problems"]))
+                self._take(event.task)
+            case "state" if event.task is not None:
+                self._take(event.task)
+                self.problems.update(dict.fromkeys(event.problems))
             case "fetched":
-                self._open.pop(entry["task"].id, None)
-                self._fetched.append(str(entry["path"]))
-                self._done.add(entry["task"].id)
-                self._say(f"fetched {entry['path']}")
+                self._open.pop(event.task_id, None)
+                self._fetched.append(str(event.path))
+                self._done.add(event.task_id)
+                self._say(f"fetched {event.path}")
 
     def _take(self, task: "Task") -> None:
         from .._contract.task import State

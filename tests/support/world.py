@@ -29,6 +29,7 @@ from fluxkit._engine.effects import (
     Note,
     Now,
     Reply,
+    Seen,
     Wait,
     Woken,
 )
@@ -171,6 +172,8 @@ class World:
                 return None
             case Host(image):
                 return None if self.hosts is None else self.hosts(image)
+            case Seen():
+                return None
             case Discard(path):
                 del self.files[path]
                 return None

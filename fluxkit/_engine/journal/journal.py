@@ -193,7 +193,7 @@ class Journal:
     def _tell(self, note: Note, row: str, written: "Future[Any]") -> None:
         """Lets the listener hear of a note; no submit follows an intent if that is interrupted."""
         try:
-            tell(self.listener, note)
+            tell(self.listener, note, row if note.kind == "intent" else "")
         except BaseException:
             self._withdraw(note, row, written)
             raise
