@@ -518,3 +518,16 @@ def test_a_command_line_names_a_budget_and_says_when_it_is_used_up() -> None:
     assert "What an image of magnific:flux-2-klein costs is not known" in run("--budget", "5 USD").stderr
     wrong = run("--budget", "5")
     assert (2, "budget is '5'" in wrong.stderr) == (wrong.exit_code, True)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_event_loop_hears_that_there_is_no_room(backend: str, notebook: Callable[..., Any]) -> None:
+    book = notebook()
+
+    async def main() -> None:
+        await book.take_async(an_intent(priced("0.10 USD")))
+        with pytest.raises(BudgetExceeded):
+            await book.take_async(an_intent(priced()))
+
+    anyio.run(main, backend=backend)
+    assert (1, 1) == (len(book.rows()), len(book.writer.held))

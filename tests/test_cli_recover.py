@@ -117,6 +117,15 @@ def test_what_is_not_known_is_listed_and_adopted(base_url: str, mock: MockServic
     assert (1, ["delivered"]) == (mock.billed, states())
 
 
+def test_what_is_bought_again_costs_what_it_was_to_cost(base_url: str, mock: MockService) -> None:
+    mock.fault("accepted-then-dropped", times=1)
+    with fluxkit.Client(KLEIN, key="test", base_url=base_url, price="0.03 USD") as client:
+        raised(lambda: client.submit("a fox"), fluxkit.SubmissionUnknown)
+        [row] = client.tasks()
+    run("recover", "--base-url", base_url, "--resubmit", row.row)
+    assert ["0.03 USD", "0.03 USD"] == [each.price for each in open_journal(None).rows()]
+
+
 def test_a_row_is_bought_again(base_url: str, mock: MockService) -> None:
     row = lost(base_url, mock)
     done = run("recover", "--base-url", base_url, "--resubmit", row)

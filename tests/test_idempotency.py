@@ -13,8 +13,10 @@ import anyio
 import attrs
 import click.testing
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.ledger import a_journal
-from support.world import EPOCH, ID, Said, World, a_plan, accepted, completed, raised
+from support.world import EPOCH, ID, Said, World, a_plan, accepted, completed, ended, raised
 
 import fluxkit
 from fluxkit._contract.journal import Row
@@ -488,7 +490,7 @@ def test_after_kill_9_the_image_is_fetched_and_paid_once(when: str, tmp_path: Pa
                 threading.Event().wait(0.01)
             buyer.send_signal(signal.SIGKILL)
         assert -signal.SIGKILL == buyer.wait(30)
-        mock._faults.disarm()
+        mock.unfault()
         words = ["recover", "--base-url", base_url, "--journal", str(journal), "--key-file", "-"]
         run = click.testing.CliRunner().invoke
         first = run(program, words, input="test")
@@ -497,3 +499,36 @@ def test_after_kill_9_the_image_is_fetched_and_paid_once(when: str, tmp_path: Pa
         assert (0, str(tmp_path / "fox.png")) == (second.exit_code, second.stdout.strip())
     assert 1 == mock.billed
     open_journal(journal).writer.close()
+
+
+# The law
+
+TROUBLES = st.sampled_from(
+    [
+        *["accepted-then-dropped", "cut-200", "accepted-then-not-json", "gateway-503-after-accept"],
+        *["503", "500", "429", "401", "402", "stale-connection"],
+    ]
+)
+
+
+@pytest.mark.slow
+@given(st.lists(TROUBLES, max_size=12))
+def test_whatever_happens_to_the_answers_it_is_paid_once_and_what_is_said_is_true(troubles: list[str]) -> None:
+    mock = MockService([APIMART], progression="at once")
+    for trouble in troubles:
+        mock.fault(trouble, times=1)
+    with fluxkit.Client(FLEX, mock=mock, idempotency="trust", timeout=3_600.0) as client:
+        end = ended(lambda: client.submit("a fox"))
+        [row] = client.tasks()
+        if isinstance(end, fluxkit.Task):
+            assert (1, "created") == (mock.billed, row.state)
+        elif end.charged:
+            assert isinstance(end, SubmissionUnknown)
+            assert (True, "unknown") == (mock.billed <= 1, row.state)
+        else:
+            assert (0, "not bought") == (mock.billed, row.state)
+        # What is left unknown is sure once the service answers again.
+        mock.unfault()
+        found = client.recover()
+        bought = 1 if isinstance(end, fluxkit.Task) or end.charged else 0
+        assert (bought, bought, ()) == (mock.billed, len(found.results), found.unknown)

@@ -129,6 +129,7 @@ def _client(row: "Row", key: str | None, given: Mapping[str, Any]) -> "Client":
         base_url=row.base_url,
         journal=given["journal"],
         listener=given.get("listener"),
+        price=row.price if given.get("resubmit") else None,
         idempotency=_idempotency(row, given),
         **({} if given["timeout"] is None else {"timeout": given["timeout"]}),
     )
