@@ -163,6 +163,9 @@ class Client(Binding):
         submit of which nobody knows whether it was accepted is listed as unknown, for you to settle. What a running
         process has in hand is left to it.
 
+        A client that trusts its service to know a submit again (``idempotency="trust"``) sends such a one again first,
+        with its key; one that never arrived is bought by that, once.
+
         Raises ``JournalUnavailable`` if the journal cannot be read. Errors of tasks are in what it returns.
         """
         from ._engine.recover import recover

@@ -10,7 +10,7 @@
       BudgetExceeded         the budget has no room for it; nothing was bought
       ReferenceUnusable      an image sent in cannot be read, fetched or uploaded, or is none; nothing was bought
       Unreachable            no connection, so nothing left; a retry is safe
-      SubmissionUnknown      the submit left and its fate is not known; never repeated by fluxkit
+      SubmissionUnknown      the submit left and its fate is not known; never repeated on a guess
       ServiceError           the service said no
         Unauthorized         the key is missing, wrong or may not do this
         OutOfCredit          no credit left, or the free trial is used up
@@ -160,7 +160,10 @@ class Unreachable(FluxError):
 
 
 class SubmissionUnknown(FluxError):
-    """The submit left, and whether it was accepted is not known. fluxkit never sends it a second time by itself."""
+    """The submit left, and whether it was accepted is not known. fluxkit sends it no second time on a guess.
+
+    Only a service that you trust to know it again by its key is asked again, before this is raised.
+    """
 
     charged = Charged.UNKNOWN
 

@@ -36,6 +36,7 @@ from fluxkit.provider import (
     Form,
     Grid,
     Hosted,
+    Idempotency,
     Model,
     Only,
     Pair,
@@ -174,6 +175,16 @@ def matrix(provider: Provider) -> str:
     return table(head, rows)
 
 
+def idempotency(declared: Idempotency | None) -> str:
+    """How a service knows a submit again, if it says so."""
+    if declared is None:
+        return "Nothing is declared by which it would know a submit again whose answer was lost."
+    return (
+        f"By its documentation a submit that comes again is known by its `{declared.header}`, for "
+        f'{declared.life / 3600:g} h; used only with `idempotency = "trust"`.'
+    )
+
+
 def uploads(upload: Upload | None) -> str:
     """How an image becomes an address."""
     if upload is None:
@@ -287,6 +298,7 @@ def providers_page() -> str:
         parts += [
             f"Task states: {states}. A link lives about {life}.",
             uploads(provider.upload),
+            idempotency(provider.idempotency),
             matrix(provider),
         ]
         for model in provider.models:

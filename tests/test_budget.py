@@ -1,5 +1,6 @@
 """Budgets: what was bought never goes beyond them, and nothing that fits is refused."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ import fluxkit
 from fluxkit import Amount, BudgetExceeded, SettingsError
 from fluxkit._contract.budget import DAY, Budget, Span, budgets_of
 from fluxkit._contract.journal import Settled
+from fluxkit._contract.result import describe
 from fluxkit._contract.task import State
 from fluxkit._engine.drive import Driver
 from fluxkit._engine.effects import Afford, Host
@@ -531,3 +533,14 @@ def test_an_event_loop_hears_that_there_is_no_room(backend: str, notebook: Calla
 
     anyio.run(main, backend=backend)
     assert (1, 1) == (len(book.rows()), len(book.writer.held))
+
+
+def test_an_error_as_plain_values_says_how_much_there_was(notebook: Callable[..., Any]) -> None:
+    book = notebook()
+    buys(book, "0.08 USD")
+    facts = describe(refused(book))
+    assert ("0.10 USD", "0.08 USD", "0.03 USD", 1_767_312_000.0) == tuple(
+        facts[name] for name in ("budget", "spent", "price", "until")
+    )
+    assert json.dumps(facts)
+    assert {"budget": None, "until": None}.items() <= describe(BudgetExceeded("No.")).items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..errors import DeliveryWarning, FluxError
+from ..errors import BudgetExceeded, DeliveryWarning, FluxError
 from .media import SUFFIXES, TYPES, format_named
 from .report import Report
 from .task import Task
@@ -121,4 +121,11 @@ def describe(error: FluxError) -> Mapping[str, Any]:
         "model": error.model,
         "task": getattr(error.task, "id", None),
         "request_id": error.request_id,
+        **({} if not isinstance(error, BudgetExceeded) else _room(error)),
     }
+
+
+def _room(error: BudgetExceeded) -> Mapping[str, Any]:
+    """What an error says of a budget: amounts as text, and when its day ends."""
+    amounts = {"budget": error.budget, "spent": error.spent, "price": error.price}
+    return {**{name: amount and str(amount) for name, amount in amounts.items()}, "until": error.until}

@@ -55,7 +55,8 @@ def recover(**given: Any) -> int:
     Waits for tasks that still run, and puts images where they were to go, or where fluxkit keeps images that have no
     other place. Their paths are printed. Nothing is bought, but by --resubmit. A submit of which nobody knows whether
     it was accepted is listed with what to do: --adopt TASK=ROW if the account of the service has the task, --resubmit
-    ROW if it has not and the image is still wanted, --dismiss ROW if it is not.
+    ROW if it has not and the image is still wanted, --dismiss ROW if it is not. With --idempotency trust, or if the
+    profile in use says so, it is sent again first, with the key by which the service is to know it.
     """
     from .._engine.journal.journal import open_journal
 
