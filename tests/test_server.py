@@ -172,9 +172,9 @@ def test_what_is_no_http_is_refused(server: Server, http: httpx.Client, said: by
         ("POST", "/", 404),
         ("GET", "/nobody/v1", 404),
         ("OPTIONS", "*", 404),
-        ("HEAD", KLEIN, 404),
-        ("PROPFIND", KLEIN, 404),
-        ("DELETE", f"{KLEIN}/none", 404),
+        ("HEAD", KLEIN, 405),
+        ("PROPFIND", KLEIN, 405),
+        ("DELETE", f"{KLEIN}/none", 405),
         ("GET", "/__mock__/images/none.png", 404),
     ],
 )

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from .limits import Limits
     from .server import PortTaken, Server, serve
     from .service import KEY, MockService
+    from .switches import SWITCHES, Switch, read_switch
     from .tasks import Progression
     from .webhooks import WEBHOOK_SECRET, to_app
 
 __all__ = [
     "FAULTS",
     "KEY",
+    "SWITCHES",
     "WEBHOOK_SECRET",
     "Armed",
     "Fault",
@@ -26,10 +28,12 @@ __all__ = [
     "PortTaken",
     "Progression",
     "Server",
+    "Switch",
     "VirtualClock",
     "WallClock",
     "mock_of",
     "read_fault",
+    "read_switch",
     "serve",
     "to_app",
 ]
@@ -45,11 +49,14 @@ _HOMES = {
     "MockService": "service",
     "PortTaken": "server",
     "Progression": "tasks",
+    "SWITCHES": "switches",
     "Server": "server",
+    "Switch": "switches",
     "VirtualClock": "clock",
     "WEBHOOK_SECRET": "webhooks",
     "WallClock": "clock",
     "read_fault": "armed",
+    "read_switch": "switches",
     "serve": "server",
     "to_app": "webhooks",
 }

@@ -9,8 +9,9 @@ import functools
 import hashlib
 import itertools
 import json
+import re
 import string
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import unquote_plus
@@ -28,6 +29,7 @@ from fluxkit.errors import FluxError, RateLimited, Rejected, Unauthorized
 from fluxkit.provider import State
 
 from .answer import Answer, Incoming
+from .switches import SWITCHES, base64_of, settings_of, turned, unusual
 from .tasks import Life, life_of
 
 JSON_HEADERS: Final = {"content-type": "application/json"}
@@ -37,6 +39,9 @@ CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 #: How many dialects are kept: more than there are services, fewer than a suite that changes declarations makes.
 MOST_DIALECTS: Final = 64
+
+#: Switches that are not as usual, by their short names.
+Switches = tuple[tuple[str, str], ...]
 
 T = TypeVar("T")
 
@@ -67,11 +72,15 @@ class Refused(Exception):
 
 @attrs.frozen(eq=False)
 class Dialect:
-    """One service's way of speaking. *spelling* chooses among the ways in which it may say one thing."""
+    """One service's way of speaking. *spelling* chooses among the ways in which it may say one thing.
+
+    *switches* says what the service does where no page does, if that is not the usual.
+    """
 
     provider: Provider
     samples: tuple[Sample, ...]
     spelling: int = 0
+    switches: Mapping[str, str] = attrs.field(factory=dict)
     life: Life = attrs.field(init=False)
     words: tuple[str, ...] = attrs.field(init=False)
     _rows: Mapping[str, tuple[Model, ...]] = attrs.field(init=False)
@@ -125,6 +134,26 @@ class Dialect:
         return _alphabets(next(shown, "00000000-0000-4000-8000-000000000000"))
 
     @property
+    def refunds(self) -> bool:
+        """Whether a task that has failed does not stay on the bill."""
+        switch = SWITCHES["failed-tasks"]
+        return self.switches.get(switch.name, switch.usual(self.provider)) == "refunded"
+
+    def methods(self, path: str, query: Mapping[str, str]) -> tuple[str, ...]:
+        """The methods with which a call to *path* would be served; none where no path is, or where no page says it."""
+        if self.switches.get("wrong-method") == "404":
+            return ()
+        provider = self.provider
+        steps = [each.route for each in (provider.upload, provider.cancel) if each is not None]
+        routes = [each for each in (provider.submit, provider.poll, provider.result, *steps) if each is not None]
+        found = {}
+        for route in routes:
+            said = route.match(route.method, path, query)
+            if said is not None and (route is not provider.submit or said.get("model", "") in ("", *self._rows)):
+                found[route.method] = True
+        return tuple(found)
+
+    @property
     def cancelled(self) -> str | None:
         """The service's word for a task that was stopped, None if it has none."""
         return next((word for word, state in self.provider.statuses if state is State.CANCELLED), None)
@@ -139,7 +168,7 @@ class Dialect:
     def read_request(self, rows: tuple[Model, ...], call: Incoming) -> tuple[Model, Mapping[str, Any]]:
         """The model and the values of a submit; ``Refused`` with everything that does not fit."""
         try:
-            return self._read(rows, call, read_body(call))
+            return self._read(rows, call, self._unprefixed(rows, read_body(call)))
         except RecursionError:
             raise Refused(Rejected, "The body is nested too deep.") from None
 
@@ -165,8 +194,23 @@ class Dialect:
                 best = problems
         raise Refused(Rejected, problems=best or ())
 
+    def _unprefixed(self, rows: tuple[Model, ...], body: dict[str, Json]) -> Mapping[str, Json]:
+        """A body whose images are base64 alone, at a service that takes them with what a ``data:`` URI begins with."""
+        if self.switches.get("data-prefixes") != "take":
+            return body
+        codecs = [codec for row in rows if base64_of(codec := row.form.get("references")) is not None and codec]
+        places = {place[0] for codec in codecs for place in codec.places()}
+        return {
+            name: re.sub(r"\Adata:image/[a-z]+;base64,", "", value)
+            if name in places and isinstance(value, str)
+            else value
+            for name, value in body.items()
+        }
+
     def _stray(self, row: Model, document: Mapping[str, Json]) -> tuple[Problem, ...]:
         """Each field of *document* for which the model has no place, where services are quiet and a mock is strict."""
+        if self.switches.get("extra-fields") == "ignore":
+            return ()
         known = self._places[id(row)]
         problems = []
         for leaf in leaves(document):
@@ -200,9 +244,14 @@ class Dialect:
             if sample.of == of and sample.means.get("status", word) == word:
                 with contextlib.suppress(Unfit):
                     read = codec.read(merge(sample.body, written))
-                    if said.items() <= read.items():
+                    if said.items() <= read.items() and self._is_own(codec, sample):
                         return sample.body
         return {}
+
+    @staticmethod
+    def _is_own(codec: Codec, sample: Sample) -> bool:
+        """Whether a sample has the form of *codec*: another envelope would stay around what is laid over it."""
+        return "id" not in sample.means or codec.read(sample.body).get("id") == sample.means["id"]
 
     def _codec(self, of: str) -> Codec:
         if of == "webhook" and self.provider.webhook is not None:
@@ -339,18 +388,25 @@ class Dialect:
         status = refused.status or status_of(self.provider, refused.kind)
         fields = tuple({"name": problem.place, "reason": _reason(problem)} for problem in refused.problems)
         shown = [each for each in self.samples if each.of == "refused" and each.status == status]
+        codec = self.provider.error
+        if status == 400 and isinstance(codec, Either):
+            # Both forms are among the samples.
+            codec = codec.second if self.switches.get("400-shape") == "wrapped" else codec
+            shown = [each for each in shown if codec is self.provider.error or _fits(codec, each.body)]
         # The sample that means the same comes first, and of several the one that names fields as often as this does.
         shown.sort(key=lambda each: bool(each.means.get("fields")) != bool(fields))
         shown.sort(key=lambda each: each.means.get("error") != refused.kind.__name__)
         shown.sort(key=lambda each: (each.phase == "upload") is not (refused.phase == "upload"))
         facts: dict[str, Any] = {}
+        if status == 402 and self.switches.get("402-body") == "message":
+            facts["message"] = "Out of credit"
         if refused.message or fields or not shown:
             facts["message"] = refused.message or _usual_message(refused)
         if fields:
             facts["fields"] = fields
         if refused.type:
             facts["type"] = refused.type
-        said = self.provider.error.write(trim(self.provider.error, facts)) if facts else {}
+        said = codec.write(trim(codec, facts)) if facts else {}
         answer = _answer(status, _moulded(shown[0].body, said) if shown else said)
         return attrs.evolve(answer, headers={**answer.headers, **refused.headers}) if refused.headers else answer
 
@@ -361,18 +417,40 @@ class Dialect:
         return "".join([letters[turn % len(letters)] for letters, turn in turns])
 
 
-_dialects: Final[dict[tuple[int, int], Dialect]] = {}
+def _fits(codec: Codec, document: Json) -> bool:
+    try:
+        return bool(codec.read(document).get("message"))
+    except (Unfit, AttributeError):
+        return False
 
 
-def dialect_of(provider: Provider, spelling: int = 0) -> Dialect:
+_dialects: Final[dict[tuple[int, int, Switches], Dialect]] = {}
+
+
+def dialect_of(provider: Provider, spelling: int = 0, switches: Switches = ()) -> Dialect:
     """The dialect of *provider*, with the samples that its declaration names; one for all mocks."""
     # By identity: to hash a provider is to hash its every table. It lives as long as its dialect, so its id is its own.
-    key = id(provider), spelling
+    key = id(provider), spelling, switches
     if key not in _dialects:
         if len(_dialects) >= MOST_DIALECTS:
             _dialects.clear()
-        _dialects[key] = Dialect(provider, samples_of(provider), spelling)
+        samples = samples_of(provider)
+        if ("answers", "observed") in switches:
+            samples = tuple(sorted(samples, key=lambda each: each.sure != "observed"))
+        _dialects[key] = Dialect(provider, samples, spelling, dict(switches))
     return _dialects[key]
+
+
+def dialects_of(providers: Sequence[Provider], spelling: int, switches: Mapping[str, str]) -> dict[str, Dialect]:
+    """The dialects of *providers* by their names, with *switches* as they are wanted."""
+    if not switches:
+        return {each.name: dialect_of(each, spelling) for each in providers}
+    settings = settings_of(providers, switches)
+    dialects = {}
+    for each in providers:
+        own = unusual(each, settings)
+        dialects[each.name] = dialect_of(turned(each, own), spelling, own)
+    return dialects
 
 
 @functools.lru_cache(maxsize=1024)

@@ -95,7 +95,7 @@ class Exchange:
     def is_refused(self, refused: Refused) -> None:
         """The service refuses it; of the refusal itself nothing is kept, because it would hold on to the call."""
         self._refused, self.problems = True, refused.problems
-        self._lost = refused.kind is Vanished and not refused.message
+        self._lost = refused.kind is Vanished and (not refused.message or refused.status == 405)
 
     def is_struck(self, fault: str) -> None:
         """A fault has struck."""

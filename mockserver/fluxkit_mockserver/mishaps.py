@@ -39,7 +39,7 @@ _REFUSALS: Mapping[str, tuple[type[FluxError], int, str]] = {
 def refusal(dialect: Dialect, fault: str) -> Refused | None:
     """The refusal of a submit that a fault is, None if it is none."""
     if fault == "moderation":
-        return _moderation(dialect)
+        return moderation(dialect)
     if fault == "429-final":
         refusals = dialect.provider.refusals
         text = next(each.text for each in refusals if each.status == 429 and each.error is OutOfCredit)
@@ -54,7 +54,8 @@ def _refused(dialect: Dialect, name: str) -> Refused:
     return Refused(kind, "" if shown else message, status=status, headers=headers)
 
 
-def _moderation(dialect: Dialect) -> Refused:
+def moderation(dialect: Dialect) -> Refused:
+    """The refusal of a prompt that is not allowed."""
     shown = any(each.of == "refused" and each.means.get("error") == "Refused" for each in dialect.samples)
     for each in dialect.provider.refusals:
         if each.error is errors.Refused:

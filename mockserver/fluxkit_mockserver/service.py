@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,14 +24,15 @@ from .armed import Armed, Faults, Match
 from .asserted import billed, submitted
 from .clock import VirtualClock, WallClock
 from .closest import nearest_route
-from .dialect import JSON_HEADERS, Dialect, Refused, dialect_of
+from .dialect import JSON_HEADERS, Dialect, Refused, dialects_of
 from .exchanges import Exchange, Exchanges, Keys
 from .feed import Feed
 from .gallery import IMAGES, Gallery, named_by
 from .limits import Gauge, Limits
-from .mishaps import ACCEPTED, ENDINGS, POLLED, REASONS, instead, refusal
+from .mishaps import ACCEPTED, ENDINGS, POLLED, REASONS, instead, moderation, refusal
 from .namespaces import Chooser, Namespaces, entered, is_control, prefix_of, without_prefix
 from .replays import Replays, marked
+from .switches import MOST_REFERENCE, settings_of
 from .tasks import (
     RETENTION,
     SLOWNESS,
@@ -53,13 +55,14 @@ KEY = "test"
 
 @attrs.frozen
 class Charge:
-    """What was bought: one image of a task, at a time in seconds since the epoch."""
+    """What was bought: one image of a task, at a time in seconds since the epoch; *refunded* if it was given back."""
 
     provider: str
     model: str
     task: str
     at: float
     amount: Decimal | None = None
+    refunded: bool = False
 
 
 class MockService:
@@ -81,6 +84,7 @@ class MockService:
         webhook_hosts: Sequence[str] = (),
         durations: Durations = "fixed",
         retention: float = RETENTION,
+        switches: Mapping[str, str] = MappingProxyType({}),
         limits: Limits | Mapping[str, Any] | Sequence[str] | str = (),
         balance: Decimal | float | str | None = None,
     ) -> None:
@@ -99,6 +103,8 @@ class MockService:
                 models, a pair of them being the bounds of a spread; or a function of the task's number, from 1.
             retention: For how many seconds a task is kept. Then the service does not know it any more, and its
                 image is gone.
+            switches: What a service does where no page says it, such as ``{"magnific.extra-fields": "ignore"}``; a name
+                without a service sets the switch of all that have it. ``SWITCHES`` are all that there are.
             limits: How many requests and tasks each key may have: ``["rate=50/60", "in-flight=24"]``; more are refused
                 with 429. Without it there are no limits.
             balance: What the account at each service begins with. Every image lowers it by its price, by 1 where nobody
@@ -112,12 +118,14 @@ class MockService:
             "webhook_hosts": webhook_hosts,
             "durations": durations,
             "retention": retention,
+            "switches": switches,
             "limits": limits,
             "balance": balance,
         }
         self._name = ""
         self._providers = tuple(providers)
-        self._dialects = {provider.name: dialect_of(provider, spelling) for provider in providers}
+        self._switches = dict(switches)
+        self._dialects = dialects_of(self._providers, spelling, self._switches)
         self._seed = seed
         self._progression = Progression(progression)
         self._keys = tuple(keys)
@@ -135,10 +143,15 @@ class MockService:
         self.accounts = Accounts(balance)
         self.feed = Feed()
         self.webhooks = Postman(
-            self._clock, seed=seed, allow=webhook_hosts, tell=self.feed.tell, strike=self._strike_webhook
+            self._clock,
+            seed=seed,
+            allow=webhook_hosts,
+            tell=self.feed.tell,
+            strike=self._strike_webhook,
+            switches={name: dialect.switches for name, dialect in self._dialects.items()},
         )
         self._tasks: dict[str, MockTask] = {}
-        self._accepted = 0
+        self._accepted = self._refunded = 0
         self._lock = threading.Lock()
         self._seen = Exchange("", "", 0, 0.0)  # the exchange that is under way
         self.charges: list[Charge] = []
@@ -146,8 +159,8 @@ class MockService:
 
     @property
     def billed(self) -> int:
-        """How many images were bought."""
-        return len(self.charges)
+        """How many images were bought, without those that were given back."""
+        return len(self.charges) - self._refunded
 
     @property
     def uploads(self) -> tuple[MockUpload, ...]:
@@ -353,6 +366,11 @@ class MockService:
         __tracebackhide__ = True
         billed(self.charges, images)
 
+    @property
+    def switches(self) -> Mapping[str, str]:
+        """Every switch of the services that are served, by its whole name, as it is set."""
+        return settings_of(self._providers, self._switches)
+
     def reset(self) -> None:
         """Forgets tasks, uploads, bills, exchanges, leaks and faults, and what counts for limits and balances.
 
@@ -360,7 +378,7 @@ class MockService:
         """
         with self._lock:
             self._tasks.clear()
-            self._accepted = 0
+            self._accepted = self._refunded = 0
             self._uploads.clear()
             self._watch.leaks.clear()
             self._faults.disarm()
@@ -477,6 +495,8 @@ class MockService:
                 if task is None or task.ending == "vanished" or (task.cancelled and dialect.cancelled is None):
                     return dialect.say_unknown(said["id"])
                 return tell(dialect, task, call, now)
+        if methods := dialect.methods(path, call.query):
+            raise Refused(Vanished, "Method not allowed", status=405, headers={"allow": ", ".join(methods)})
         raise Refused(Vanished, status=404)
 
     def _check_key(self, provider: Provider, call: Incoming) -> str:
@@ -514,7 +534,7 @@ class MockService:
         self, dialect: Dialect, rows: tuple[Model, ...], account: tuple[str, str], call: Incoming, now: float
     ) -> Answer | Drop:
         row, values = dialect.read_request(rows, call)
-        brought = self._brought(row, values, now)
+        brought = self._brought(dialect, row, values, now)
         self._gauge.begin(account, lambda task: not (task.cancelled or self._is_done(dialect, task, now)))
         number = self._accepted + 1
         task = MockTask(
@@ -536,7 +556,7 @@ class MockService:
             return Drop()
         if fault is not None and (refused := refusal(dialect, fault)) is not None:
             raise refused
-        self._doom(task)
+        self._doom(dialect, task)
         self._accepted = number
         self._bill(task, now)
         self._tasks[task.id] = task
@@ -548,9 +568,11 @@ class MockService:
         answer = self._say("accepted", dialect, task, call, now, done=dialect.provider.poll is None)
         return answer if fault is None else ACCEPTED[fault](answer)
 
-    def _doom(self, task: MockTask) -> None:
+    def _doom(self, dialect: Dialect, task: MockTask) -> None:
         """Lets a fault decide what becomes of a task, if one strikes."""
         fault = self._strike("task", task)
+        if fault == "moderated" and dialect.switches.get("moderated") == "submit":
+            raise moderation(dialect)
         task.stuck, task.slow = fault == "stuck", fault == "slow"
         if task.slow:
             task.duration *= SLOWNESS
@@ -581,15 +603,28 @@ class MockService:
         self.feed.tell("bill", charge)
         self.feed.tell("task", task.id)
 
+    def _refund(self, dialect: Dialect, task: MockTask) -> None:
+        """Gives back what a task has cost that has failed, once that is told, at a service that does so."""
+        if task.refunded or ENDINGS[task.ending] is State.COMPLETED or not dialect.refunds:
+            return
+        task.refunded = True
+        self._refunded += 1
+        number = next(number for number, each in enumerate(self.charges) if each.task == task.id)
+        self.charges[number] = attrs.evolve(self.charges[number], refunded=True)
+        self.accounts.refund(dialect.provider.name, _cost(task))
+        self.feed.tell("bill", self.charges[number])
+
     def _strike_webhook(self, task: MockTask, but: Collection[str]) -> str | None:
         return self._strike("webhook", task, but=but)
 
-    def _brought(self, row: Model, values: Mapping[str, Any], now: float) -> tuple[bytes, ...]:
+    def _brought(self, dialect: Dialect, row: Model, values: Mapping[str, Any], now: float) -> tuple[bytes, ...]:
         """What the references show: their content, that of an upload, or of an address elsewhere its text.
 
         An upload that is not there is refused, as a service refuses an address that it cannot fetch.
         """
         brought, problems = [], []
+        is_bounded = dialect.switches.get("reference-size") == "10MB"
+        most = MOST_REFERENCE if is_bounded else MOST_BODY
         for reference in values.get("references", ()):
             content = reference.content
             if content is None:
@@ -599,8 +634,10 @@ class MockService:
                 is_upload = without_prefix(path).startswith(UPLOADS)
                 content = self._uploads.content(own, now) if is_upload else reference.url.encode()
             if content is None:
-                place = next(iter(dict(row.form.fields)["references"].places()))
-                problems.append(Problem(".".join(place), reference.url, "an address at which an image lies"))
+                place = _place_of_references(row)
+                problems.append(Problem(place, reference.url, "an address at which an image lies"))
+            elif len(content) > most:
+                problems.append(Problem(_place_of_references(row), f"{len(content)} bytes", f"at most {most} bytes"))
             else:
                 brought.append(content)
         if problems:
@@ -688,6 +725,7 @@ class MockService:
         if not done and (cost is None or "cost" not in dialect.names(of)):
             return dialect.say_briefly(of, stage, id=task.id, base_url=base_url, model=task.model.path)
         if done and task.ending in ENDINGS:
+            self._refund(dialect, task)
             place = {"id": task.id, "base_url": base_url, "model": task.model.path}
             return dialect.say_end(of, ENDINGS[task.ending], reason=REASONS[task.ending], cost=cost, **place)
         facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
@@ -703,6 +741,10 @@ class MockService:
                     pictures.append(self._gallery.picture(task, call.origin, now, dead=False, copy=1))
                 facts["images"] = tuple(pictures)
         return dialect.say(of, facts)
+
+
+def _place_of_references(row: Model) -> str:
+    return ".".join(next(iter(dict(row.form.fields)["references"].places())))
 
 
 def _words(dialect: Dialect, task: MockTask) -> tuple[str, ...]:

@@ -66,6 +66,7 @@ class MockTask:
     slow: bool = False
     ending: str = ""
     cancelled: bool = False
+    refunded: bool = False
     polls: int = 0
     told: int = 0
     reported: int = 0

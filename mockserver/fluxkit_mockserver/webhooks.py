@@ -15,6 +15,7 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -113,6 +114,7 @@ class Postman:
         allow: Collection[str] = (),
         tell: Callable[[str, Sent], object] = lambda *_: None,
         strike: Strike = lambda *_: None,
+        switches: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
         """A postman who delivers nothing yet: ``connect`` an outlet, or run a server.
 
@@ -123,11 +125,12 @@ class Postman:
             allow: The hosts to which webhooks are posted beside this machine.
             tell: Is told of each attempt as it went.
             strike: Gives the fault that strikes what is reported of a task, but for some, if one does.
+            switches: What each service does where no page says it, if that is not the usual.
         """
         self.sent: deque[Sent] = deque(maxlen=MOST_SENT)
         self.secret = secret
         self._clock, self._seed, self._allow = clock, seed, frozenset(allow)
-        self._tell, self._strike = tell, strike
+        self._tell, self._strike, self._switches = tell, strike, switches
         self._held: dict[str, list[_Parcel]] = {}
         self._outlet: Outlet | None = None
         self._changed: Callable[[], object] | None = None
@@ -178,12 +181,9 @@ class Postman:
     def accepted(self, task: MockTask, words: tuple[str, ...], progression: Progression, report: Report) -> None:
         """A task was accepted that may want its news: what time moves on is foreseen now."""
         last = len(words) - 1
-        stages = self._stages(task, last)
-        if progression is Progression.AT_ONCE:
-            stages = stages[-1:]
-        if progression is not Progression.POLLS:
-            timed = progression is Progression.SECONDS
-            for stage in stages:
+        timed = progression is Progression.SECONDS
+        for stage in self._stages(task, last):
+            if timed or stage == 0 or (stage == last and progression is Progression.AT_ONCE):
                 due = task.created_at + (task.duration * stage / last if timed else 0.0)
                 self._report(_Parcel(due, next(self._numbers), task, stage, words[stage], report), last=last)
 
@@ -235,7 +235,9 @@ class Postman:
         webhook = task.provider.webhook
         if webhook is None or (self._outlet is None and self._changed is None):
             return ()
-        stages = range(1, last + 1) if webhook.every else range(max(1, last), last + 1)
+        switches = self._switches.get(task.provider.name, {})
+        first = 0 if switches.get("webhook-created") == "yes" else 1
+        stages = range(first, last + 1) if webhook.every else range(max(1, last), last + 1)
         return tuple(stage for stage in stages if stage < last or not task.stuck)
 
     def _put(self, parcel: _Parcel) -> None:
@@ -269,6 +271,8 @@ class Postman:
         secret = own if isinstance(own, str) and own else self.secret
         if parcel.forged:
             secret = FORGER
+        if self._switches.get(parcel.task.provider.name, {}).get("webhook-time") == "milliseconds":
+            now *= 1000
         signed = webhook.signature.sign(secret, parcel.body, id=f"msg_{name}", at=now)
         url = f"{parcel.task.values['webhook_url']}{webhook.suffix}"
         return Delivery(url, {"content-type": "application/json", **signed}, parcel.body)
