@@ -52,6 +52,7 @@ MENU = {
         "/docs/reference/providers",
         "/docs/reference/sizes",
         "/docs/reference/errors",
+        "/docs/reference/mock-faults",
         "/docs/reference/faults",
         "/docs/reference/checks",
         "/docs/reference/api",

@@ -12,6 +12,7 @@ import attrs
 from api_page import names_of
 from checks_page import checks_page
 from commands_page import commands_page
+from mock_page import mock_page
 from pages import ROOT, renewed, table
 from settings_page import keys, order
 from sizes_page import sizes_of
@@ -308,12 +309,6 @@ def providers_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def faults() -> str:
-    """The faults that the mock knows."""
-    rows = [[f"`{fault.name}`", fault.moment, fault.about] for fault in fluxkit_mockserver.FAULTS.values()]
-    return table(["fault", "strikes at", "what happens"], rows)
-
-
 def events() -> str:
     """What is told to listeners."""
     return table(["kind", "what has happened"], [[f"`{kind}`", about] for kind, about in KINDS.items()])
@@ -346,7 +341,6 @@ def errors_page() -> str:
 
 PAGES = {
     "docs/how-to/watch-and-cancel.md": lambda: renewed("docs/how-to/watch-and-cancel.md", events=events()),
-    "docs/how-to/offline-tests.md": lambda: renewed("docs/how-to/offline-tests.md", faults=faults()),
     "docs/reference/api.md": lambda: renewed(
         "docs/reference/api.md",
         fluxkit=names_of(fluxkit),
@@ -358,6 +352,7 @@ PAGES = {
     "docs/reference/checks.md": checks_page,
     "docs/reference/commands.md": commands_page,
     "docs/reference/errors.md": errors_page,
+    "docs/reference/mock-faults.md": lambda: mock_page(bundled()),
     "docs/reference/providers.md": providers_page,
     "docs/reference/settings.md": lambda: renewed("docs/reference/settings.md", keys=keys(), order=order()),
     "docs/reference/sizes.md": lambda: renewed("docs/reference/sizes.md", sizes=sizes_of(bundled())),

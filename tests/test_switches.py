@@ -9,7 +9,6 @@ import attrs
 import httpx
 import pytest
 from PIL import Image
-from shapes.bfl import BFL
 from shapes.openai import TOGETHER
 from shapes.replicate import REPLICATE
 
@@ -21,6 +20,7 @@ from fluxkit_mockserver import SWITCHES, MockService
 from fluxkit_mockserver.switches import read_switch, switches_of
 from fluxkit_mockserver.webhooks import Delivery
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC
 
 KLEIN = "/magnific/v1/ai/text-to-image/flux-2-klein"
