@@ -18,6 +18,7 @@ from .._engine.notes import Notes
 from .._engine.place import Place
 from .._engine.settle import settle
 from .._mock import kit_of_mock
+from .._wire.declaration import Provider
 from .._wire.plan import Plan, make_plan
 from ..errors import FluxError
 from .bench import Service, async_driver, driver, service_of
@@ -138,3 +139,8 @@ def outcome(work: Callable[[], Any]) -> Any:
         return work()
     except FluxError as error:
         return error
+
+
+def faults_of(provider: Provider) -> list[str]:
+    """The names of the faults that the mock of *provider* can have."""
+    return [name for name, fault in kit_of_mock().FAULTS.items() if not fault.obstacle(provider)]

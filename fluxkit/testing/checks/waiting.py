@@ -15,7 +15,7 @@ from ..._engine.flows import generate
 from ..._mock import kit_of_mock
 from ...errors import FluxError, Overdue
 from ..check import Pair, check_of, needs_tasks
-from ..desk import Desk, desk, outcome
+from ..desk import Desk, desk, faults_of, outcome
 from ..exhibits import same
 
 #: How many seconds later than its deadline an errand may end.
@@ -117,7 +117,7 @@ def check_both_clients_do_the_same(pair: Pair) -> None:
 
     A failure means: an app that goes over to asyncio behaves in another way.
     """
-    for fault in (None, *kit_of_mock().FAULTS):
+    for fault in (None, *faults_of(pair.mock)):
         ends = []
         for way in ("blocking", "asynchronous"):
             with desk(pair) as at:
