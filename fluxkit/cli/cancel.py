@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from .._contract.journal import Row
 
 
-@click.command(cls=Command, examples=("fluxkit tasks --state running", "fluxkit cancel 01KB0ZQ3M5A7XW9C2E4G6J8N0P"))
+@click.command(
+    cls=Command,
+    examples=(
+        "fluxkit tasks --state running",
+        "fluxkit tasks --state running --json | jq -r '.tasks[].row' | xargs -r -n 1 fluxkit cancel",
+    ),
+)
 @click.argument("id", metavar="ID")
 @click.option("-p", "--provider", metavar="NAME", help="Whose task it is, if two services have one of that name.")
 @click.option(
