@@ -243,7 +243,8 @@ class Binding:
     def _place(self, to: str | Path | None) -> "Place":
         from ._engine.place import Place
 
-        check("to", to, isinstance(to, str | os.PathLike), "the path of a file or of a directory")
+        allowed = "the path of a file or of a directory; for one image also an open binary file"
+        check("to", to, isinstance(to, str | os.PathLike), allowed)
         if to is not None:
             return Place.at(to)
         return Place(self._own_spool if self._spool is None else self._spool)

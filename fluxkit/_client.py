@@ -10,12 +10,14 @@ from ._contract.finished import Finished
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
+from ._sink import check_one, parted, poured, poured_async
 
 if TYPE_CHECKING:
     from ._contract.cancellation import Cancellation
     from ._contract.event import Event
     from ._contract.journal import Recovered, Row
     from ._engine.drive import AsyncDriver, Driver
+    from ._sink import Sink
 
 
 class Client(Binding):
@@ -42,14 +44,16 @@ class Client(Binding):
         self,
         request: Request | str,
         *,
-        to: str | Path | None = None,
+        to: "str | Path | Sink | None" = None,
         timeout: float | None = None,
         fetch: bool = True,
         **fields: Any,
     ) -> Result:
         """Buys the images, waits for them and fetches them, within *timeout* seconds in all.
 
-        *to* is a file or a directory; without it, images go to the spool. With ``fetch=False`` only their links come.
+        *to* is a directory; or a file, whose name may hold ``{provider}``, ``{model}``, ``{task}``, ``{seed}`` and
+        ``{n}``; or an open binary file, which is written once the image is whole. Without it, images go to the spool.
+        With ``fetch=False`` only their links come.
 
         Raises:
             Unsupported: The model cannot serve the request; nothing was sent.
@@ -63,9 +67,11 @@ class Client(Binding):
         from ._engine.flows import generate
 
         self._refuse_if_offline()
-        manner = self._manner(timeout=timeout, to=to, fetch=fetch)
-        plan = self._plan_for(to, request, fields)
-        return checked(self._driver.run(generate(plan, manner)))
+        path, sink = parted(to, fetch=fetch)
+        manner = self._manner(timeout=timeout, to=path, fetch=fetch)
+        plan = check_one(self._plan_for(path, request, fields), sink)
+        result = self._driver.run(generate(plan, manner))
+        return checked(poured(result, sink))
 
     def submit(self, request: Request | str, **fields: Any) -> Task:
         """Buys one image and returns its task, without waiting for it. Raises what ``generate`` raises."""
@@ -76,13 +82,15 @@ class Client(Binding):
         return self._driver.run(place_order(plan, self._manner(fetch=False)))
 
     def wait(
-        self, task: Task, *, to: str | Path | None = None, timeout: float | None = None, fetch: bool = True
+        self, task: Task, *, to: "str | Path | Sink | None" = None, timeout: float | None = None, fetch: bool = True
     ) -> Result:
         """Waits for a task, perhaps of another process, and fetches its images. Raises what ``generate`` raises."""
         from ._engine.flows import resume
 
-        task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
-        return checked(self._driver.run(resume(self.provider, task, manner)))
+        path, sink = parted(to, fetch=fetch)
+        task, manner = self._own(task), self._manner(timeout=timeout, to=path, fetch=fetch)
+        result = self._driver.run(resume(self.provider, task, manner))
+        return checked(poured(result, sink))
 
     def generate_many(
         self,
@@ -238,7 +246,7 @@ class AsyncClient(Binding):
         self,
         request: Request | str,
         *,
-        to: str | Path | None = None,
+        to: "str | Path | Sink | None" = None,
         timeout: float | None = None,
         fetch: bool = True,
         **fields: Any,
@@ -247,9 +255,11 @@ class AsyncClient(Binding):
         from ._engine.flows import generate
 
         self._refuse_if_offline()
-        manner = self._manner(timeout=timeout, to=to, fetch=fetch)
-        plan = self._plan_for(to, request, fields)
-        return checked(await self._driver.run(generate(plan, manner)))
+        path, sink = parted(to, fetch=fetch)
+        manner = self._manner(timeout=timeout, to=path, fetch=fetch)
+        plan = check_one(self._plan_for(path, request, fields), sink)
+        result = await self._driver.run(generate(plan, manner))
+        return checked(await poured_async(result, sink))
 
     async def submit(self, request: Request | str, **fields: Any) -> Task:
         """Buys one image and returns its task; see ``Client.submit``."""
@@ -260,13 +270,15 @@ class AsyncClient(Binding):
         return await self._driver.run(place_order(plan, self._manner(fetch=False)))
 
     async def wait(
-        self, task: Task, *, to: str | Path | None = None, timeout: float | None = None, fetch: bool = True
+        self, task: Task, *, to: "str | Path | Sink | None" = None, timeout: float | None = None, fetch: bool = True
     ) -> Result:
         """Waits for a task, perhaps of another process, and fetches its images; see ``Client.wait``."""
         from ._engine.flows import resume
 
-        task, manner = self._own(task), self._manner(timeout=timeout, to=to, fetch=fetch)
-        return checked(await self._driver.run(resume(self.provider, task, manner)))
+        path, sink = parted(to, fetch=fetch)
+        task, manner = self._own(task), self._manner(timeout=timeout, to=path, fetch=fetch)
+        result = await self._driver.run(resume(self.provider, task, manner))
+        return checked(await poured_async(result, sink))
 
     def generate_many(
         self,

@@ -13,7 +13,7 @@ from ._contract.report import shorten
 from ._contract.request import Request
 from ._engine.flows import Manner, generate
 from ._engine.many import as_error
-from ._engine.place import split
+from ._engine.place import is_template, split
 from ._service import check
 from .errors import Charged, DeliveryWarning, FluxError, Overdue, SettingsError
 
@@ -84,7 +84,7 @@ def orders_of(
     check("in_flight", in_flight, bounded, "how many requests may be under way at once, from 1")
     several = isinstance(requests, kinds) and not isinstance(requests, str | bytes)
     check("requests", requests, several, "an iterable of prompts or Requests, such as a list; for one, use generate")
-    if isinstance(to, str | os.PathLike) and format_named(Path(to).suffix) is None:
+    if isinstance(to, str | os.PathLike) and format_named(Path(to).suffix) is None and not is_template(to):
         to = f"{os.fspath(to)}{os.sep}"  # a directory, whether it is there or not
     return Orders(client, client._manner(timeout=timeout, to=to, fetch=fetch), to, in_flight)  # noqa: SLF001
 

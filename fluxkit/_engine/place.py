@@ -17,13 +17,24 @@ from ..errors import SettingsError
 
 LONGEST_NAME = 80
 
+#: How long a name may become whose fields are filled, in bytes: file systems take 255, and more is to follow.
+LONGEST_STEM = 180
+
 #: What may follow the name that the user gave: a number, a turn, a suffix.
 ROOM = "-100+2~2.jpeg"
+
+
+#: What the name of a file may hold, in braces.
+FIELDS = ("provider", "model", "task", "seed", "n")
+
+_FIELD = re.compile(r"\{([a-z]+)\}")
 
 
 @attrs.frozen
 class Place:
     """A directory, and the name in it if the user gave one; otherwise each image is named after its task.
+
+    The name may hold fields, such as ``{seed}``, which are filled with what is known of each image.
 
     ``turn`` is the number of the task among those of one request, None if it is the only one. A place that *gives_way*
     replaces no file that is there, whoever named it.
@@ -41,6 +52,7 @@ class Place:
         with contextlib.suppress(OSError, ValueError):  # no name of a file: what is made of it will be refused
             directory = path.is_dir()
         directory = directory or os.fspath(to).endswith(("/", os.sep))
+        _check_fields(path, directory=directory)
         return cls(path) if directory else cls(path.parent, path.name)
 
     def prepared(self) -> Self:
@@ -72,12 +84,45 @@ class Place:
         if self.name is None:
             return self.directory / f"{safe_name(f'{task.provider}_{task.id}')}{more}"
         stem, suffix = split(self.name)
-        turn = "" if self.turn is None else f"-{self.turn + 1}"
+        turn = "" if self.turn is None or "{n}" in stem else f"-{self.turn + 1}"
+        stem = self._filled(stem, task)
         return self.directory / f"{stem}{turn}{more}{suffix}"
+
+    def _filled(self, stem: str, task: Task) -> str:
+        """The name with its fields filled, each safely; one that becomes too long is cut, and stays another's none."""
+        facts = {
+            "provider": task.provider,
+            "model": task.model,
+            "task": task.id,
+            "seed": "noseed" if task.seed is None else str(task.seed),
+            "n": str((self.turn or 0) + 1),
+        }
+        filled = _FIELD.sub(lambda found: safe_name(facts[found[1]]) if found[1] in facts else found[0], stem)
+        if filled == stem or len(os.fsencode(filled)) <= LONGEST_STEM:
+            return filled
+        return f"{safe_name(filled)[:LONGEST_NAME]}~{hashlib.sha256(os.fsencode(filled)).hexdigest()[:8]}"
 
     def replaces(self, number: int) -> bool:
         """Whether image *number* may take the place of a file that is there: only where the user named that file."""
-        return self.name is not None and number == 0 and not self.gives_way
+        named = self.name is not None and not is_template(self.name)
+        return named and number == 0 and not self.gives_way
+
+
+def is_template(to: str | os.PathLike[str]) -> bool:
+    """Whether the name of a file holds fields."""
+    return any(field in FIELDS for field in _FIELD.findall(Path(to).name))
+
+
+def _check_fields(path: Path, *, directory: bool) -> None:
+    """Refuses fields that are none, and those that stand where they would not be filled."""
+    allowed = f"in the name of the file {', '.join(f'{{{field}}}' for field in FIELDS)}"
+    if not directory:
+        for field in _FIELD.findall(path.name):
+            if field not in FIELDS:
+                raise SettingsError(f"to has {{{field}}}. Nothing was sent. Allowed: {allowed}.")
+    for part in path.parts if directory else path.parts[:-1]:
+        if field := next((each for each in _FIELD.findall(part) if each in FIELDS), None):
+            raise SettingsError(f"to has {{{field}}} in the name of a directory. Nothing was sent. Allowed: {allowed}.")
 
 
 def split(name: str) -> tuple[str, str]:
