@@ -44,6 +44,7 @@ MENU = {
         "/docs/how-to/webhooks",
         "/docs/how-to/watch-and-cancel",
         "/docs/how-to/offline-tests",
+        "/docs/how-to/mock-from-any-language",
         "/docs/how-to/add-a-provider",
     ],
     "Reference": [
@@ -55,6 +56,7 @@ MENU = {
         "/docs/reference/mock-faults",
         "/docs/reference/faults",
         "/docs/reference/checks",
+        "/docs/reference/control",
         "/docs/reference/api",
     ],
     "Why": ["Explanation </docs/explanation>", "/ARCHITECTURE"],

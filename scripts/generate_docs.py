@@ -12,6 +12,7 @@ import attrs
 from api_page import names_of
 from checks_page import checks_page
 from commands_page import commands_page
+from control_page import control_page
 from mock_page import mock_page
 from pages import ROOT, renewed, table
 from settings_page import keys, order
@@ -351,6 +352,7 @@ PAGES = {
     ),
     "docs/reference/checks.md": checks_page,
     "docs/reference/commands.md": commands_page,
+    "docs/reference/control.md": control_page,
     "docs/reference/errors.md": errors_page,
     "docs/reference/mock-faults.md": lambda: mock_page(bundled()),
     "docs/reference/providers.md": providers_page,

@@ -128,8 +128,9 @@ def test_mock_serves_what_it_prints_until_ctrl_c() -> None:
     with running("mock", "--port", "0", "--progression", "at once", "--seed", "3") as mock:
         assert mock.stdout is not None
         assert mock.stderr is not None
-        printed = dict(line.split() for line in lines_until("key ", mock.stdout))
-        assert {*_plugins.installed().names, "key"} == printed.keys()
+        printed = dict(line.split() for line in lines_until("control ", mock.stdout))
+        assert {*_plugins.installed().names, "key", "control"} == printed.keys()
+        assert printed["magnific"].replace("magnific", "__mock__/") == printed["control"]
         Path("key.txt").write_text(printed["key"])
         there = ("--base-url", printed["magnific"], "--key-file", "key.txt")
         made = launch("generate", "a fox", "-p", KLEIN, *there, "-o", "x.png")
@@ -149,7 +150,10 @@ def test_mock_in_json_is_one_document_that_comes_when_it_serves() -> None:
         while not lines or lines[-1] != "}\n":
             lines.append(mock.stdout.readline())
         document = json.loads("".join(lines))
-        assert {"url", "key", "base_urls"} == document.keys()
+        assert {"url", "key", "keys", "base_urls", "control", "token"} == document.keys()
+        assert (["test"], None, f"{document['url']}/__mock__/") == tuple(
+            document[name] for name in ("keys", "token", "control")
+        )
         assert [*_plugins.installed().names] == [*document["base_urls"]]
         assert {f"{document['url']}/{name}" for name in document["base_urls"]} == {*document["base_urls"].values()}
         mock.send_signal(signal.SIGINT)
@@ -178,10 +182,29 @@ def test_mock_refuses_what_it_cannot_do(arguments: list[str], said: str) -> None
     assert f"error: Invalid value for {said}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--limit", "rate=5"], "The limit is 'rate=5'"),
+        (["--balance", "much"], "The balance is 'much'"),
+        (["--fault", "504"], "There is no fault '504'. Did you mean '503'?"),
+        (["--fault", "503:often"], "'503:often' cannot be read"),
+        (["--host", "example.com"], "The mock cannot listen on 'example.com'"),
+        (["--host", "192.0.2.1", "--port", "0"], "--host is 192.0.2.1: 192.0.2.1 is no address of this machine."),
+        (["--token", "short"], "The token cannot be sent or is guessed too easily"),
+    ],
+)
+def test_mock_says_what_is_wrong_with_its_options(arguments: list[str], said: str) -> None:
+    done = run("mock", *arguments)
+    assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
+    assert f"error: {said}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_mock_passes_on_its_options_and_what_is_wrong_with_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[MockService] = []
 
-    def serve(service: MockService, *, port: int, ready: Any) -> None:
+    def serve(service: MockService, *, host: str, port: int, token: str | None, ready: Any) -> None:
         served.append(service)
         ready(f"http://127.0.0.1:{port}")
 
@@ -190,8 +213,12 @@ def test_mock_passes_on_its_options_and_what_is_wrong_with_plugins(monkeypatch: 
 
     monkeypatch.setattr("fluxkit_mockserver.server.serve", serve)
     monkeypatch.setattr(_plugins, "installed", lambda: _plugins.Registry([_plugins.Plugin("bad", fail)]))
-    done = run("mock", "--port", "7", "--progression", "polls", "--speed", "3")
-    assert (0, "key  test\n") == (done.exit_code, done.stdout)
+    options = ["--limit", "rate=5/1", "--limit", "in-flight=2", "--balance", "2.5", "--host", "0.0.0.0"]
+    done = run("mock", "--port", "7", "--progression", "polls", "--speed", "3", *options)
+    told = dict(line.split() for line in done.stdout.splitlines())
+    assert (0, "test", "http://127.0.0.1:7/__mock__/") == (done.exit_code, told["key"], told["control"])
+    assert len(told["token"]) > 30
+    assert (("rate=5/1", "in-flight=2"), "2.5") == (served[0].limits.written, str(served[0].accounts.of("x").left))
     assert "warning: The plugin 'bad'" in done.stderr
     assert ("polls", 3.0) == (served[0]._progression, served[0].clock.speed)
 

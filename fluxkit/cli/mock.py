@@ -25,12 +25,24 @@ class Pace(click.Choice[str]):
     examples=(
         "fluxkit mock",
         "fluxkit mock --port 0 --progression at-once",
+        "fluxkit mock --limit rate=50/60 --limit in-flight=24 --balance 10 --fault 503:x2",
+        "fluxkit mock --host 0.0.0.0 --token a-secret-of-yours",
         "echo test | fluxkit generate fox -p apimart:flux-2-flex --key-file - \\",
         "    --base-url http://127.0.0.1:4010/apimart",
     ),
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=4010, show_default=True, metavar="PORT", help="0 takes a free one."
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where to listen; 0.0.0.0 is every address of this machine, where the control asks for a token.",
+)
+@click.option(
+    "--token", metavar="TOKEN", help="What the control asks for; beyond this machine one is made if none is given."
 )
 @click.option(
     "--progression",
@@ -50,36 +62,88 @@ class Pace(click.Choice[str]):
 @click.option(
     "--seed", type=int, default=0, show_default=True, metavar="NUMBER", help="What ids, images and mishaps derive from."
 )
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="LIMIT",
+    help="How much each key may do: rate=REQUESTS/SECONDS or in-flight=TASKS; more is refused with 429.",
+)
+@click.option(
+    "--balance",
+    metavar="AMOUNT",
+    help="What the account at each service begins with; an image of unknown price costs 1, and what it cannot pay is "
+    "refused with 402.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help="Something that goes wrong, such as 503:x2 or accepted-then-dropped:0.1.",
+)
 @AS_JSON
-def mock(*, port: int, progression: str, speed: float, seed: int, as_json: bool) -> None:
+def mock(
+    *,
+    port: int,
+    host: str,
+    token: str | None,
+    progression: str,
+    speed: float,
+    seed: int,
+    limits: tuple[str, ...],
+    balance: str | None,
+    faults: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Serve a mock of every provider, until Ctrl-C.
 
-    It serves this machine only. The base URL of each service is printed, and the key that all of them take; nothing is
-    bought. With --json they are one document. Ctrl-C is its proper end: the exit code is 0.
+    It serves this machine only, unless --host says otherwise. The base URL of each service is printed, the key that all
+    of them take, and where tests control it; nothing is bought. With --json they are one document. A key with a name
+    behind it, such as test-checkout, leads into a namespace of its own. Ctrl-C is its proper end: the exit code is 0.
     """
     from .._plugins import installed
 
     loaded, _ = load_all(installed())
-    service = mock_part("service:MockService")(
-        loaded,
-        seed=seed,
-        progression=progression,
-        clock=mock_part("clock:WallClock")(speed),
-    )
+    try:
+        service = mock_part("service:MockService")(
+            loaded,
+            seed=seed,
+            progression=progression,
+            clock=mock_part("clock:WallClock")(speed),
+            limits=limits,
+            balance=balance,
+            faults=faults,
+        )
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    token = mock_part("server:token_for")(host, token)
 
     def ready(url: str) -> None:
+        urls = {name: service.base_url(name, url) for name in service.providers}
+        control = f"{url}/__mock__/"
         if as_json:
-            urls = {name: service.base_url(name, url) for name in service.providers}
-            put_document({"url": url, "key": service.key, "base_urls": urls})
+            put_document(
+                {
+                    "url": url,
+                    "key": service.key,
+                    "keys": list(service.keys),
+                    "base_urls": urls,
+                    "control": control,
+                    "token": token,
+                }
+            )
         else:
-            width = max(map(len, (*service.providers, "key")))
-            rows = [*((name, service.base_url(name, url)) for name in service.providers), ("key", service.key)]
-            put("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+            rows = {**urls, "key": service.key, "control": control} | ({"token": token} if token else {})
+            width = max(map(len, rows))
+            put("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
         say("serving until Ctrl-C")
 
     try:
-        mock_part("server:serve")(service, port=port, ready=ready)
+        mock_part("server:serve")(service, host=host, port=port, token=token, ready=ready)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise SettingsError(f"--host is {host}: {error.strerror}") from None
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
         raise SettingsError(f"--port is {port}: {error.strerror}") from None

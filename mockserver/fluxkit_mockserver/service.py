@@ -20,7 +20,7 @@ from fluxkit.provider import State
 from .abroad import Leak, Watch, visit
 from .accounts import Accounts
 from .answer import CONTROL, MOST_BODY, PLAIN, Answer, Drop, Incoming
-from .armed import Armed, Faults, Match
+from .armed import Armed, Faults, Match, read_fault
 from .asserted import billed, submitted
 from .clock import VirtualClock, WallClock
 from .closest import nearest_route
@@ -87,6 +87,7 @@ class MockService:
         switches: Mapping[str, str] = MappingProxyType({}),
         limits: Limits | Mapping[str, Any] | Sequence[str] | str = (),
         balance: Decimal | float | str | None = None,
+        faults: Sequence[str] = (),
     ) -> None:
         """A mock of *providers*.
 
@@ -109,6 +110,7 @@ class MockService:
                 with 429. Without it there are no limits.
             balance: What the account at each service begins with. Every image lowers it by its price, by 1 where nobody
                 knows the price; what it cannot pay is refused with 402. Without it there is no end to it.
+            faults: Those that are armed from the beginning, each in a line such as ``"503:x2"``.
         """
         check_durations(durations)
         # What a namespace is made with as well; its seed, clock and keys are its own.
@@ -121,6 +123,7 @@ class MockService:
             "switches": switches,
             "limits": limits,
             "balance": balance,
+            "faults": faults,
         }
         self._name = ""
         self._providers = tuple(providers)
@@ -141,6 +144,8 @@ class MockService:
         self._gauge = Gauge(Limits.read(limits))
         self._replays = Replays()
         self.accounts = Accounts(balance)
+        for line in faults:
+            self._faults.arm(**read_fault(line))
         self.feed = Feed()
         self.webhooks = Postman(
             self._clock,
