@@ -40,6 +40,7 @@ from .tasks import (
     MockTask,
     Progression,
     check_durations,
+    check_retention,
     duration_of,
     point_of,
 )
@@ -113,6 +114,7 @@ class MockService:
             faults: Those that are armed from the beginning, each in a line such as ``"503:x2"``.
         """
         check_durations(durations)
+        check_retention(retention)
         # What a namespace is made with as well; its seed, clock and keys are its own.
         self._shared: dict[str, Any] = {
             "progression": progression,

@@ -98,6 +98,12 @@ def check_durations(durations: object) -> None:
         )
 
 
+def check_retention(retention: object) -> None:
+    """Refuses what is no time for which a task could be kept."""
+    if isinstance(retention, bool) or not (isinstance(retention, int | float) and retention > 0):
+        raise ValueError(f"retention is {retention!r}. Allowed: seconds, above 0; infinite seconds keep every task.")
+
+
 def _is_time(value: object) -> bool:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return len(value) == 2 and all(isinstance(each, int | float) for each in value) and 0 < value[0] <= value[1]
