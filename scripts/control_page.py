@@ -4,7 +4,8 @@ from typing import Any
 
 from pages import table
 
-from fluxkit_mockserver.control import CONTROL, OPERATIONS, Operation
+from fluxkit_mockserver.answer import CONTROL
+from fluxkit_mockserver.control.routes import OPERATIONS, Operation
 from fluxkit_mockserver.control.schema import allowed
 
 HEAD = """\

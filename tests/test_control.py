@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxkit_mockserver.clock import EPOCH, WallClock
-from fluxkit_mockserver.control import OPERATIONS, document
+from fluxkit_mockserver.control.openapi import document
+from fluxkit_mockserver.control.routes import OPERATIONS
 from fluxkit_mockserver.control.schema import allowed, maybe, misfits, record, several, text, whole
 from fluxkit_mockserver.faults import FAULTS
 from fluxkit_mockserver.service import MockService

@@ -166,11 +166,12 @@ def test_an_address_of_another_machine_is_said_to_be_none() -> None:
         b"\x00\x01\x02\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nhost: a\r\n\r\n",
         b"POST " + KLEIN.encode() + b" HTTP/1.1\r\nhost: a\r\ncontent-length: minus\r\n\r\n",
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nx: " + b"a" * 2_000_000,
     ],
-    ids=["noise", "no target", "no version", "no length", "long target", "long header"],
+    ids=["noise", "no target", "no version", "no text", "no length", "long target", "long header"],
 )
 def test_what_is_no_http_is_answered_and_the_server_lives_on(running: Server, web: httpx.Client, said: bytes) -> None:
     with dial(running) as line:

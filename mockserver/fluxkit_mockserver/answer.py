@@ -7,8 +7,14 @@ import attrs
 #: How large the body of a call may be, in bytes: four references of the largest kind as base64, and then some.
 MOST_BODY = 100_000_000
 
+#: How large the body of a call to the control may be, in bytes.
+MOST_CONTROL_BODY = 1_000_000
+
 #: Below this lies what is the mock's own and no service's.
 CONTROL = "/__mock__/"
+
+#: Where it is watched what happens.
+EVENTS = f"{CONTROL}events"
 
 #: The headers of whatever the mock says in its own words.
 PLAIN: Mapping[str, str] = {"content-type": "text/plain; charset=utf-8"}

@@ -8,22 +8,23 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
-from .control.answering import MOST_BODY as CONTROL_BODY
+from .answer import CONTROL, EVENTS, MOST_BODY, MOST_CONTROL_BODY, PLAIN, Answer, Drop, Incoming
 from .control.guard import Guard
 from .dialect import read_query
-from .events import EVENTS, control_of, watch
 from .intake import Gone, read_body, reply
 from .namespaces import is_control, without_prefix
 from .service import MockService
+
+#: Where there are pages; everything else is asked of the services, thousands of times a run, without routing.
+PAGES = ("/", CONTROL)
 
 #: The name in ``scope["state"]`` under which the server gives its way to close a connection without a reply.
 HANG_UP = "fluxkit.hang_up"
 
 
-def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | None = None) -> Starlette:
+def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | None = None) -> ASGIApp:
     """The ASGI app of a mock: a page with its addresses at ``/``, every service below its name.
 
     Args:
@@ -33,8 +34,7 @@ def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | No
             errors.
         guard: Who may use the control; this machine and no page of another origin, if nothing is said.
     """
-    door = _Door(service, drip_scale, guard or Guard())
-    return Starlette(routes=[Route("/", door.index), Route("/__mock__/", door.index), Route("/{path:path}", door)])
+    return _Door(service, drip_scale, guard or Guard())
 
 
 @attrs.frozen(eq=False)
@@ -44,12 +44,20 @@ class _Door:
     service: MockService
     drip_scale: float
     guard: Guard
+    _pages: Starlette = attrs.field(init=False)
+
+    @_pages.default
+    def _routed(self) -> Starlette:
+        return Starlette(routes=[Route(path, self.index) for path in PAGES])
 
     async def index(self, request: Request) -> Response:
         """What is served here, and with which keys, as plain text."""
         return PlainTextResponse(_index(self.service, _origin(request.scope, request.headers)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in PAGES and scope["method"] in ("GET", "HEAD"):
+            await self._pages(scope, receive, send)
+            return
         call = await self._let_in(scope, receive, send)
         if call is None:
             return
@@ -65,30 +73,34 @@ class _Door:
             await _send_part(answer, answer.cut, send)
             _hang_up(scope)
         else:
-            await Response(answer.body, answer.status, answer.headers)(scope, receive, send)
+            await reply(answer, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> Incoming | None:
         """A request with its body; None if it was answered already, or its client is gone."""
-        call = _incoming(scope)
-        control = is_control(call.path)
-        if control and (refused := self.guard.refuse(call)) is not None:
-            await reply(refused, send, close=True)
-            return None
-        if control and scope["method"] == "GET" and without_prefix(call.path) == EVENTS:
-            await self._watched(call, scope, receive, send)
-            return None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        control = is_control(scope["raw_path"].decode("latin-1"))
+        if control:
+            call = _incoming(scope, headers, b"")
+            if (refused := self.guard.refuse(call)) is not None:
+                await reply(refused, send, close=True)
+                return None
+            if scope["method"] == "GET" and without_prefix(call.path) == EVENTS:
+                await self._watched(call, scope, receive, send)
+                return None
         try:
-            body = await read_body(call, receive, most=CONTROL_BODY if control else MOST_BODY)
+            body = await read_body(headers, receive, most=MOST_CONTROL_BODY if control else MOST_BODY)
         except TimeoutError:
             late = "The body did not come in time.\n"
             await reply(Answer(408, late.encode(), PLAIN), send, close=True)
             return None
         except Gone:
             return None
-        return attrs.evolve(call, body=body or b"", oversized=body is None)
+        return _incoming(scope, headers, body)
 
     async def _watched(self, call: Incoming, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a viewer watch what happens, until it leaves or is too slow."""
+        from .events import control_of, watch  # they know the control's table, which few runs need
+
         answer = control_of(self.service, call)
         if isinstance(answer, Answer):
             await reply(answer, send)
@@ -130,16 +142,16 @@ async def _send_part(answer: Answer, cut: int, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body[:cut], "more_body": True})
 
 
-def _incoming(scope: Scope) -> Incoming:
-    """An ASGI request as the mock knows it, before its body has come."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+def _incoming(scope: Scope, headers: Mapping[str, str], body: bytes | None) -> Incoming:
+    """An ASGI request as the mock knows it; without a body it has too large a one."""
     return Incoming(
         method=scope["method"],
-        path=scope["raw_path"].decode("ascii"),
-        query=read_query(scope["query_string"].decode("latin-1")),
+        path=scope["raw_path"].decode("latin-1"),
+        query=read_query(scope["query_string"].decode("latin-1")) if scope["query_string"] else {},
         headers=headers,
-        body=b"",
+        body=body or b"",
         origin=_origin(scope, headers),
+        oversized=body is None,
     )
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
-from .answer import CONTROL, PLAIN, Answer, Incoming
+from .answer import PLAIN, Answer, Incoming
 from .control.answering import problem
 from .control.shown import charge, sent, task
 from .intake import Receive, Send
@@ -17,9 +17,6 @@ from .intake import Receive, Send
 if TYPE_CHECKING:
     from .feed import Happening
     from .service import MockService
-
-#: Where they are watched.
-EVENTS: Final = f"{CONTROL}events"
 
 #: After how many real seconds without anything a comment shows that the connection lives.
 HEARTBEAT = 15.0

@@ -1,10 +1,11 @@
 """Requests as they come over ASGI: bodies of bounded size in bounded time, and short answers without an app."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from .answer import Answer, Incoming
+from .answer import Answer
 
 #: The two ways of an ASGI connection.
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -18,26 +19,28 @@ class Gone(Exception):
     """The client has gone away."""
 
 
-async def read_body(call: Incoming, receive: Receive, *, most: int) -> bytes | None:
+async def read_body(headers: Mapping[str, str], receive: Receive, *, most: int) -> bytes | None:
     """The body of a request, None if it has more than *most* bytes, of which none are kept then.
 
     The rest of a large body is read and forgotten: a client that still sends would see a reset and not the refusal.
     Raises ``TimeoutError`` for a client that dawdles, ``Gone`` for one that goes away.
     """
-    declared = call.headers.get("content-length", "")
+    declared = headers.get("content-length", "")
+    if not declared and "transfer-encoding" not in headers:
+        return b""
     large = declared.isascii() and declared.isdecimal() and (len(declared) > 18 or int(declared) > most)
     body, more = bytearray(), True
-    async with asyncio.timeout(BODY_PATIENCE):
-        while more:
-            async with asyncio.timeout(PIECE_PATIENCE):
-                message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            if not large:
-                body += message["body"]
-                if large := len(body) > most:
-                    body.clear()
-            more = message["more_body"]
+    end = time.monotonic() + BODY_PATIENCE
+    while more:
+        async with asyncio.timeout(min(PIECE_PATIENCE, end - time.monotonic())):
+            message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        if not large:
+            body += message["body"]
+            if large := len(body) > most:
+                body.clear()
+        more = message["more_body"]
     return None if large else bytes(body)
 
 

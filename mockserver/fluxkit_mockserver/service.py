@@ -416,7 +416,7 @@ class MockService:
         except ValueError as error:
             return Answer(400, f"{error}\n".encode(), PLAIN)
         if call.path.startswith(CONTROL) and is_control(call.path):
-            from .control import control  # its table is made when it is first asked
+            from .control.answering import control  # its table is made when it is first asked
 
             return control(world, call)
         return world.exchange(call)

@@ -4,16 +4,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ..answer import Answer, Incoming
+from ..answer import MOST_CONTROL_BODY, Answer, Incoming
 from .operations import Wrong
 from .routes import CONTROL, OPERATIONS, Operation
 from .schema import Misfit, Schema, misfits, no_such
 
 if TYPE_CHECKING:
     from ..service import MockService
-
-#: How large the body of a control call may be, in bytes.
-MOST_BODY: Final = 1_000_000
 
 JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
 
@@ -82,8 +79,8 @@ def _number(schema: Schema, text: str) -> Any:
 
 
 def _body(call: Incoming) -> Any:
-    if call.oversized or len(call.body) > MOST_BODY:
-        raise Wrong(413, f"The body has more than {MOST_BODY} bytes.")
+    if call.oversized or len(call.body) > MOST_CONTROL_BODY:
+        raise Wrong(413, f"The body has more than {MOST_CONTROL_BODY} bytes.")
     if not call.body:
         return {}
     kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()

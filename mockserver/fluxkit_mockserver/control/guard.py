@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..answer import Answer, Incoming
-from .answering import problem
 
 #: Where a token may stand, beside ``authorization: Bearer``; a browser's EventSource can only use the query.
 HEADER, QUERY = "x-fluxkit-token", "token"
@@ -32,6 +31,8 @@ class Guard:
 
     def refuse(self, call: Incoming) -> Answer | None:
         """The refusal of a call, None if it may come in."""
+        from .answering import problem  # it knows the control's table, which few runs need
+
         host = _host(call.origin)
         if self.token is None and not (_is_local(host) or host in self.hosts):
             told = "Allowed: localhost, 127.0.0.1, ::1. To reach it by other names, start the mock with a token."
