@@ -195,7 +195,9 @@ class Binding:
             return Notes(hears, self._purse)
         from ._engine.journal.journal import open_journal
 
-        return open_journal(self._journal, hears, self._budgets)
+        journal = open_journal(self._journal, hears, self._budgets)
+        journal.attend(self._mailbox, self.provider.name, self.base_url)
+        return journal
 
     @functools.cached_property
     def _ears(self) -> "Ears":

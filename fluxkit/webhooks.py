@@ -157,6 +157,7 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
             if not settled:
                 return Response(status_code=503)
             mailbox.deliver(event)
+            await _share(client, event)
         return Response()
 
     return Starlette(routes=[Route("/{path:path}", take, methods=["POST"])])
@@ -187,6 +188,25 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
         rows = await notes.rows_async(row=note.entry["row"])
         return all(row.state not in (Fate.INTENT, Fate.UNKNOWN) for row in rows)
     return True
+
+
+async def _share(client: "Client | AsyncClient", event: Event) -> None:
+    """Notes in the journal how a task has ended, if the service has proved it: another process may wait for it."""
+    from ._engine.drive import keep_note_async
+    from ._engine.effects import Note
+
+    notes, mailbox, ears = client._driver.notes, client._mailbox, client._ears  # noqa: SLF001
+    if not (event.signed and event.state.ended) or getattr(notes, "writer", None) is None:
+        return  # it proves nothing, or there is no journal in which others could read it
+    try:
+        here = {"provider": client.provider.name, "base_url": client.base_url}
+        for row in await notes.rows_async(task_id=event.task_id, **here):
+            if not row.draft.state.ended:
+                task = attrs.evolve(row.draft, state=event.state, status=event.status)
+                note = Note("state", {"task": task, "progress": None, "problems": ()})
+                await keep_note_async(note, notes, mailbox, ears)
+    except Exception as error:  # noqa: BLE001 - the news has arrived; only others wait for their next poll
+        _log.error("The journal could not note the end of task %s: %s", event.task_id, error)
 
 
 async def _read_body(request: "Request") -> bytes | None:

@@ -51,6 +51,12 @@ class Hurry:
     async def sleep_async(self, seconds: float, /) -> None:
         """Returns at once."""
 
+    def hear(self, bell: Any, seconds: float, /) -> None:
+        """Returns at once."""
+
+    async def hear_async(self, bell: Any, seconds: float, /) -> None:
+        """Returns at once."""
+
 
 def hurried(client: Any) -> Any:
     """The client, waiting for nothing."""
@@ -155,6 +161,9 @@ class Leap:
         return self.time
 
     def sleep(self, seconds: float, /) -> None:
+        self.time += seconds
+
+    def hear(self, bell: Any, seconds: float, /) -> None:
         self.time += seconds
 
 

@@ -101,6 +101,11 @@ class Row:
         return self.draft if self.draft.id else None
 
     @property
+    def task_id(self) -> str:
+        """The service's name of the task, empty as long as it is not known."""
+        return self.draft.id
+
+    @property
     def state(self) -> str:
         """Where it stands, in one word of ``STATES``: the fate of the submit, and then the state of its task."""
         if self.settled in (Settled.RESUBMITTED, Settled.DISMISSED):

@@ -99,6 +99,11 @@ class Crowd:
         member.names.append(task.id)
         self._named[task.id] = member
 
+    @property
+    def names(self) -> list[str]:
+        """The ids of all tasks. In any thread."""
+        return list(self._named)
+
     def named(self, task: str) -> Member | None:
         """Whose task that is; None if it is nobody's here."""
         return self._named.get(task)

@@ -7,7 +7,7 @@ overtake the answer to its submit; an id that nobody ever asks for costs a place
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import anyio
@@ -87,13 +87,16 @@ class _News:
 class Mailbox:
     """One client's webhooks. Safe for threads. *attended* says whether anybody delivers to it at all.
 
-    *tokens* are those of submits that have no id yet.
+    *tokens* are those of submits that have no id yet. *beside* is told when somebody begins to wait: who looks
+    elsewhere for news then.
     """
 
     attended: bool = False
     tokens: Tokens = attrs.field(factory=Tokens, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    beside: Callable[[], object] = attrs.field(default=lambda: None, init=False)
     _watchers: list[Callable[[str], object]] = attrs.field(factory=list, init=False)
+    _names: list[Callable[[], Iterable[str]]] = attrs.field(factory=list, init=False)
     _bells: dict[str, list[Bell]] = attrs.field(factory=dict, init=False)
     _held: Recent[_News] = attrs.field(factory=lambda: Recent(MOST_HELD, HELD_FOR), init=False)
     _ended: Recent[bool] = attrs.field(factory=lambda: Recent(MOST_HELD), init=False)
@@ -118,24 +121,33 @@ class Mailbox:
             for tell in self._watchers:
                 tell(task)
 
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The tasks of which somebody waits for news."""
+        with self._lock:
+            return tuple({*self._bells, *(task for names in self._names for task in names())})
+
     def holds(self, tasks: Sequence[str], at: float) -> bool:
         """Whether there is news of any of *tasks* that nobody has taken yet."""
         with self._lock:
             return any(self._held.get(task, at) for task in tasks)
 
     @contextlib.contextmanager
-    def watching(self, tell: Callable[[str], object]) -> Iterator[None]:
+    def watching(self, tell: Callable[[str], object], names: Callable[[], Iterable[str]] = tuple) -> Iterator[None]:
         """Has *tell* called with the id of each task of which news comes, by whatever thread brings it.
 
-        It must not wait for anything, nor ask this mailbox.
+        It must not wait for anything, nor ask this mailbox; nor must *names*, which gives the tasks that are awaited.
         """
         with self._lock:
             self._watchers.append(tell)
+            self._names.append(names)
+        self.beside()
         try:
             yield
         finally:
             with self._lock:
                 self._watchers.remove(tell)
+                self._names.remove(names)
 
     @contextlib.contextmanager
     def listening(self, tasks: Sequence[str], at: float) -> Iterator[Bell]:
@@ -146,6 +158,7 @@ class Mailbox:
                 self._bells.setdefault(task, []).append(bell)
             if any(self._held.get(task, at) for task in tasks):
                 bell.ring()
+        self.beside()
         try:
             yield bell
         finally:

@@ -97,7 +97,7 @@ class Many:
     async def run(self) -> None:
         """Runs until all is done, or it is stopped or cancelled; ``lost`` are those whose flows were closed then."""
         try:
-            with self._driver.mailbox.watching(self._hear):
+            with self._driver.mailbox.watching(self._hear, lambda: self._crowd.names):
                 async with anyio.create_task_group() as self._group:
                     self._group.start_soon(self._keep_time)
                     self._stir()

@@ -19,7 +19,9 @@ from ..._contract.task import Task
 from ...errors import FluxError, JournalUnavailable, SettingsError
 from ..books import new_row
 from ..effects import Afford, Claim, Claimed, Note
+from ..mailbox import Mailbox
 from ..notes import Listener, tell
+from .lookout import Lookout
 from .places import own_place, unavailable
 from .store import Labelled, NotOpen, Store
 from .writer import Work, Writer, writer_at
@@ -57,6 +59,12 @@ class Journal:
     listener: Listener | None = None
     budgets: tuple[Budget, ...] = ()
     _rows: dict[tuple[str, str, str], str] = attrs.field(factory=dict, init=False)
+
+    def attend(self, mailbox: Mailbox, provider: str, base_url: str) -> None:
+        """Has those who wait on a mailbox hear of what other processes note of their tasks."""
+        lookout = Lookout(mailbox, provider, base_url)
+        mailbox.attended = True
+        mailbox.beside = lambda: self.writer.look_out(lookout)
 
     def take(self, note: Note) -> str:
         """Writes the note; gives the name of its row."""

@@ -151,6 +151,16 @@ class Store:
         where = " AND ".join(f"{name} = ?" for name in wanted) or "TRUE"
         return [row for row, _ in self._read(where, *wanted.values())]
 
+    def ended(self, tasks: Collection[str], *, provider: str, base_url: str) -> Sequence[Row]:
+        """Those of the rows of these tasks whose task has ended."""
+        found, left = [], tuple(tasks)
+        while left:
+            chunk, left = left[:500], left[500:]
+            marks = ", ".join("?" * len(chunk))
+            where = f"task_id IN ({marks}) AND base_url = ? AND provider = ?"
+            found += [row for row, _ in self._read(where, *chunk, base_url, provider)]
+        return [row for row in found if row.draft.state.ended and row.draft.state is not State.VANISHED]
+
     def _read(self, where: str, *values: Any) -> list[tuple[Row, int]]:
         return list(map(taken_up, self._connection.execute(f"{SELECT} WHERE {where} ORDER BY row", values)))
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import attrs
 
 from ...errors import FluxError
+from .lookout import LOOK, Lookout
 from .owner import Owner
 from .places import unavailable
 from .schema import PATIENCE, connect, failure
@@ -64,6 +65,8 @@ class Writer:
     def _become(self) -> None:
         """Begins anew, in a process that has asked nothing yet."""
         self.owner = Owner.here()
+        self._lookouts: set[Lookout] = set()
+        self._looked = self._renewed = time.monotonic()
         self.held: set[str] = set()
         self._left: set[str] = set()
         self._jobs: deque[Job] = deque()
@@ -91,10 +94,17 @@ class Writer:
         self.held.difference_update(rows)
         self.ask(lambda store: store.release(rows)).add_done_callback(done)
 
+    def look_out(self, lookout: Lookout) -> None:
+        """Looks what others note of the tasks that somebody waits for, as long as anybody does."""
+        with self._turn:
+            if lookout not in self._lookouts:
+                self._lookouts.add(lookout)
+                self._wake()
+
     def _wake(self) -> None:
         if self._thread is not None:
             self._turn.notify_all()
-        elif self._jobs and not self._resting:
+        elif (self._jobs or self._lookouts) and not self._resting:
             self._thread = threading.Thread(target=self._run, name="fluxkit-journal", daemon=True)
             try:
                 self._thread.start()
@@ -108,17 +118,33 @@ class Writer:
     def _run(self) -> None:
         session = Session(self)
         try:
-            while jobs := self._next():
-                session.carry_out([job for job in jobs if job.future.set_running_or_notify_cancel()])
+            while (jobs := self._next()) is None or jobs:
+                if jobs:
+                    session.carry_out([job for job in jobs if job.future.set_running_or_notify_cancel()])
+                    self._renewed = time.monotonic()
+                self._look(session)
         finally:
             session.close()
             with self._turn:
                 self._thread = None
+                if self._closing:  # whoever waits on says so again
+                    self._lookouts.clear()
                 self._turn.notify_all()
                 self._wake()
 
-    def _next(self) -> Sequence[Job]:
-        """All that waits; nothing if the thread is to end. With rows in hand, at times only the lease."""
+    def _look(self, session: "Session") -> None:
+        """Looks what others have noted, if it is time, and forgets those who wait no more."""
+        if not self._lookouts or time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        with self._turn:
+            self._lookouts = {lookout for lookout in self._lookouts if lookout.tasks}
+            lookouts = tuple(self._lookouts)
+        if lookouts:
+            session.look(lookouts)
+
+    def _next(self) -> Sequence[Job] | None:
+        """All that waits; nothing if the thread is to end, None if it is to look. At times only the lease."""
         with self._turn:
             while not self._resting:
                 if self._jobs:
@@ -131,10 +157,14 @@ class Writer:
                     return jobs
                 if self._closing:
                     break
-                if not self._turn.wait(LEASE / 3 if self.held else IDLE) and not self._jobs:
+                pause = LOOK if self._lookouts else LEASE / 3 if self.held else IDLE
+                if not self._turn.wait(pause) and not self._jobs:
+                    if self.held and (not self._lookouts or time.monotonic() - self._renewed >= LEASE / 3):
+                        return (Job(lambda _: None),)
+                    if self._lookouts:
+                        return None
                     if not self.held:
                         break
-                    return (Job(lambda _: None),)
             return ()
 
     def _is_waited_for(self) -> bool:
@@ -177,6 +207,18 @@ class Session:
         self._store: Store | None = None
         self._file: tuple[int, int] | None = None
         self._durable: bool | None = None
+        self._version = -1
+
+    def look(self, lookouts: Sequence[Lookout]) -> None:
+        """Tells those who wait what others have noted since the last look. A file that cannot be read says nothing."""
+        with contextlib.suppress(sqlite3.Error, FluxError):
+            connection, store = self._opened()
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._version = version
+                for lookout in lookouts:
+                    for row in store.ended(lookout.tasks, provider=lookout.provider, base_url=lookout.base_url):
+                        lookout.tell(row, self._writer.now())
 
     def carry_out(self, jobs: Sequence[Job]) -> None:
         """Does the jobs in one transaction; if that fails, each in one of its own, so that none falls with another."""
