@@ -63,6 +63,12 @@ class Pace(click.Choice[str]):
     "--seed", type=int, default=0, show_default=True, metavar="NUMBER", help="What ids, images and mishaps derive from."
 )
 @click.option(
+    "--state",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Keep tasks, bills, uploads and time in this file, so that a mock that is started again goes on.",
+)
+@click.option(
     "--limit",
     "limits",
     multiple=True,
@@ -94,6 +100,7 @@ def mock(
     limits: tuple[str, ...],
     balance: str | None,
     faults: tuple[str, ...],
+    state: str | None,
     as_json: bool,
 ) -> None:
     """Serve a mock of every provider, until Ctrl-C.
@@ -114,6 +121,7 @@ def mock(
             limits=limits,
             balance=balance,
             faults=faults,
+            state=state,
         )
     except ValueError as error:
         raise SettingsError(str(error)) from None
@@ -147,6 +155,8 @@ def mock(
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
         raise SettingsError(f"--port is {port}: {error.strerror}") from None
+    finally:
+        service.close()
     say(f"stopped; the mock has billed {service.billed}")
 
 

@@ -1,6 +1,6 @@
 """Accounts: what is left of the credit at each service, if there is an end to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 import attrs
@@ -50,6 +50,18 @@ class Accounts:
             self._kept.clear()
         else:
             self._kept[provider] = Account(amount_of(balance))
+
+    def restore(self, kept: Mapping[str, Sequence[str | None]]) -> None:
+        """Takes in what was ``kept`` of a mock that was here before."""
+        for provider, (began, used) in kept.items():
+            self._kept[provider] = Account(None if began is None else Decimal(began), Decimal(used or 0))
+
+    @property
+    def kept(self) -> dict[str, tuple[str | None, str]]:
+        """What each account began with and what was used of it, as text."""
+        return {
+            name: (None if each.began is None else str(each.began), str(each.used)) for name, each in self._kept.items()
+        }
 
     def clear(self) -> None:
         """Every account is what it was when it was begun last."""

@@ -1,5 +1,6 @@
 """The faults that are armed: for whom, how often, with which dice; and how one is written in a line."""
 
+import contextlib
 import random
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,6 +41,16 @@ class Armed:
     def name(self) -> str:
         """The name of the fault."""
         return self.fault.name
+
+    @property
+    def dice(self) -> Any:
+        """How its dice lie, as JSON; None where none are thrown."""
+        return self._dice.getstate() if self.rate < 1 else None
+
+    @dice.setter
+    def dice(self, lie: Any) -> None:
+        if lie is not None:
+            self._dice.setstate((lie[0], tuple(lie[1]), lie[2]))
 
     @property
     def left(self) -> int | None:
@@ -157,6 +168,21 @@ class Faults:
         before = len(self._armed)
         self._armed = [each for each in self._armed if name is not None and each.name != name]
         return before - len(self._armed)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a mock needs that goes on with these, as JSON; a fault for whom a function decides is not among it."""
+        told = ("name", "times", "rate", "task", "match", "struck", "dice")
+        lasting = (armed for armed in self._armed if not callable(armed.match))
+        return {"count": self._count, "armed": [{each: getattr(armed, each) for each in told} for armed in lasting]}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Arms what was ``kept`` of a mock that was here before, as far as there still is such a fault."""
+        for facts in kept.get("armed", ()):
+            with contextlib.suppress(ValueError):
+                armed = self.arm(facts["name"], **{name: facts[name] for name in ("times", "rate", "task", "match")})
+                armed.struck, armed.dice = facts["struck"], facts["dice"]
+        self._count = kept.get("count", 0)
 
     def strike(
         self,

@@ -98,9 +98,10 @@ class FluxkitMock(MockService):
         )
 
     def close(self) -> None:
-        """Closes the clients and the server."""
+        """Closes the clients and the server, and lets go of the state."""
         self._server = None
         self._exit.close()
+        super().close()
 
     def __enter__(self) -> Self:
         return self

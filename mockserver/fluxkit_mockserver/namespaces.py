@@ -126,7 +126,7 @@ class Namespaces:
         with self._lock:
             return iter([*self._worlds.values()])
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._worlds
 
     def enter(self, name: str) -> "MockService":

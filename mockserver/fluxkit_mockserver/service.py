@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ from .uploads import UPLOADS, MockUpload, Uploads, path_of
 from .webhooks import Postman, Report
 
 if TYPE_CHECKING:
+    from .state import Kept, StateFile
     from .transport import AsyncMockTransport, MockTransport
 
 #: The key that the mock takes.
@@ -89,6 +91,7 @@ class MockService:
         limits: Limits | Mapping[str, Any] | Sequence[str] | str = (),
         balance: Decimal | float | str | None = None,
         faults: Sequence[str] = (),
+        state: str | Path | None = None,
     ) -> None:
         """A mock of *providers*.
 
@@ -112,6 +115,10 @@ class MockService:
             balance: What the account at each service begins with. Every image lowers it by its price, by 1 where nobody
                 knows the price; what it cannot pay is refused with 402. Without it there is no end to it.
             faults: Those that are armed from the beginning, each in a line such as ``"503:x2"``.
+            state: The file in which tasks, bills, uploads, armed faults, balances and the time are kept, so that a mock
+                that is made with it later goes on with them; ``SettingsError`` if it cannot be used. Without it they
+                end with the mock. What limits have counted, exchanges and the attempts at webhooks are not kept.
+                Faults that are given here take the place of those in the file.
         """
         check_durations(durations)
         check_retention(retention)
@@ -163,6 +170,14 @@ class MockService:
         self._seen = Exchange("", "", 0, 0.0)  # the exchange that is under way
         self.charges: list[Charge] = []
         self.exchanges = Exchanges()
+        self._state: StateFile | None = None
+        if state is not None:
+            from . import state as files
+
+            self._state = files.StateFile(state, seed=seed)
+            self._recall(self._state)
+            for name in filter(None, self._state.worlds):
+                self.namespace(name)
 
     @property
     def billed(self) -> int:
@@ -235,6 +250,8 @@ class MockService:
 
     def drop_namespace(self, name: str) -> bool:
         """Forgets a namespace and all that is in it; tells whether there was one."""
+        if self._state is not None:
+            self._state.forget(name)
         return self._namespaces.drop(name)
 
     @contextlib.contextmanager
@@ -259,6 +276,10 @@ class MockService:
             **self._shared,
         )
         world._name, world._namespaces = name, self._namespaces
+        if self._state is not None:
+            self._state.hold(name, self._namespaces)
+            world._state = self._state
+            world._recall(self._state)
         world.webhooks.follow(self.webhooks)
         return world
 
@@ -338,12 +359,16 @@ class MockService:
         Raises ``ValueError`` for what there is not, and for a fault that none of the services meant can have.
         """
         with self._lock:
-            return self._faults.arm(name, times=times, rate=rate, task=task, match=match)
+            armed = self._faults.arm(name, times=times, rate=rate, task=task, match=match)
+            self._keep_facts()
+            return armed
 
     def unfault(self, name: str | None = None) -> int:
         """Takes back a fault, or all of them; gives how many were armed."""
         with self._lock:
-            return self._faults.disarm(name)
+            taken = self._faults.disarm(name)
+            self._keep_facts()
+            return taken
 
     @property
     def faults(self) -> tuple[Armed, ...]:
@@ -395,7 +420,15 @@ class MockService:
             self._gauge.clear()
             self._replays.clear()
             self.accounts.clear()
+            if self._state is not None:
+                self._state.forget(self._name)
+            self._keep_facts()
         self.feed.tell("reset", None)
+
+    def close(self) -> None:
+        """Lets go of the file in which it keeps its state, so that another mock can go on with it."""
+        if self._state is not None:
+            self._state.close()
 
     def transport(self) -> "MockTransport":
         """An ``httpx.BaseTransport`` into this mock, without a socket."""
@@ -437,6 +470,8 @@ class MockService:
             self._forget(now)
             answer = self._answer(call, now)
             self._ended(seen, call, answer, began)
+            if self._state is not None:
+                self._keep(self._state, seen, call)
         self.feed.tell("exchange", seen)
         return answer
 
@@ -453,6 +488,72 @@ class MockService:
         seen.namespace = self._name or None
         seen.took = time.perf_counter() - began
         self.exchanges.keep(seen)
+
+    def _keep(self, state: "StateFile", seen: Exchange, call: Incoming) -> None:
+        """Writes down what a call has changed."""
+        state.keep(
+            self._name,
+            call=call,
+            headers=seen.headers,
+            task=self._tasks.get(seen.task or ""),
+            bought=seen.bought,
+            charges=self.charges,
+            uploads=self._uploads.kept,
+            facts=self._facts(),
+        )
+
+    def _keep_facts(self) -> None:
+        if self._state is not None:
+            self._state.keep_facts(self._name, self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        """What holds for the whole mock, as JSON."""
+        return {
+            "now": self._clock.now(),
+            "accepted": self._accepted,
+            "refunded": self._refunded,
+            "uploads": self._uploads.number,
+            "accounts": self.accounts.kept,
+            "faults": self._faults.kept,
+        }
+
+    def _recall(self, state: "StateFile") -> None:
+        """Takes in what a mock has kept that was here before."""
+        facts = state.facts(self._name)
+        self._clock.advance(facts.get("now", 0.0) - self._clock.now())
+        self._accepted, self._refunded = facts.get("accepted", 0), facts.get("refunded", 0)
+        self._uploads.restore(state.uploads(self._name), facts.get("uploads", 0))
+        self.accounts.restore(facts.get("accounts", {}))
+        if not self._faults.armed:  # what is armed from the beginning takes their place
+            self._faults.restore(facts.get("faults", {}))
+        for charge in state.charges(self._name):
+            amount = charge["amount"]
+            self.charges.append(Charge(**{**charge, "amount": None if amount is None else Decimal(amount)}))
+        for kept in state.tasks(self._name):
+            self._read_again(kept)
+
+    def _read_again(self, kept: "Kept") -> None:
+        """A task of before, read from its call; one that the declarations of today do not understand is left out."""
+        from .state import restored
+
+        name, slash, rest = kept.call.path.lstrip("/").partition("/")
+        dialect = self._dialects.get(name)
+        if dialect is None:
+            return
+        try:
+            row, values = dialect.read_request(dialect.submitted(kept.call, f"{slash}{rest}"), kept.call)
+        except Refused:
+            return
+        references = kept.brought or tuple(each.content for each in values.get("references", ()))
+        task = MockTask(
+            kept.id, kept.number, dialect.provider, row, values, point_of(row, values), 0, "", 0.0, 0.0, references
+        )
+        task = self._tasks[kept.id] = restored(task, kept.facts)
+        account = name, dialect.provider.key.form.format(key=self.key)  # by which key it came is not kept
+        self._replays.keep(account, dialect.provider, kept.call, task, task.created_at)
+        if "webhook_url" in values and task.ending != "vanished":
+            report = self._reporting(dialect, task, kept.call)
+            self.webhooks.resume(task, _words(dialect, task), self._progression, report, self._clock.now())
 
     def _answer(self, call: Incoming, now: float) -> Answer | Drop:
         if call.path.startswith(IMAGES):
@@ -588,8 +689,11 @@ class MockService:
 
     def _forget(self, now: float) -> None:
         """Forgets the tasks that have been kept for long enough; the oldest come first."""
+        gone = None
         while self._tasks and next(iter(self._tasks.values())).created_at + self._retention < now:
-            self._tasks.pop(next(iter(self._tasks)))
+            gone = self._tasks.pop(next(iter(self._tasks)))
+        if gone is not None and self._state is not None:
+            self._state.forget_tasks(self._name, gone.number + 1)
 
     def _strike(self, moment: str, task: MockTask, *, but: Collection[str] = ()) -> str | None:
         """The fault that strikes at this moment of a task, if one does."""

@@ -6,7 +6,7 @@ that it names, once, in time, without the key, and with exactly the headers that
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 import attrs
@@ -70,6 +70,21 @@ class Uploads:
     def __iter__(self) -> Iterator[MockUpload]:
         """The images that are there, the oldest first."""
         return (each for each in self._kept.values() if each.content)
+
+    @property
+    def kept(self) -> tuple[MockUpload, ...]:
+        """The images that are there and the tickets for others, the oldest first."""
+        return tuple(self._kept.values())
+
+    @property
+    def number(self) -> int:
+        """How many there have been."""
+        return self._number
+
+    def restore(self, kept: Iterable[MockUpload], number: int) -> None:
+        """Takes in what a mock has kept that was here before."""
+        self._kept = {each.id: each for each in kept}
+        self._number = number
 
     def clear(self) -> None:
         """Forgets all."""

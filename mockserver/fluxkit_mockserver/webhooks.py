@@ -136,6 +136,7 @@ class Postman:
         self._changed: Callable[[], object] | None = None
         self._numbers: Iterator[int] = itertools.count(1)
         self._waiting: list[_Parcel] = []
+        self._resumed: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     def connect(self, outlet: Outlet) -> None:
@@ -147,6 +148,7 @@ class Postman:
             raise ValueError("In process, webhooks need a VirtualClock. On the wall clock, run the mock on a port.")
         self._outlet = outlet
         self._heed(self._clock.alarms)
+        self._begin()
 
     @property
     def outlet(self) -> Outlet | None:
@@ -164,6 +166,27 @@ class Postman:
             self.connect(outlet)
         elif other.carried:
             self._changed = _nothing
+            self._begin()
+
+    def resume(
+        self, task: MockTask, words: tuple[str, ...], progression: Progression, report: Report, since: float
+    ) -> None:
+        """A task was accepted before this process began: what falls due after *since* is foreseen when it can be."""
+        self._resumed.append(functools.partial(self._foresee, task, words, progression, report, since))
+
+    def _begin(self) -> None:
+        resumed, self._resumed = self._resumed, []
+        for foresee in resumed:
+            foresee()
+
+    def _foresee(
+        self, task: MockTask, words: tuple[str, ...], progression: Progression, report: Report, since: float
+    ) -> None:
+        last = len(words) - 1
+        for stage in self._stages(task, last) if progression is Progression.SECONDS and not task.cancelled else ():
+            due = task.created_at + task.duration * stage / last
+            if due > since:
+                self._put(_Parcel(due, next(self._numbers), task, stage, words[stage], report))
 
     def _heed(self, alarms: list[Any]) -> None:
         if self not in alarms:
@@ -328,6 +351,7 @@ class Postman:
         changed, busy, loop = asyncio.Event(), set[str](), asyncio.get_running_loop()
         self._changed = functools.partial(loop.call_soon_threadsafe, changed.set)
         self._heed(getattr(self._clock, "alarms", []))
+        self._begin()
         client: httpx.AsyncClient | None = None
         try:
             async with asyncio.TaskGroup() as group:
