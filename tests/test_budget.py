@@ -30,13 +30,16 @@ from fluxkit._engine.effects import Afford, Host
 from fluxkit._engine.flows import Manner, generate
 from fluxkit._engine.journal import schema
 from fluxkit._engine.journal.journal import Journal
+from fluxkit._engine.journal.writer import writer_at
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.spending import Purse, amount_of
 from fluxkit._wire.plan import Plan
 from fluxkit.cli.program import fluxkit as program
 from fluxkit_mockserver import MockService
+from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.pictures import draw
+from fluxkit_mockserver.server import Server
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 
@@ -544,3 +547,24 @@ def test_an_error_as_plain_values_says_how_much_there_was(notebook: Callable[...
     )
     assert json.dumps(facts)
     assert {"budget": None, "until": None}.items() <= describe(BudgetExceeded("No.")).items()
+
+
+@pytest.mark.slow
+def test_a_profile_keeps_its_budget_over_several_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mock = MockService([MAGNIFIC], progression="at once", clock=WallClock())
+    with Server(mock) as server:
+        Path("fluxkit.toml").write_text(
+            f'default = "hero"\n[profiles.hero]\nprovider = "{KLEIN}"\nprice = "0.03 USD"\nbudget = "0.05 USD"\n'
+            f'base_url = "{server.base_url("magnific")}"\nkey = "test"\njournal = "journal.sqlite"\n'
+        )
+        runs = []
+        for more in ([], ["--json"], ["--budget", "0.06 USD"]):
+            words = ["generate", "a fox", "-o", str(tmp_path), *more]
+            runs.append(click.testing.CliRunner().invoke(program, words, env={"FLUXKIT_CONFIG": os.devnull}))
+    assert [0, 2, 0] == [each.exit_code for each in runs], runs[0].stderr
+    assert "error: The budget of 0.05 USD for a day has no room" in runs[1].stderr
+    said = json.loads(runs[1].stdout)
+    assert ("BudgetExceeded", "0.03 USD", "no") == (said["error"], said["spent"], said["charged"])
+    assert 2 == mock.billed
+    writer_at(Path("journal.sqlite")).close()

@@ -27,12 +27,14 @@ from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.recover import recover
-from fluxkit._engine.submit import RESENDS, submit
+from fluxkit._engine.submit import RESENDS, digest_of, submit
+from fluxkit._wire.exchange import submission
 from fluxkit.cli.program import fluxkit as program
 from fluxkit.errors import Charged, OutOfCredit, SettingsError, SubmissionUnknown, Unreachable
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Incoming
 from fluxkit_mockserver.clock import WallClock
+from fluxkit_mockserver.pictures import draw
 from fluxkit_mockserver.replays import MOST_KEYS
 from fluxkit_mockserver.server import Server
 from fluxkit_providers.apimart import APIMART
@@ -532,3 +534,9 @@ def test_whatever_happens_to_the_answers_it_is_paid_once_and_what_is_said_is_tru
         found = client.recover()
         bought = 1 if isinstance(end, fluxkit.Task) or end.charged else 0
         assert (bought, bought, ()) == (mock.billed, len(found.results), found.unknown)
+
+
+def test_of_images_that_are_read_while_they_are_sent_there_is_no_digest() -> None:
+    image = fluxkit.Reference(content=draw(64, 64, prompt="a fox", seed=1))
+    assert digest_of(submission(a_plan(MAGNIFIC, references=[image]), 0)) is None
+    assert digest_of(submission(a_plan(MAGNIFIC), 0)) == digest_of(submission(a_plan(MAGNIFIC), 0))

@@ -26,7 +26,7 @@ from .place import Place
 SUBMIT_TRIES = 5
 
 #: A submit whose answer was lost is sent again so often, if the service is trusted to know it by its key.
-RESENDS = 8
+RESENDS = 10
 
 
 def submit(
