@@ -1132,3 +1132,31 @@ def test_a_wrong_journal_is_named(wrong: Any) -> None:
     error = raised(lambda: fluxkit.Client("magnific:flux-2-klein", key="k", journal=wrong), SettingsError)
     assert "journal is" in error.message
     assert '"off"' in error.message
+
+
+@pytest.mark.parametrize("turn", range(1, 4))
+def test_a_journal_that_another_process_makes_meanwhile_is_no_foreign_file(
+    turn: int, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two looks at an empty file another process may make it a journal."""
+    asked = [0]
+
+    class Watched(sqlite3.Connection):
+        def execute(self, *words: Any) -> sqlite3.Cursor:
+            looked = any(word in words[0] for word in ("sqlite_schema", "PRAGMA user_version", "PRAGMA application_id"))
+            answer = super().execute(*words).fetchall() if looked else None
+            if looked:
+                asked[0] += 1
+                if asked[0] == turn:
+                    monkeypatch.undo()
+                    schema.connect(path).close()
+            return super().execute(*words) if answer is None else Answer(answer)  # type: ignore[return-value]
+
+    class Answer(list[Any]):
+        def fetchone(self) -> Any:
+            return self[0]
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(schema.sqlite3, "connect", lambda *words, **how: connect(*words, **how, factory=Watched))
+    schema.connect(path).close()
+    assert asked[0] >= 3

@@ -95,9 +95,11 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 
 def _recognise(path: Path, connection: sqlite3.Connection) -> int:
     """The version of the journal, 0 if the file is empty; raises ``JournalUnavailable`` if it is none of ours."""
-    application, version = _number(connection, "application_id"), _number(connection, "user_version")
+    # What marks it as ours is read last: whoever makes a journal meanwhile writes that together with all else.
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    version, application = _number(connection, "user_version"), _number(connection, "application_id")
     if application != APPLICATION:
-        if application or version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if application or version or tables:
             raise unavailable(path, "it is a database of another program")
         return 0
     if version > VERSION:
