@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "mock": "Serve a mock of every provider, until Ctrl-C.",
     "demo": "Make an image of each service, from the mock over HTTP.",
     "verify": "Show whether the providers keep the contract.",
+    "samples": "Check the recorded exchanges of a provider.",
+    "new-provider": "Write a plugin to begin with: a package, samples, tests.",
     "completion": "Print the script that lets a shell complete fluxkit.",
 }
 
@@ -98,7 +100,8 @@ class Program(click.Group):
         """The command, loaded from the module of its name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f".{name}", __package__), name)
         return command
 
 

@@ -35,10 +35,18 @@ SMALLEST = {
 }
 
 
+class Differs(AssertionError):
+    """Two things that are to be the same are not."""
+
+    def __init__(self, expected: Any, actual: Any, about: str) -> None:
+        super().__init__(f"{about}: {expected!r} expected, and it is {actual!r}")
+        self.expected, self.actual = expected, actual
+
+
 def same(expected: Any, actual: Any, about: str) -> None:
     """Raises ``AssertionError`` unless both are equal, saying what they are *about*."""
     if expected != actual:
-        raise AssertionError(f"{about}: {expected!r} expected, and it is {actual!r}")
+        raise Differs(expected, actual, about)
 
 
 def of_kind(samples: Iterable[Sample], *kinds: str, fits: bool | None = None) -> Iterator[Sample]:
@@ -101,6 +109,8 @@ def request_of(sample: Sample) -> Request:
 def plainest(samples: Iterable[Sample], model: str | None = None) -> Sample:
     """The request that says least, of one model or of all."""
     requests = [each for each in asked(samples, fits=True) if model in (None, each.model)]
+    if not requests:
+        raise AssertionError(f"no request of {model or 'any model'} is recorded that the service takes")
     return min(requests, key=lambda sample: len(sample.body))
 
 

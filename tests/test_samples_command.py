@@ -1,0 +1,249 @@
+"""``fluxkit samples``: a wrong sample is named with its place in the file, and the schema is that of the reader."""
+
+import importlib.resources
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click.testing
+import jsonschema
+import pytest
+
+from fluxkit._wire.samples import KINDS, Sample
+from fluxkit.cli.output import Code
+from fluxkit.cli.program import fluxkit as program
+from fluxkit.testing.samples import check_samples, difference, plain, read_rows, schema
+from fluxkit_providers.apimart import APIMART
+
+TEXT = importlib.resources.files("fluxkit_providers").joinpath("samples/apimart.json").read_text("utf-8")
+MODEL = "flux-2-flex"
+#: A few samples of each kind, so that a check of a file takes no time.
+FEW = [
+    row
+    for row in json.loads(TEXT)["samples"]
+    if row["of"] in ("call", "accepted")
+    or row["name"] in ("a task is completed", "401", "flex: 16:9 at 1K", "flex: 4:3 at 1K", "flex: n")
+]
+
+
+def run(*arguments: str) -> click.testing.Result:
+    done = click.testing.CliRunner().invoke(program, ["samples", *arguments])
+    assert "Traceback" not in done.output
+    return done
+
+
+def spoilt(change: Callable[[dict[str, dict[str, Any]]], object]) -> tuple[str, dict[str, int]]:
+    """A file of the few samples with a change, and the place of each of them by name."""
+    rows = json.loads(json.dumps(FEW))
+    change({row["name"]: row for row in rows})
+    return json.dumps({"samples": rows}), {row["name"]: number for number, row in enumerate(rows)}
+
+
+def test_the_bundled_samples_are_right_by_themselves() -> None:
+    assert () == check_samples(APIMART, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "place", "said"),
+    [
+        ("401", lambda row: row.pop("source"), ".source", "it is missing: where the exchange was seen"),
+        ("401", lambda row: row.update(date="yesterday"), ".date", "'yesterday' is none: when it was seen"),
+        ("401", lambda row: row.update(sure="certain"), ".sure", "'certain' is none: how sure it is"),
+        ("401", lambda row: row.update(colour=1), ".colour", "no such field. Allowed: of, name,"),
+        ("401", lambda row: row.update(means={}), "", "what is refused means error, retry, charged"),
+        ("flex: 16:9 at 1K", lambda row: row.update(pixels=[[1, 2, 3]]), ".pixels", "is none: too many values"),
+        (
+            "flex: 16:9 at 1K",
+            lambda row: row.update(model="flux-9"),
+            ".model",
+            "apimart has no model 'flux-9'. Allowed:",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_file_itself_is_named(name: str, change: Any, place: str, said: str) -> None:
+    text, places = spoilt(lambda rows: change(rows[name]))
+    (fault,) = check_samples(APIMART, text)
+    assert (f"$.samples[{places[name]}]{place}", name, None) == (fault.place, fault.sample, fault.side)
+    assert said in fault.why
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "place", "expected", "actual", "sides"),
+    [
+        (
+            "a task is completed",
+            lambda row: row["means"].update(progress=99),
+            ".means.progress",
+            99,
+            100,
+            {"client"},
+        ),
+        (
+            "401",
+            lambda row: row["means"].update(error="Rejected"),
+            ".means.error",
+            "Rejected",
+            "Unauthorized",
+            {"client"},
+        ),
+        (
+            "flex: 16:9 at 1K",
+            lambda row: row.update(pixels=[[1920, 1081]]),
+            ".pixels[0][1]",
+            1081,
+            1080,
+            {"client", "mock"},
+        ),
+        (
+            "flex: 16:9 at 1K",
+            lambda row: row["body"].update(size="4:3"),
+            ".means.size[0]",
+            "16:9",
+            "4:3",
+            {"client", "mock"},
+        ),
+        (
+            "submit flux-2-flex",
+            lambda row: row.update(call="POST https://api.apimart.ai/v2"),
+            ".call",
+            "POST https://api.apimart.ai/v2",
+            "POST https://api.apimart.ai/v1/images/generations",
+            {"client"},
+        ),
+    ],
+    ids=["means", "error", "pixels", "body", "call"],
+)
+def test_a_sample_with_which_one_side_does_not_agree_is_named(
+    name: str, change: Any, place: str, expected: Any, actual: Any, sides: set[str]
+) -> None:
+    text, places = spoilt(lambda rows: change(rows[name]))
+    own = [each for each in check_samples(APIMART, text) if each.sample == name]
+    assert {(f"$.samples[{places[name]}]{place}", expected, actual)} == {
+        (each.place, each.expected, each.actual) for each in own
+    }
+    assert sides == {each.side for each in own}
+
+
+def test_a_body_that_the_client_writes_otherwise_is_named() -> None:
+    text, places = spoilt(lambda rows: rows["flex: 16:9 at 1K"]["body"].update(resolution="1k"))
+    (fault,) = check_samples(APIMART, text)
+    assert (f"$.samples[{places['flex: 16:9 at 1K']}].body.resolution", "1k", "1K") == (
+        fault.place,
+        fault.expected,
+        fault.actual,
+    )
+    assert "'1k' expected, and the client has '1K'" in str(fault)
+
+
+def test_what_is_recorded_as_not_written_and_is_written_is_named() -> None:
+    text, _ = spoilt(lambda rows: rows["flex: 16:9 at 1K"].update(written=False))
+    (fault,) = check_samples(APIMART, text)
+    assert "recorded as what the client does not write" in fault.why
+
+
+def test_a_request_that_is_refused_and_taken_is_named() -> None:
+    text, _ = spoilt(lambda rows: rows["flex: 16:9 at 1K"].update(fits=False, field="size", pixels=[]))
+    faults = check_samples(APIMART, text)
+    assert [("client", "flex: 16:9 at 1K"), ("mock", "flex: 16:9 at 1K")] == [
+        (each.side, each.sample) for each in faults
+    ]
+
+
+def test_what_only_all_together_show_is_named_by_its_promise() -> None:
+    text, _ = spoilt(dict)  # of flux-2-pro no request is among the few, nor is a task that runs
+    faults = check_samples(APIMART, text)
+    assert {("$.samples", None, "mock")} == {(each.place, each.sample, each.side) for each in faults}
+    assert any("no request of flux-2-pro is recorded" in each.why for each in faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "it is no JSON"),
+        ("[]", 'a file of samples is {"samples"'),
+        ('{"samples": {}}', 'a file of samples is {"samples"'),
+        ('{"samples": ["a"]}', "a sample is an object, and this is 'a'"),
+    ],
+)
+def test_what_is_no_file_of_samples_is_said(text: str, said: str) -> None:
+    (fault,) = check_samples(APIMART, text)
+    assert said in fault.why
+
+
+def test_a_name_is_given_once() -> None:
+    faults, _ = read_rows(json.dumps({"samples": [FEW[0], FEW[0]]}))
+    assert ["$.samples[1].name"] == [each.place for each in faults]
+
+
+def test_documents_differ_at_a_place() -> None:
+    assert (".a[1].b", 1, 2) == difference({"a": [0, {"b": 1}]}, {"a": [0, {"b": 2}]})
+    assert ("", [1], [1, 2]) == difference([1], [1, 2])
+    assert [".b"] == [difference({"a": 1}, {"a": 1, "b": 2})[0]]
+    assert ["a", "b"] == plain({"b", "a"})
+
+
+# The schema.
+
+
+def test_the_schema_takes_what_the_reader_takes() -> None:
+    for service in ("apimart", "magnific", "bfl"):
+        path = importlib.resources.files("fluxkit_providers").joinpath(f"samples/{service}.json")
+        jsonschema.validate(json.loads(path.read_text("utf-8")), schema())
+
+
+@pytest.mark.parametrize("name", [field.name for field in attrs.fields(Sample)])
+def test_the_schema_refuses_what_the_reader_refuses(name: str) -> None:
+    row = next(each for each in FEW if each["of"] == "accepted")
+    wrong = [{**row, name: []}] if name != "pixels" else [{**row, name: [[1]]}]
+    wrong = [{**row, "colour": 1}] if name == "body" else wrong
+    wrong += [{key: value for key, value in row.items() if key != name}] if name in ("source", "date", "sure") else []
+    for each in wrong:
+        document = {"samples": [each]}
+        assert read_rows(json.dumps(document))[0]
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(document, schema())
+
+
+# The command.
+
+
+def test_schema_is_printed() -> None:
+    done = run("schema")
+    assert (Code.DONE, schema()) == (done.exit_code, json.loads(done.stdout))
+    assert list(KINDS) == schema()["properties"]["samples"]["items"]["properties"]["of"]["enum"]
+
+
+def test_a_file_is_checked_and_what_is_wrong_is_a_line(tmp_path: Path) -> None:
+    text, places = spoilt(lambda rows: rows["401"].pop("date"))
+    (tmp_path / "acme.json").write_text(text)
+    done = run("check", "apimart", "--samples", str(tmp_path / "acme.json"))
+    first, second = done.stdout.splitlines()
+    assert (Code.NOT_KEPT, f"apimart: wrong in 1 place of {tmp_path}/acme.json") == (done.exit_code, first)
+    assert second.startswith(f"  $.samples[{places['401']}].date (401): it is missing: when it was seen")
+
+
+def test_a_file_that_is_right_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "acme.json").write_text(TEXT)
+    done = run("check", "apimart", "--samples", str(tmp_path / "acme.json"))
+    assert (Code.DONE, f"apimart: right, 116 samples in {tmp_path}/acme.json\n") == (done.exit_code, done.stdout)
+    done = run("check", "apimart", "--samples", str(tmp_path / "acme.json"), "--json")
+    (row,) = json.loads(done.stdout)["providers"]
+    assert ("apimart", 116, []) == (row["provider"], row["samples"], row["faults"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "nobody"], "There is no provider 'nobody'"),
+        (["check", "apimart", "--samples", "none.json"], "--samples is none.json, which cannot be read"),
+        (["check", "--samples", "none.json"], "--samples is the file of one provider, and 0 are named"),
+        (["schema", "apimart"], "The schema is the same for all"),
+        (["prove"], "'prove' is not one of 'check', 'schema'"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert Code.NOT_SENT == done.exit_code
+    assert said in done.stderr
