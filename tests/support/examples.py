@@ -14,6 +14,9 @@ What becomes of a block is said by its language:
 A block behind a line that ends with the name of a file, as in "Write this to `test_app.py`:", is written into that file
 and not run. In what is printed, ``...`` stands for anything within a line, and alone on a line for any lines.
 
+``pip install -e "DIRECTORY[...]"`` builds that plugin and installs it beside the page, where every later command finds it;
+not into this process's environment, and from no index.
+
 ``fluxkit mock`` is started on a free port, put in place of its usual one in every later block, and ends with the page.
 Nothing is bought: ``fluxkit generate`` is given ``--offline`` unless it says so itself or names another address.
 """
@@ -41,6 +44,10 @@ CARRIED_OUT_ELSEWHERE = ("make demo", "make test")
 PATIENCE = 60.0
 
 PORT = "127.0.0.1:4010"
+
+#: How a page installs a plugin, and where it then lies, beside the files of the page.
+PLUGIN = re.compile(r'pip install -e "([\w-]+)\[\w+\]"')
+PLUGINS = ".plugins"
 
 FENCE = re.compile(r"^(?P<mark>`{3,}|~{3,})(?P<language>\S*)[^\n]*\n(?P<text>.*?)^(?P=mark)$", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"`([\w./-]+\.\w+)`:$")
@@ -127,6 +134,7 @@ def environment(place: Path) -> dict[str, str]:
         "PYTHONWARNINGS": "error",
         "PYTHONUNBUFFERED": "1",
         "COLUMNS": "80",
+        "PYTHONPATH": str(place / PLUGINS),
         "FLUXKIT_CONFIG": os.devnull,
         "XDG_STATE_HOME": str(place.with_name(f"{place.name}-state")),
     }
@@ -212,6 +220,9 @@ class Reader:
         if command in ("", *CARRIED_OUT_ELSEWHERE):
             return ""
         assert self._code == 0 or command == "echo $?", self._at(block, "the command before this one failed")
+        if plugin := PLUGIN.fullmatch(command):
+            pip = f"env -u PYTHONWARNINGS {sys.executable} -m pip --disable-pip-version-check --quiet"
+            command = f"{pip} install --no-deps --no-index --no-build-isolation --target {PLUGINS} ./{plugin[1]}"
         if re.match(r"fluxkit mock(?!.* --help)", command):
             return self._mock(command)
         if "fluxkit generate" in command and not re.search("--offline|--base-url|--help", command):
