@@ -14,8 +14,8 @@ What becomes of a block is said by its language:
 A block behind a line that ends with the name of a file, as in "Write this to `test_app.py`:", is written into that file
 and not run. In what is printed, ``...`` stands for anything within a line, and alone on a line for any lines.
 
-``pip install -e "DIRECTORY[...]"`` builds that plugin and installs it beside the page, where every later command finds it;
-not into this process's environment, and from no index.
+``pip install -e "DIRECTORY[...]"`` builds that plugin and installs it beside the page, where every later command finds
+it; not into this process's environment, and from no index.
 
 ``fluxkit mock`` is started on a free port, put in place of its usual one in every later block, and ends with the page.
 Nothing is bought: ``fluxkit generate`` is given ``--offline`` unless it says so itself or names another address.
