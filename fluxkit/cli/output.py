@@ -45,7 +45,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.UNKNOWN: "perhaps bought, or still running: do not simply run it again",
     Code.NOT_FETCHED: "bought, but the image could not be had: do not simply run it again",
     Code.NO_SWITCH: "diff: the other model cannot serve this request; nothing was sent",
-    Code.NOT_KEPT: "verify, samples: a promise is broken, a known deviation is gone, or a sample is wrong",
+    Code.NOT_KEPT: "verify: a promise is broken, or a deviation gone; samples: one is wrong",
     Code.NOT_PROVED: "verify: a plugin or a provider could not be checked; all else holds",
     Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",
     Code.TERMINATED: "SIGTERM; the same",

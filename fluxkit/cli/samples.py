@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "fluxkit samples check",
-        "fluxkit samples check acme --samples acme.json",
+        "fluxkit samples check apimart --json",
         "fluxkit samples schema > samples.schema.json",
     ),
 )
