@@ -1,6 +1,8 @@
 """``fluxkit tasks``: what the journal holds."""
 
 import os
+import re
+import time
 from pathlib import Path
 
 import click
@@ -39,18 +41,54 @@ journal_option = click.option(
 """Which journal is read; the same in every command that reads one."""
 
 
-@click.command(cls=Command, examples=("fluxkit tasks", "fluxkit tasks --state unknown --json | jq -r '.tasks[].row'"))
+def _days(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,4})d", value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no age. Allowed: days from 1d, such as 90d")
+    return int(found[1])
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "fluxkit tasks",
+        "fluxkit tasks --state unknown --json | jq -r '.tasks[].row'",
+        "fluxkit tasks --prune 90d",
+    ),
+)
 @click.option("--state", type=click.Choice(STATES), metavar="STATE", help=f"Only what stands so: {', '.join(STATES)}.")
+@click.option(
+    "--prune",
+    metavar="DAYS",
+    callback=_days,
+    help="List nothing, and delete rows with which nothing is to be done and that did not change for so long: 90d.",
+)
 @journal_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-def tasks(*, state: str | None, journal: Path | None, as_json: bool) -> None:
+def tasks(*, state: str | None, prune: int | None, journal: Path | None, as_json: bool) -> None:
     """List what was bought, and how it stands.
 
     Each submit is a row, the oldest first: its name, the model, how it stands, the task, and the prompt. Nothing is
     asked of a service; fluxkit recover fetches what is still to be had.
+
+    No row is deleted by itself. With --prune those go that are finished and older; those of unknown fate, of tasks that
+    still run or were not fetched, and those of batches, which tell a batch that is run again what it has, stay whatever
+    their age. No image is deleted. What a pruned row has cost is in fluxkit spend no more.
     """
     from .._engine.journal.journal import open_journal
 
+    if prune is not None:
+        if state is not None:
+            raise click.UsageError("--prune and --state exclude each other")
+        before = time.time() - prune * 86_400
+        pruned = open_journal(journal_of(journal)).ask(lambda store: store.prune(before))
+        if as_json:
+            put_document({"pruned": pruned})
+        else:
+            say(f"pruned: {pruned} rows that were finished more than {prune} days ago")
+        return
     rows = open_journal(journal_of(journal)).rows(**({} if state is None else {"state": state}))
     if as_json:
         put_document({"tasks": [row.to_dict() for row in rows]})

@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 
 from ..._contract.budget import DAY, Budget
-from ..._contract.journal import Fate, Row, Settled
+from ..._contract.journal import DELIVERED, Fate, Row, Settled
 from ..._contract.task import State, Task
 from ..books import applied, begun, reopened, resubmitted
 from ..effects import Afford, Claimed, Note
@@ -40,6 +40,16 @@ class Labelled:
     price: str | None
     cost: str | None
     again: str | None
+
+
+#: The states of a row with which nothing is to be done any more.
+_OVER: Final = (
+    DELIVERED,
+    str(Fate.REFUSED),
+    *(str(state) for state in State if state.ended and state is not State.COMPLETED),
+    str(Settled.RESUBMITTED),
+    str(Settled.DISMISSED),
+)
 
 
 class NotOpen(Exception):
@@ -150,6 +160,24 @@ class Store:
         """The rows that have these facts, the oldest first."""
         where = " AND ".join(f"{name} = ?" for name in wanted) or "TRUE"
         return [row for row, _ in self._read(where, *wanted.values())]
+
+    def prune(self, before: float) -> int:
+        """Deletes the rows with which nothing is to be done and that did not change since *before*; says how many.
+
+        Rows in anybody's hand stay, those with a label, by which their buyer may ask for them, and whatever an open row
+        was bought again for.
+        """
+        there = self._owners_there()
+        over = ", ".join("?" * len(_OVER))
+        where = f"updated_at < ? AND label IS NULL AND state IN ({over})"
+        needed = {row.again for row, _ in self._read(f"again IS NOT NULL AND state NOT IN ({over})", *_OVER)}
+        found = self._held(where, before, *_OVER)
+        gone = [row.row for row, _, owner in found if owner not in there and not row.open and row.row not in needed]
+        self._connection.executemany("DELETE FROM submits WHERE row = ?", [(row,) for row in gone])
+        for row in gone:
+            self._known.pop(row, None)
+        self._tally.forget()
+        return len(gone)
 
     def ended(self, tasks: Collection[str], *, provider: str, base_url: str) -> Sequence[Row]:
         """Those of the rows of these tasks whose task has ended."""
