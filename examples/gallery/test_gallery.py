@@ -11,6 +11,8 @@ import httpx
 import pytest
 from gallery import make_app
 
+from fluxkit_mockserver import FluxkitMock
+
 HERE = Path(__file__).parent
 SETTINGS = tomllib.loads((HERE / "fluxkit.toml").read_text("utf-8"))
 
@@ -35,10 +37,16 @@ def profile(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(autouse=True)
+def mock(fluxkit_mock: FluxkitMock) -> FluxkitMock:
+    """The mock from which pictures are bought: clients that the gallery makes meanwhile speak to it."""
+    return fluxkit_mock
+
+
 @asynccontextmanager
 async def visiting(profile: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """A visitor of the gallery, whose pictures are bought from a mock."""
-    app = make_app(profile, mock=True)
+    """A visitor of the gallery, as it is."""
+    app = make_app(profile)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://g") as visitor:
         yield visitor
@@ -49,18 +57,22 @@ async def ask(profile: str | None, **wanted: Any) -> httpx.Response:
         return await visitor.post("/pictures", json=wanted)
 
 
-async def test_a_picture_is_made_and_shown(profile: str) -> None:
+async def test_a_picture_is_made_and_shown(profile: str, mock: FluxkitMock) -> None:
     async with visiting(profile) as visitor:
         made = await visitor.post("/pictures", json={"prompt": "a lighthouse at dusk", "aspect": "16:9"})
         shown = await visitor.get(made.json()["picture"])
     assert (201, 200) == (made.status_code, shown.status_code)
     assert shown.headers["content-type"] in ("image/png", "image/jpeg")
+    mock.assert_submitted(prompt="a lighthouse at dusk", aspect="16:9", times=1)
 
 
-async def test_a_ratio_that_no_service_has_is_refused_with_those_that_there_are(profile: str) -> None:
+async def test_a_ratio_that_no_service_has_is_refused_with_those_that_there_are(
+    profile: str, mock: FluxkitMock
+) -> None:
     refused = await ask(profile, prompt="a lighthouse", aspect="99:1")
     assert (422, "Unsupported", "no") == (refused.status_code, refused.json()["error"], refused.json()["charged"])
     assert "16:9" in refused.json()["message"]
+    mock.assert_billed(0)
 
 
 @pytest.mark.parametrize("body", ["no JSON", "[]", '{"aspect": "16:9"}', '{"prompt": "  "}', '{"prompt": 7}'])
