@@ -41,6 +41,7 @@ MENU = {
         "/docs/how-to/nothing-lost",
         "/docs/how-to/budget",
         "/docs/how-to/many",
+        "/docs/how-to/batch",
         "/docs/how-to/webhooks",
         "/docs/how-to/watch-and-cancel",
         "/docs/how-to/offline-tests",

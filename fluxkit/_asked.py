@@ -41,13 +41,13 @@ def requested(request: Request | str, fields: Mapping[str, Any], defaults: Mappi
             )
     if isinstance(request, Request):
         own = {field: value for field in FIELDS if (value := getattr(request, field)) is not None}
-        return attrs.evolve(request, **{**fields, **_beside({**own, **fields}, defaults)})
+        return attrs.evolve(request, **{**fields, **beside({**own, **fields}, defaults)})
     if "prompt" in fields:
         raise Unsupported("The prompt is given twice.", field="prompt", asked=fields["prompt"], allowed="one prompt")
-    return Request(request, **{**fields, **_beside(fields, defaults)})
+    return Request(request, **{**fields, **beside(fields, defaults)})
 
 
-def _beside(said: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
+def beside(said: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
     """The *defaults* that hold beside what a call has *said*. Options are mixed, name by name."""
     if not defaults:
         return {}

@@ -163,9 +163,11 @@ class SubmissionUnknown(FluxError):
     """The submit left, and whether it was accepted is not known. fluxkit sends it no second time on a guess.
 
     Only a service that you trust to know it again by its key is asked again, before this is raised.
+    ``row`` is its name in the journal, by which it can be settled; None if it was not noted.
     """
 
     charged = Charged.UNKNOWN
+    row: str | None = None
 
 
 class ServiceError(FluxError):

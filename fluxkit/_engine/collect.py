@@ -161,8 +161,16 @@ def _image(task: Task, seen: Snapshot, picture: Picture, fetched: Fetched | None
         seed=task.seed if seen.seed is None else seen.seed,
         mocked=task.mocked,
     )
-    if fetched is None:
-        return image
+    return image if fetched is None else _with(image, task, fetched)
+
+
+def found_again(task: Task, fetched: Fetched) -> Image:
+    """The image of a task that was fetched before; its link is not known any more."""
+    return _with(Image(None, seed=task.seed, mocked=task.mocked), task, fetched)
+
+
+def _with(image: Image, task: Task, fetched: Fetched) -> Image:
+    """The image with the file that holds it."""
     return attrs.evolve(
         image,
         path=fetched.path,

@@ -259,6 +259,19 @@ def keep(content: bytes, path: Path, *, replaces: bool = True, now: Callable[[],
         return draft.finish(now=now)
 
 
+def sought(path: Path, sha256: str, *, now: Callable[[], float]) -> Fetched | None:
+    """An image that was fetched before, if it is still in *path* and has this digest."""
+    try:
+        with open(path, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                return None
+            size = file.tell()
+            media = examine(file)
+    except (OSError, ValueError):
+        return None
+    return Fetched(path, media.media_type, media.width, media.height, size, sha256, now())
+
+
 class Trail:
     """The way of one download: the *link* where it is, and the *status* of the last answer, None before the first.
 

@@ -14,6 +14,7 @@ import attrs
 
 from .._contract.reference import Reference
 from ..errors import FluxError, Unreachable
+from .download import sought
 from .ears import Ears
 from .effects import (
     Afford,
@@ -32,6 +33,7 @@ from .effects import (
     Note,
     Now,
     Reply,
+    Seek,
     Seen,
     Wait,
     Woken,
@@ -177,6 +179,8 @@ def _at_once(effect: Any, clock: Clock) -> Any:
             with suppress(OSError):  # a file too many must not cost the images beside it
                 path.unlink()
             return None
+        case Seek(path, sha256):
+            return sought(path, sha256, now=clock.now)
     raise TypeError(f"no driver knows the effect {effect!r}")
 
 

@@ -204,6 +204,14 @@ class Discard:
 
 
 @attrs.frozen(eq=False)
+class Seek:
+    """Look whether the image that was put to *path* is still there, whole; answered with a ``Fetched``, or None."""
+
+    path: Path
+    sha256: str
+
+
+@attrs.frozen(eq=False)
 class Fetched:
     """What a download brought: where it lies, and the type and the sides in pixels as the file itself says them."""
 

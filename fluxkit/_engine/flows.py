@@ -67,7 +67,7 @@ def generate(plan: Plan, manner: Manner) -> Flow[Result]:
     """
     deadline = (yield Now()) + manner.timeout
     plan = yield from settle(plan, deadline, patience=manner.patience, allow_hosts=manner.allow_hosts)
-    flows = [_deliver(plan, turn, deadline, manner) for turn in range(plan.request.n)]
+    flows = [deliver(plan, turn, deadline, manner) for turn in range(plan.request.n)]
     outcomes = yield from together(flows)
     errors = tuple(outcome for outcome in outcomes if isinstance(outcome, FluxError))
     deliveries = [outcome for outcome in outcomes if isinstance(outcome, Delivery)]
@@ -98,15 +98,16 @@ def resume(provider: Provider, task: Task, manner: Manner, *, deadline: float | 
         deadline = (yield Now()) + manner.timeout
     rows = provider.named(task.model)
     duration = rows[0].duration if rows else None
-    delivery = yield from _see_through(provider, task, None, deadline, manner, duration=duration)
+    delivery = yield from see_through(provider, task, None, deadline, manner, duration=duration)
     return _result([delivery], (), Report())
 
 
-def _deliver(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[Delivery]:
+def deliver(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[Delivery]:
+    """Buys image number *turn* of the plan, and sees it through."""
     if plan.request.n > 1:
         manner = attrs.evolve(manner, place=attrs.evolve(manner.place, turn=turn))
     task, seen = yield from _submitted(plan, turn, deadline, manner)
-    return (yield from _see_through(plan.provider, task, seen, deadline, manner, duration=plan.model.duration))
+    return (yield from see_through(plan.provider, task, seen, deadline, manner, duration=plan.model.duration))
 
 
 def _submitted(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[tuple[Task, Snapshot]]:
@@ -122,7 +123,7 @@ def _submitted(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[t
     )
 
 
-def _see_through(
+def see_through(
     provider: Provider, task: Task, seen: Snapshot | None, deadline: float, manner: Manner, *, duration: float | None
 ) -> Flow[Delivery]:
     """From a bought task to its images. Every error carries the task: no fault, whose it ever is, may cost it."""

@@ -85,7 +85,7 @@ def asked_again(provider: Provider, claim: Claim, claimed: Claimed, deadline: fl
         return claimed
     yield from together([submit_again(plan, row, deadline, patience=manner.patience) for row, plan in plans])
     more: Claimed = yield claim
-    return attrs.evolve(claimed, taken=claimed.taken + more.taken, unknown=more.unknown)
+    return attrs.evolve(claimed, taken=claimed.taken + more.taken, unknown=more.unknown, others=more.others)
 
 
 def _as_it_was_sent(provider: Provider, row: Row, allow_hosts: frozenset[str]) -> Plan | None:

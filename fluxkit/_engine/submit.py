@@ -76,6 +76,8 @@ def submit(
             reply, snapshot = yield from _sent_again(plan, outgoing, unknown, deadline, patience, about=about)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         ours = unsent(plan, error)
+        if isinstance(ours, SubmissionUnknown):
+            ours.row = row
         try:
             yield Note("unknown" if ours.charged else "refused", {"row": row, "error": ours.message})
         except Exception as failure:  # noqa: BLE001 - what became of the submit matters more than that it was noted

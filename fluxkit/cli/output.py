@@ -31,6 +31,7 @@ class Code(enum.IntEnum):
     NO_SWITCH = 8
     NOT_KEPT = 9
     NOT_PROVED = 10
+    LEFT = 11
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -47,6 +48,7 @@ MEANINGS: Mapping[Code, str] = {
     Code.NO_SWITCH: "diff: the other model cannot serve this request; nothing was sent",
     Code.NOT_KEPT: "verify: a promise is broken, or a deviation gone; samples: one is wrong",
     Code.NOT_PROVED: "verify: a plugin or a provider could not be checked; all else holds",
+    Code.LEFT: "batch: the budget is reached, and rows are left",
     Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",
     Code.TERMINATED: "SIGTERM; the same",
 }

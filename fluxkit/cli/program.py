@@ -17,6 +17,7 @@ from .stop import terminable
 #: The commands with the first sentence of their help. Each is loaded when it is used: help is to come at once.
 COMMANDS: Mapping[str, str] = {
     "generate": "Make images: buy them, wait for them, fetch them.",
+    "batch": "Make what a file asks for, in any number of runs.",
     "plan": "Show what generate would send, bring and cost.",
     "diff": "Show what would change if another model made the image.",
     "init": "Write a file of settings to begin with.",

@@ -96,7 +96,11 @@ def complaints(blocks: list[Block]) -> list[str]:
             wrong.append(f"line {block.line}: {block.language!r} is none of {', '.join(LANGUAGES)}")
         elif block.language == "console" and not block.text.startswith("$ "):
             wrong.append(f"line {block.line}: a console begins with a command after '$ '; without output it is sh")
-        elif block.language == "text" and (before is None or before.file or before.language not in ("python", "js")):
+        elif (
+            block.language == "text"
+            and not block.file
+            and (before is None or before.file or before.language not in ("python", "js"))
+        ):
             wrong.append(f"line {block.line}: text is what the python or js before it prints, and there is none")
     return wrong
 
@@ -175,7 +179,7 @@ class Reader:
             block = attrs.evolve(block, text=block.text.replace(PORT, self._port))
             if block.language == "toml":
                 tomllib.loads(block.text)  # a fluxkit.toml is loaded by what reads it: the blocks after it
-            if block.language == "text":
+            if block.language == "text" and block.file is None:
                 self._compare(block, block.text, printed)
             elif block.file is not None:
                 (self.place / block.file).parent.mkdir(parents=True, exist_ok=True)
