@@ -168,6 +168,8 @@ def shown(end: Any) -> Any:
 
 def play(way: str, scenario: Scenario, model: str, faults: dict[str, Any], to: Path) -> tuple[Any, ...]:
     """What a scenario gives step by step, and what the mock has seen of it."""
+    import httpx  # noqa: F401 - loading it draws random numbers, by rich
+
     random.seed(7)  # the jitter of retries
     (to / way).mkdir()
     mock = MockService([MAGNIFIC, FREEPIK, APIMART])
