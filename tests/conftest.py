@@ -20,7 +20,7 @@ UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], 
 settings.register_profile("fast", UNTIMED, max_examples=50)
 # The same examples on every run and every machine, so that a change is red or green for its own sake.
 settings.register_profile("ci", UNTIMED, max_examples=100, derandomize=True)
-settings.register_profile("deep", UNTIMED, max_examples=2_000)
+settings.register_profile("deep", UNTIMED, max_examples=500)
 settings.load_profile(os.environ.get("FLUXKIT_HYPOTHESIS_PROFILE", "fast"))
 
 
