@@ -23,6 +23,7 @@ from fluxkit import _plugins, errors
 from fluxkit.cli.mock import mock_part
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
+from fluxkit_mockserver.faults import FAULTS
 from fluxkit_mockserver.server import Server
 from fluxkit_mockserver.service import MockService
 
@@ -158,6 +159,37 @@ def test_mock_in_json_is_one_document_that_comes_when_it_serves() -> None:
         assert {f"{document['url']}/{name}" for name in document["base_urls"]} == {*document["base_urls"].values()}
         mock.send_signal(signal.SIGINT)
         assert 0 == mock.wait(PATIENCE)
+
+
+def test_mock_lists_its_faults_and_serves_nothing() -> None:
+    listed = run("mock", "--faults")
+    assert 0 == listed.exit_code
+    assert list(FAULTS) == [line.split()[0] for line in listed.stdout.splitlines()]
+    assert "accepted-then-dropped     submit   The task is made and billed" in listed.stdout
+    document = json.loads(run("mock", "--faults", "--json").stdout)
+    assert {"fault": "stuck", "moment": "task", "about": "The task runs and never ends."} in document
+
+
+def test_mock_lists_its_switches_as_they_are_set() -> None:
+    listed = run("mock", "--switches", "--switch", "magnific.envelope=bare").stdout
+    assert re.search(r"^magnific\.envelope=bare +or wrapped +Whether the answer", listed, re.MULTILINE)
+    assert re.search(r"^freepik\.envelope=wrapped +or bare ", listed, re.MULTILINE)
+    document = json.loads(run("mock", "--switches", "--json").stdout)
+    assert ["wrapped", "bare"] == next(each for each in document if "magnific.envelope" == each["switch"])["values"]
+
+
+@pytest.mark.parametrize(
+    ("switch", "said"),
+    [
+        ("envelope", "'envelope' cannot be read. allowed: NAME=VALUE"),
+        ("envelope=sealed", "The switch envelope is 'sealed'. allowed: wrapped, bare"),
+        ("envelop=bare", "There is no switch 'envelop'. Did you mean 'envelope'?"),
+    ],
+)
+def test_mock_says_what_is_wrong_with_a_switch(switch: str, said: str) -> None:
+    refused = run("mock", "--switch", switch, "--switches")
+    assert Code.NOT_SENT == refused.exit_code
+    assert said in refused.stderr.replace("\n", " ")
 
 
 def test_mock_refuses_a_port_that_is_taken() -> None:

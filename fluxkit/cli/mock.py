@@ -26,6 +26,7 @@ class Pace(click.Choice[str]):
         "fluxkit mock",
         "fluxkit mock --port 0 --progression at-once",
         "fluxkit mock --limit rate=50/60 --limit in-flight=24 --balance 10 --fault 503:x2",
+        "fluxkit mock --switch magnific.envelope=bare --switches",
         "fluxkit mock --host 0.0.0.0 --token a-secret-of-yours",
         "echo test | fluxkit generate fox -p apimart:flux-2-flex --key-file - \\",
         "    --base-url http://127.0.0.1:4010/apimart",
@@ -88,6 +89,15 @@ class Pace(click.Choice[str]):
     metavar="FAULT",
     help="Something that goes wrong, such as 503:x2 or accepted-then-dropped:0.1.",
 )
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What a service does where no page says it, such as magnific.envelope=bare.",
+)
+@click.option("--faults", "list_faults", is_flag=True, help="List every fault, and serve nothing.")
+@click.option("--switches", "list_switches", is_flag=True, help="List every switch as it is set, and serve nothing.")
 @AS_JSON
 def mock(
     *,
@@ -101,6 +111,9 @@ def mock(
     balance: str | None,
     faults: tuple[str, ...],
     state: str | None,
+    switches: tuple[str, ...],
+    list_faults: bool,
+    list_switches: bool,
     as_json: bool,
 ) -> None:
     """Serve a mock of every provider, until Ctrl-C.
@@ -122,9 +135,14 @@ def mock(
             balance=balance,
             faults=faults,
             state=state,
+            switches=dict(map(mock_part("switches:read_switch"), switches)),
         )
     except ValueError as error:
         raise SettingsError(str(error)) from None
+    if list_faults or list_switches:
+        rows = [*(_faults() if list_faults else ()), *(_switches(service) if list_switches else ())]
+        _put_list(rows, as_json=as_json)
+        return
     token = mock_part("server:token_for")(host, token)
 
     def ready(url: str) -> None:
@@ -158,6 +176,38 @@ def mock(
     finally:
         service.close()
     say(f"stopped; the mock has billed {service.billed}")
+
+
+def _faults() -> list[dict[str, Any]]:
+    """Every fault that the mock knows."""
+    return [
+        {"fault": each.name, "moment": each.moment, "about": each.about} for each in mock_part("faults:FAULTS").values()
+    ]
+
+
+def _switches(service: Any) -> list[dict[str, Any]]:
+    """Every switch of the services that are served, as it is set."""
+    rows = []
+    for name, value in service.switches.items():
+        switch = mock_part("switches:SWITCHES")[name.partition(".")[2]]
+        rows.append({"switch": name, "value": value, "values": list(switch.values), "about": switch.about})
+    return rows
+
+
+def _put_list(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Writes what is listed, in lines or as one document."""
+    if as_json:
+        put_document(rows)
+        return
+    lines = []
+    for row in rows:
+        if "fault" in row:
+            lines.append((row["fault"], row["moment"], row["about"]))
+        else:
+            others = ", ".join(each for each in row["values"] if each != row["value"])
+            lines.append((f"{row['switch']}={row['value']}", f"or {others}", row["about"]))
+    widths = [max(len(line[place]) for line in lines) for place in (0, 1)]
+    put("\n".join(f"{one:<{widths[0]}}  {two:<{widths[1]}}  {about}" for one, two, about in lines))
 
 
 def mock_part(name: str) -> Any:
