@@ -53,6 +53,7 @@ MENU = {
         "/docs/reference/commands",
         "/docs/reference/providers",
         "/docs/reference/sizes",
+        "/docs/reference/samples",
         "/docs/reference/errors",
         "/docs/reference/mock-faults",
         "/docs/reference/faults",
