@@ -10,14 +10,13 @@ from ._contract.finished import Finished
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
-from ._sink import check_one, parted, poured, poured_async
+from ._sink import Sink, check_one, parted, poured, poured_async
 
 if TYPE_CHECKING:
     from ._contract.cancellation import Cancellation
     from ._contract.event import Event
     from ._contract.journal import Recovered, Row
     from ._engine.drive import AsyncDriver, Driver
-    from ._sink import Sink
 
 
 class Client(Binding):
@@ -44,7 +43,7 @@ class Client(Binding):
         self,
         request: Request | str,
         *,
-        to: "str | Path | Sink | None" = None,
+        to: str | Path | Sink | None = None,
         timeout: float | None = None,
         fetch: bool = True,
         **fields: Any,
@@ -82,7 +81,7 @@ class Client(Binding):
         return self._driver.run(place_order(plan, self._manner(fetch=False)))
 
     def wait(
-        self, task: Task, *, to: "str | Path | Sink | None" = None, timeout: float | None = None, fetch: bool = True
+        self, task: Task, *, to: str | Path | Sink | None = None, timeout: float | None = None, fetch: bool = True
     ) -> Result:
         """Waits for a task, perhaps of another process, and fetches its images. Raises what ``generate`` raises."""
         from ._engine.flows import resume
@@ -246,7 +245,7 @@ class AsyncClient(Binding):
         self,
         request: Request | str,
         *,
-        to: "str | Path | Sink | None" = None,
+        to: str | Path | Sink | None = None,
         timeout: float | None = None,
         fetch: bool = True,
         **fields: Any,
@@ -270,7 +269,7 @@ class AsyncClient(Binding):
         return await self._driver.run(place_order(plan, self._manner(fetch=False)))
 
     async def wait(
-        self, task: Task, *, to: "str | Path | Sink | None" = None, timeout: float | None = None, fetch: bool = True
+        self, task: Task, *, to: str | Path | Sink | None = None, timeout: float | None = None, fetch: bool = True
     ) -> Result:
         """Waits for a task, perhaps of another process, and fetches its images; see ``Client.wait``."""
         from ._engine.flows import resume

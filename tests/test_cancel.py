@@ -242,6 +242,11 @@ def test_a_slow_service_costs_no_more_than_the_patience() -> None:
     assert world.lasted <= 75.0
 
 
+def test_a_service_that_cannot_be_asked_after_its_tasks_leaves_it_unknown() -> None:
+    found, world = stopping(HEARD, provider=attrs.evolve(SHOP, poll=None))
+    assert (Stopped.UNKNOWN, 1) == (found.stopped, len(world.polls))
+
+
 def test_an_address_that_is_given_is_the_only_one_that_is_asked() -> None:
     task = Task("fal", "flux-2-pro", "7", FAL.base_url, poll_url=f"{FAL.base_url}/7")
     error = raised(lambda: World([]).run(cancel(FAL, task, 60.0)), ContractError)

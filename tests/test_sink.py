@@ -163,3 +163,10 @@ def test_no_answer_of_a_service_leads_out_of_the_directory_or_makes_too_long_a_n
     assert len(path.name.encode()) < 200
     other = place.path(attrs.evolve(TASK, id=f"{id}x"), 0)
     assert (path == other) is ("task" not in fields)
+
+
+def test_a_name_that_becomes_too_long_is_cut_and_stays_another_s_none() -> None:
+    place = Place(Path("there"), f"{'{task}-' * 4}x.png")
+    first, second = (place.path(attrs.evolve(TASK, id="a" * 70 + end), 0).name for end in "bc")
+    assert first != second
+    assert len(first) == len(second) < 100
