@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .armed import Armed, read_fault
     from .clock import VirtualClock, WallClock
     from .faults import FAULTS, Fault
+    from .fixture import FluxkitMock
     from .limits import Limits
     from .server import PortTaken, Server, serve
     from .service import KEY, MockService
@@ -23,6 +24,7 @@ __all__ = [
     "WEBHOOK_SECRET",
     "Armed",
     "Fault",
+    "FluxkitMock",
     "Limits",
     "MockService",
     "PortTaken",
@@ -40,7 +42,6 @@ __all__ = [
 
 _HOMES = {
     "Armed": "armed",
-    "Exchange": "exchanges",
     "FAULTS": "faults",
     "FluxkitMock": "fixture",
     "Fault": "faults",

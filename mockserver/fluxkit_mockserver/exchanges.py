@@ -145,7 +145,7 @@ class Exchange:
 
     @property
     def body(self) -> Any:
-        """What was sent: as JSON, if it is that, else as text; large parts as size and digest, secrets not shown."""
+        """What was sent, as JSON if it is that, else as text; large parts as size and digest, secrets not shown."""
         return _readable(self._sent)
 
     @property
@@ -155,7 +155,7 @@ class Exchange:
 
     @property
     def closest(self) -> str | None:
-        """Of what was not understood: the nearest that would have been, and in what it differs; None for the rest."""
+        """What would have been understood and is nearest to it, and in what it differs; None if it was understood."""
         if self._lost:
             return nearest_route(self.method, self.path, self._routes)
         if self._known is None or not self.problems:
