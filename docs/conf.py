@@ -47,6 +47,7 @@ MENU = {
         "/docs/how-to/offline-tests",
         "/docs/how-to/mock-from-any-language",
         "/docs/how-to/add-a-provider",
+        "/docs/how-to/verify-in-ci",
     ],
     "Reference": [
         "/docs/reference/settings",

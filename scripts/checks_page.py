@@ -23,8 +23,16 @@ KINDS = {
         "The client plays no part: whoever knows the service only by its samples finds them confirmed by the mock.",
     ),
     "both": ("Client and mock, against each other", "What the two say to each other, and whether they agree."),
+    "fields": (
+        "Fields",
+        "What becomes of each field of a request: sent as asked, approximated, dropped by name, or refused.",
+    ),
+    "words": ("Words", "What the service says, in its own words or in a gateway's, and what the client makes of it."),
+    "keys": ("Keys and addresses", "The key goes to the service and to nobody else, and a link goes out as it came."),
     "money": ("Money", "The bill of the mock is the judge, whatever the client believes."),
     "waiting": ("Waiting", "Time is the mock's, so an hour costs nothing."),
+    "tasks": ("Tasks and webhooks", "What is bought can be waited for elsewhere, and what is reported must be proved."),
+    "memory": ("Memory", "What is measured is what the client holds, and not the mock."),
 }
 
 

@@ -3,17 +3,23 @@
 import importlib.metadata
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import attrs
 import click.testing
 import pytest
 
 from fluxkit import _plugins
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
-from fluxkit.testing import CHECKS
+from fluxkit.testing import CHECKS, Deviation, Finding, Grade, Proof
+from fluxkit.testing.page import page_of
+from fluxkit.testing.report import junit_of
+from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.magnific import MAGNIFIC
 
 ACME = Path(__file__).parent / "support" / "acme" / "fluxkit_acme.py"
 
@@ -192,3 +198,109 @@ def test_a_file_of_deviations_that_is_not_there_is_refused() -> None:
     done = run("apimart", "--deviations", "none.toml")
     assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
     assert "The deviations in none.toml cannot be read: No such file or directory." in done.stderr
+
+
+# The page.
+
+
+class Reader(HTMLParser):
+    """What a page holds: its elements, what they are left open, the words, and the places that links lead to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.words = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        said = dict(attrs)
+        self.ids += [str(said["id"])] if "id" in said else []
+        self.links += [str(said["href"])] if "href" in said else []
+        assert not {"src", "style", "onclick", "onload"} & said.keys()
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def read(proofs: Sequence[Proof], failures: Sequence[str] = ()) -> Reader:
+    page = page_of(proofs, failures)
+    assert "url(" not in page
+    assert "@import" not in page
+    reader = Reader()
+    reader.feed(page)
+    assert [] == reader.open
+    assert not {"script", "link", "img", "iframe"} & reader.tags
+    assert len(reader.ids) == len(set(reader.ids))
+    assert {link.removeprefix("#") for link in reader.links} <= {*reader.ids}
+    return reader
+
+
+KNOWN = Deviation(CHECKS[1].name, "the <vendor> is told", "2026-06-29")
+FINDINGS = (
+    Finding(CHECKS[0].name, Grade.FAIL, "it is <b>so</b>", "it is <b>so</b>\nand so on"),
+    Finding(CHECKS[1].name, Grade.FAIL, "it is known", known=KNOWN),
+    Finding(CHECKS[2].name, Grade.NOT_APPLICABLE, "there is no such thing"),
+    Finding(CHECKS[3].name, Grade.PASS, known=attrs.evolve(KNOWN, check=CHECKS[3].name)),
+)
+
+
+def test_the_page_needs_nothing_else_and_shows_what_is_to_be_seen_to() -> None:
+    proofs = [
+        Proof("acme", "a plugin", APIMART, FINDINGS),
+        Proof("magnific", "another", MAGNIFIC, (Finding(CHECKS[0].name, Grade.PASS),)),
+        Proof("lost", trouble="It is <nowhere>."),
+    ]
+    reader = read(proofs, ["The plugin '<x>' cannot be used."])
+    for said in (
+        "it is <b>so</b>\nand so on",
+        CHECKS[0].meaning,
+        "the <vendor> is told",
+        "there is no such thing",
+        "2 to be seen to",
+        "passes, and is recorded as a deviation",
+        "It is <nowhere>.",
+        "The plugin '<x>' cannot be used.",
+        "apimart:flux-2-flex",
+        "styling",
+        "not signed",
+    ):
+        assert said in reader.words
+    assert f"#acme-{CHECKS[0].name}" in reader.links
+
+
+def test_a_page_of_nothing_wrong_has_no_place_for_it() -> None:
+    reader = read([Proof("acme", "a plugin", APIMART, (Finding(CHECKS[0].name, Grade.PASS),))])
+    assert "To be seen to" not in reader.words
+    assert "Known deviations" not in reader.words
+    assert "What does not apply" not in reader.words
+
+
+def test_xml_holds_whatever_was_said() -> None:
+    said = 'a <b> & "c" \x00\x1b[31m\ud800 \N{PILE OF POO}'
+    (suite,) = ET.fromstring(junit_of([Proof("acme", "", APIMART, (Finding(CHECKS[0].name, Grade.FAIL, said),))], []))
+    (failure,) = suite.iter("failure")
+    assert 'a <b> & "c" \ufffd\ufffd[31m\ufffd \N{PILE OF POO}' == failure.get("message")
+
+
+def test_a_known_failure_is_skipped_with_its_reason_and_one_that_is_gone_fails() -> None:
+    (suite,) = ET.fromstring(junit_of([Proof("acme", "", APIMART, FINDINGS)], []))
+    assert {"failures": "2", "errors": "0", "skipped": "2"} == {
+        name: suite.get(name) for name in ("failures", "errors", "skipped")
+    }
+    said = [case.get("message") for case in suite.iter("skipped")]
+    assert ["known since 2026-06-29: the <vendor> is told; it is known", "there is no such thing"] == said
+
+
+def test_the_page_is_written_where_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxkit.testing.proof.CHECKS", CHECKS[:2])
+    done = run("apimart", "--html", str(tmp_path / "report.html"))
+    assert Code.DONE == done.exit_code
+    assert (tmp_path / "report.html").read_text("utf-8").startswith("<!doctype html>")

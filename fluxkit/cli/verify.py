@@ -22,14 +22,14 @@ COLOURS = {"pass": "green", "fail": "red"}
 #: So many lines of the details of a failure are shown; all of them are in the reports.
 MOST_LINES = 12
 
-SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit")}
+SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit", "html")}
 
 
 @click.command(
     cls=Command,
     examples=(
         "fluxkit verify",
-        "fluxkit verify magnific --junit report.xml --json report.json",
+        "fluxkit verify magnific --junit report.xml --html report.html",
         "fluxkit verify acme --deviations deviations.toml",
     ),
     sections=SECTIONS,
@@ -43,7 +43,10 @@ SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit")}
 )
 @click.option("--json", "as_json", metavar="FILE", shell_complete=files, help="Write a JSON document, too.")
 @click.option("--junit", metavar="FILE", shell_complete=files, help="Write JUnit's XML, too.")
-def verify(names: Sequence[str], *, deviations: str | None, as_json: str | None, junit: str | None) -> int:
+@click.option("--html", metavar="FILE", shell_complete=files, help="Write a page that needs nothing else, too.")
+def verify(
+    names: Sequence[str], *, deviations: str | None, as_json: str | None, junit: str | None, html: str | None
+) -> int:
     """Show whether the providers keep the contract.
 
     Each is checked against a mock of it; without names, all that are installed. Nothing leaves the machine, no key is
@@ -66,7 +69,7 @@ def verify(names: Sequence[str], *, deviations: str | None, as_json: str | None,
     failures = [failure.message for failure in registry.failures] if not names else []
     for failure in failures:
         say(f"error: {failure}")
-    write_reports(proofs, failures, as_json=as_json, junit=junit)
+    write_reports(proofs, failures, as_json=as_json, junit=junit, html=html)
     if any(proof.surprises for proof in proofs):
         return Code.NOT_KEPT
     return Code.NOT_PROVED if failures or any(proof.trouble for proof in proofs) else Code.DONE
@@ -128,7 +131,12 @@ def read_deviations(path: str | None) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def write_reports(
-    proofs: "Sequence[Proof]", failures: Sequence[str], *, as_json: str | None, junit: str | None
+    proofs: "Sequence[Proof]",
+    failures: Sequence[str],
+    *,
+    as_json: str | None,
+    junit: str | None,
+    html: str | None,
 ) -> None:
     """Writes the reports that are wanted."""
     import json
@@ -139,3 +147,7 @@ def write_reports(
         Path(as_json).write_text(json.dumps(document_of(proofs, failures), indent=2) + "\n", "utf-8")
     if junit is not None:
         Path(junit).write_text(junit_of(proofs, failures), "utf-8")
+    if html is not None:
+        from ..testing.page import page_of
+
+        Path(html).write_text(page_of(proofs, failures), "utf-8")

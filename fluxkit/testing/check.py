@@ -10,12 +10,8 @@ import attrs
 
 from .._wire.declaration import Provider
 from .._wire.samples import Sample, samples_of
-from .conduct import Conduct
+from .conduct import Conduct, Endless
 from .finding import Finding, Grade
-
-
-class Endless(BaseException):
-    """A client has called a mock far more often than any errand needs; no flow may take it for an error of its own."""
 
 
 class NotApplicable(Exception):

@@ -15,6 +15,25 @@ from .._engine.effects import Flow
 
 Conduct = Callable[[Any, str], Generator[Any, Any, Any]]
 
+#: After so many effects of one errand a client is taken not to come to an end.
+MOST_EFFECTS = 2_000
+
+
+class Endless(BaseException):
+    """A client goes on far longer than any errand does; no flow may take it for an error of its own."""
+
+
+@attrs.define(eq=False)
+class _Count:
+    """How many effects were carried out."""
+
+    effects: int = 0
+
+    def one_more(self) -> None:
+        self.effects += 1
+        if self.effects > MOST_EFFECTS:
+            raise Endless(f"the client does not come to an end: it has asked for {MOST_EFFECTS} things")
+
 
 @attrs.frozen(eq=False)
 class Misled(Driver):
@@ -22,8 +41,10 @@ class Misled(Driver):
 
     conduct: Conduct = attrs.field(kw_only=True)
     key: str = attrs.field(kw_only=True, repr=False)
+    _count: _Count = attrs.field(factory=_Count, init=False)
 
     def _carry_out(self, effect: Any) -> Any:
+        self._count.one_more()
         steps = self.conduct(effect, self.key)
         answer: Any = None
         resume: Callable[[Any], Any] = steps.send
@@ -44,9 +65,11 @@ class AsyncMisled(AsyncDriver):
 
     conduct: Conduct = attrs.field(kw_only=True)
     key: str = attrs.field(kw_only=True, repr=False)
+    _count: _Count = attrs.field(factory=_Count, init=False)
 
     async def answer(self, effect: Any, flow: Flow[Any]) -> tuple[Any, Callable[[Any], Any]]:
         """What the flow is to hear of its effect, and how: it is sent or thrown."""
+        self._count.one_more()
         steps = self.conduct(effect, self.key)
         answer: Any = None
         resume: Callable[[Any], Any] = steps.send

@@ -18,11 +18,12 @@ from .._engine.notes import Notes
 from .._engine.place import Place
 from .._engine.settle import settle
 from .._mock import kit_of_mock
-from .._wire.declaration import Provider
+from .._wire.declaration import Provider, Route
 from .._wire.plan import Plan, make_plan
 from ..errors import FluxError
 from .bench import Service, async_driver, driver, service_of
-from .check import Endless, Pair
+from .check import Pair
+from .conduct import Endless
 
 #: After so many calls on one errand a client is taken not to come to an end.
 MOST_CALLS = 600
@@ -30,25 +31,30 @@ MOST_CALLS = 600
 #: Where the mock is served: on no port of this machine, so that a client that goes elsewhere is seen to.
 ORIGIN = "http://127.0.0.1:48151"
 
-Hand = Callable[[Any, Callable[[], Any]], Any]
+#: A call to the mock and an answer of it, of types that only the mock knows.
+Call = Any
+Answer = Any
+
+PassOn = Callable[[Call], Answer]
+Hand = Callable[[Call, PassOn], Answer]
 
 
 @attrs.frozen(eq=False)
 class Desk:
-    """One client and one mock. *calls* are what the mock was called, *leads* where images may go."""
+    """One client and one mock. *calls* are what the mock was called, *place* is where images go."""
 
     pair: Pair
     service: Service
     way: Any
     place: Place
     notes: Notes
-    calls: list[Any]
+    calls: list[Call]
+    prefix: str = ""
 
     @property
     def base_url(self) -> str:
         """Where the service is, for this client."""
-        where: str = self.service.base_url(self.pair.mock.name, ORIGIN)
-        return where
+        return f"{ORIGIN}{self.prefix}/{self.pair.mock.name}"
 
     @property
     def driver(self) -> Driver:
@@ -74,19 +80,28 @@ class Desk:
     @property
     def submits(self) -> list[Any]:
         """The calls that would buy."""
-        route = self.pair.mock.submit
-        return [call for call in self.calls if route.match(call.method, self.below(call), call.query) is not None]
+        return [call for call in self.calls if self.buys(call)]
 
     @property
     def polls(self) -> list[Any]:
         """The calls that ask after a task."""
-        route = self.pair.mock.poll
-        asked = [] if route is None else self.calls
-        return [call for call in asked if route and route.match(call.method, self.below(call), call.query) is not None]
+        return [call for call in self.calls if self.asks(call)]
 
-    def below(self, call: Any) -> str:
-        """The path of a call below the address of the service."""
-        return str(call.path).removeprefix(f"/{self.pair.mock.name}")
+    def buys(self, call: Call) -> bool:
+        """Whether a call would buy."""
+        return self._is(self.pair.mock.submit, call)
+
+    def asks(self, call: Call) -> bool:
+        """Whether a call asks after a task."""
+        return self.pair.mock.poll is not None and self._is(self.pair.mock.poll, call)
+
+    def _is(self, route: Route, call: Call) -> bool:
+        path = str(call.path).removeprefix(f"/{self.pair.mock.name}")
+        return path != call.path and route.match(call.method, path, call.query) is not None
+
+    def below_service(self, call: Call) -> bool:
+        """Whether a call is one to the service, and not to where its images lie."""
+        return str(call.path).startswith(f"/{self.pair.mock.name}/")
 
     def plan(self, model: str | None = None, request: Request | None = None, **settings: Any) -> Plan:
         """The plan of a request, of the first model if none is named."""
@@ -118,19 +133,22 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(pair: Pair, *, hand: Hand | None = None, **settings: Any) -> Iterator[Desk]:
-    """A client at a fresh mock with these *settings*, in front of which a *hand* may stand."""
-    service, calls = service_of(pair.mock, **settings), list[Any]()
+def desk(pair: Pair, *, hand: Hand | None = None, prefix: str = "", **settings: Any) -> Iterator[Desk]:
+    """A client at a fresh mock with these *settings*, in front of which a *hand* may stand.
 
-    def noting(call: Any, pass_on: Callable[[], Any]) -> Any:
+    The client looks for the service below a *prefix*, which the hand must then take off.
+    """
+    service, calls = service_of(pair.mock, **settings), list[Call]()
+
+    def noting(call: Call, pass_on: PassOn) -> Answer:
         calls.append(call)
         if len(calls) > MOST_CALLS:
             raise Endless(f"the client does not come to an end: it has called {MOST_CALLS} times")
-        return pass_on() if hand is None else hand(call, pass_on)
+        return pass_on(call) if hand is None else hand(call, pass_on)
 
     with tempfile.TemporaryDirectory(prefix="fluxkit-check-") as folder:
         way = kit_of_mock().Occupied(service, noting)
-        yield Desk(pair, service, way, Place(Path(folder)), Notes(), calls)
+        yield Desk(pair, service, way, Place(Path(folder)), Notes(), calls, prefix)
 
 
 def outcome(work: Callable[[], Any]) -> Any:

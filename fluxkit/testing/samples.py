@@ -14,8 +14,9 @@ from .._contract.reference import Reference
 from .._wire.declaration import Provider
 from .._wire.json import Json
 from .._wire.samples import Sample
-from .check import Check, Endless, NotApplicable, Pair
+from .check import Check, NotApplicable, Pair
 from .checks import CLIENT, MOCK
+from .conduct import Endless
 from .exhibits import Differs
 
 _NOTHING: Any = object()

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ __all__ = [
     "Incoming",
     "MockService",
     "Occupied",
+    "Thin",
     "document",
     "exchange",
     "life",
@@ -41,8 +42,8 @@ __all__ = [
 if TYPE_CHECKING:
     import httpx
 
-#: Takes a call, and what gives the mock's own answer to it; gives the answer.
-Hand = Callable[[Incoming, Callable[[], Answer | Drop]], Answer | Drop]
+#: Takes a call, and what gives the mock's own answer to one; gives the answer.
+Hand = Callable[[Incoming, Callable[[Incoming], Answer | Drop]], Answer | Drop]
 
 
 def exchange(mock: MockService, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer | Drop:
@@ -87,11 +88,11 @@ class Occupied:
 
     def handle(self, call: Incoming) -> Answer | Drop:
         """What the services do with one call, if the hand lets it pass."""
-        return self.hand(call, lambda: self.service.handle(call))
+        return self.hand(call, self.service.handle)
 
     def visit(self, call: Incoming) -> Answer | Drop:
         """What another origin does with one call, if the hand lets it pass."""
-        return self.hand(call, lambda: self.service.visit(call))
+        return self.hand(call, self.service.visit)
 
     @property
     def clock(self) -> Any:
@@ -134,6 +135,59 @@ class _AsyncNoted(AsyncMockTransport):
     async def handle_async_request(self, request: "httpx.Request") -> "httpx.Response":
         self._targets.append(_target(request))
         return await super().handle_async_request(request)
+
+
+@attrs.frozen(eq=False)
+class Thin:
+    """A way into a mock that does not hold what is sent: of a large body the middle is forgotten.
+
+    So what is measured is what the client holds. It is for bodies whose middle is all alike. ``swallowed`` is how many
+    bytes the largest of them had.
+    """
+
+    service: MockService
+    sizes: list[int] = attrs.field(factory=list, init=False)
+
+    @property
+    def swallowed(self) -> int:
+        """How many bytes the largest body had."""
+        return max(self.sizes, default=0)
+
+    @property
+    def clock(self) -> Any:
+        """The mock's time."""
+        return self.service.clock
+
+    @property
+    def key(self) -> str:
+        """A key that the mock takes."""
+        return self.service.key
+
+    def transport(self) -> MockTransport:
+        """A way in, without a socket."""
+        return _Thinning(self)
+
+
+#: How many bytes are kept of the beginning of a body, and at least of its end.
+KEPT = 16 * 1024
+
+
+class _Thinning(MockTransport):
+    """Forgets the middle of a body; four bytes at a time, so that base64 stays base64."""
+
+    def __init__(self, thin: Thin) -> None:
+        super().__init__(thin.service)
+        self._thin = thin
+
+    def handle_request(self, request: "httpx.Request") -> "httpx.Response":
+        kept, size = bytearray(), 0
+        for piece in cast("Iterable[bytes]", request.stream):
+            size += len(piece)
+            kept += piece
+            if len(kept) > 4 * KEPT:
+                del kept[KEPT : KEPT + (len(kept) - 2 * KEPT) // 4 * 4]
+        self._thin.sizes.append(size)
+        return self.respond(request, bytes(kept))
 
 
 def _target(request: "httpx.Request") -> str:

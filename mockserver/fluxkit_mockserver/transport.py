@@ -21,7 +21,11 @@ class MockTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The service's answer; raises httpx's own errors where the connection would break or time run out."""
-        answer = _answer(self._service, request, request.read())
+        return self.respond(request, request.read())
+
+    def respond(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        """The answer to a request with this body, whatever its own is."""
+        answer = _answer(self._service, request, body)
         seconds, outcome = _outcome(self._service, request, answer)
         if seconds:
             self._service.clock.sleep(seconds)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from ..._wire.declaration import Provider
 from ..._wire.samples import Sample
-from ..check import Check, Endless, NotApplicable, Pair
-from . import both, client, mock, money, uploads, waiting
+from ..check import Check, NotApplicable, Pair
+from ..conduct import Endless
+from . import both, client, fields, keys, memory, mock, money, tasks, uploads, waiting, words
 
 
 def _of(*modules: object) -> tuple[Check, ...]:
@@ -16,9 +17,7 @@ def _of(*modules: object) -> tuple[Check, ...]:
 CLIENT = _of(client)
 MOCK = _of(mock, uploads)
 BOTH = _of(both)
-MONEY = _of(money)
-WAITING = _of(waiting)
-CHECKS: tuple[Check, ...] = (*CLIENT, *MOCK, *BOTH, *MONEY, *WAITING)
+CHECKS: tuple[Check, ...] = (*CLIENT, *MOCK, *BOTH, *_of(fields, words, keys, money, waiting, tasks, memory))
 
 
 def broken(checks: Iterable[Check], provider: Provider, other: Provider, samples: Sequence[Sample]) -> str | None:

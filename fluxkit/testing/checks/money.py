@@ -52,9 +52,10 @@ def check_what_is_paid_is_fetched(pair: Pair) -> None:
     A failure means: images are paid for and lost, although the service still has them.
     """
     tried = 0
-    for name in faults_of(pair.mock):
+    for name in (None, *faults_of(pair.mock)):
         with desk(pair) as at:
-            at.service.fault(name, times=1)
+            if name is not None:
+                at.service.fault(name, times=1)
             end = outcome(lambda at=at: at.buy(timeout=TIMEOUT, fetch=True))  # type: ignore[misc]
             if isinstance(end, FluxError) and end.task is not None and not isinstance(end, TaskError):
                 if name in NOTHING_TO_FETCH or pair.client.poll is None:  # or nobody can ask after it
