@@ -200,6 +200,13 @@ def test_a_file_of_deviations_that_is_not_there_is_refused() -> None:
     assert "The deviations in none.toml cannot be read: No such file or directory." in done.stderr
 
 
+def test_without_hypothesis_nothing_is_checked_and_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    done = run("apimart")
+    assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
+    assert "pip install 'fluxkit-py[testing]'" in done.stderr
+
+
 # The page.
 
 

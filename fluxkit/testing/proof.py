@@ -31,8 +31,14 @@ def find_all(
     """What every standard check finds about *provider*, in their order.
 
     The mock is one of *mock*, where that is another declaration. Raises ``SettingsError`` if a deviation is of no
-    check, or no mock is installed; ``PluginError`` if the declared samples cannot be read.
+    check, or no mock or no hypothesis is installed; ``PluginError`` if the declared samples cannot be read.
     """
+    try:
+        import hypothesis  # noqa: F401 - a check that cannot be made must not look like a broken promise
+    except ImportError as error:
+        raise SettingsError(
+            "The checks need hypothesis, which is not installed. Install it: pip install 'fluxkit-py[testing]'."
+        ) from error
     known = deviations_of(deviations, [check.name for check in CHECKS])
     pair = Pair(provider, provider if mock is None else mock, samples_of(provider), conduct)
     found = (check.find(pair) for check in CHECKS)
