@@ -18,7 +18,7 @@ from ._wire.codecs import (
     Tagged,
     With,
 )
-from ._wire.declaration import Cancel, Idempotency, Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
+from ._wire.declaration import Aside, Cancel, Idempotency, Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
 from ._wire.nearest import Space
 from ._wire.price import PerMegapixel
 from ._wire.scalars import (
@@ -45,6 +45,7 @@ from ._wire.sizes import Canvas, Grid, Ratios, Scale, Spaces
 
 __all__ = [
     "Anything",
+    "Aside",
     "At",
     "Base64",
     "Bytes",

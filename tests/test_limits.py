@@ -15,6 +15,7 @@ from fluxkit_mockserver.dialect import Refused
 from fluxkit_mockserver.limits import MOST_KEYS, Gauge, Limits
 from fluxkit_mockserver.service import MockService
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import KLEIN, MAGNIFIC
 
 ORIGIN = "http://127.0.0.1"
@@ -246,6 +247,35 @@ def test_what_is_left_and_what_was_used_make_what_an_account_began_with(spent: l
             continue
         accounts.spend(name, cost)
     assert all(0 <= (account.left or 0) and account.left == 3 - account.used for _, account in accounts)
+
+
+# What can be asked beside the tasks.
+
+
+def test_the_balance_is_told_where_the_service_tells_it() -> None:
+    mock = MockService([APIMART, BFL], balance=2)
+    http = talk(mock)
+    submit(http, TO_FLEX)
+    told = http.get("/apimart/v1/balance", headers=KEYS[TO_FLEX]).json()
+    assert {"success": True, "remain_balance": 1, "used_balance": 1, "unlimited_quota": False} == told
+    assert {"credits": 200} == http.get("/bfl/v1/credits", headers={"x-key": "test"}).json()
+    mock.accounts.put(None)
+    assert -1 == http.get("/apimart/v1/balance", headers=KEYS[TO_FLEX]).json()["remain_balance"]
+    assert 405 == http.post("/apimart/v1/balance", headers=KEYS[TO_FLEX]).status_code
+
+
+def test_the_tasks_of_a_model_are_listed_by_id_and_status() -> None:
+    mock = MockService([MAGNIFIC], durations=lambda number: 10.0 * number)
+    http = talk(mock)
+    ids = [submit(http).json()["data"]["task_id"] for _ in range(2)]
+    mock.clock.advance(10)
+    told = http.get(TO_KLEIN, headers=KEYS[TO_KLEIN]).json()
+    assert {"data": [{"task_id": ids[0], "status": "COMPLETED"}, {"task_id": ids[1], "status": "IN_PROGRESS"}]} == told
+    other = TO_KLEIN.replace("klein", "pro")
+    assert {"data": []} == http.get(other, headers=KEYS[TO_KLEIN]).json()
+    assert 404 == http.get(other.replace("pro", "max"), headers=KEYS[TO_KLEIN]).status_code
+    unlisted = talk(MockService([MAGNIFIC], switches={"listing": "404"}))
+    assert unlisted.get(TO_KLEIN, headers=KEYS[TO_KLEIN]).status_code in (404, 405)
 
 
 # Clocks.

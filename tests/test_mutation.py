@@ -79,6 +79,7 @@ MAGNIFIC_SURVIVORS: Survivors = {
     "where to submit or to upload is never given by an answer, so the flag means nothing there": [
         "submit.given: False -> True",
         "upload.route.given: False -> True",
+        "listing.route.given: False -> True",
     ],
     "a submit is answered in the form of a poll, but no recorded answer holds an image or a reason": [
         *each(
@@ -147,7 +148,14 @@ SURVIVORS: dict[str, Survivors] = {
         "where to submit or to upload is never given by an answer, so the flag means nothing there": [
             "submit.given: False -> True",
             "upload.route.given: False -> True",
+            "balance.route.given: False -> True",
         ],
+        "without end the balance is -1: no other number below 0 is recorded, and none from 0 reads in two ways": each(
+            ["balance.answer.inner.fields.balance.inner."],
+            "first: swapped with second",
+            *each(["second.first: "], "-1 -> -2", "left out"),
+            *each(["second.last: "], "-1 -> 0", "left out"),
+        ),
         "no answer is recorded in which a link is none": [
             *each(
                 [f"polled.inner.{GENERATED}.url.inner.", f"webhook.event.{GENERATED}.url.inner."],
@@ -216,7 +224,10 @@ SURVIVORS["bfl"] = {
     "a ratio that the form cannot say, and one that the space does not have": each(
         KONTEXT, ".sizes.names: also '9:211'", ".request.fields.size.inner: Words -> Text"
     ),
-    "where to submit is never given by an answer, so the flag means nothing there": ["submit.given: False -> True"],
+    "where to submit is never given by an answer, so the flag means nothing there": [
+        "submit.given: False -> True",
+        "balance.route.given: False -> True",
+    ],
     "no answer is recorded in which a link is none": [
         "accepted.fields.poll_url.inner: Link -> Text",
         *each(["polled.", "webhook.event."], f"{GENERATED}.url.inner: Link -> Text"),
@@ -378,6 +389,8 @@ NOTICED = {
     ),
     "check_client_uploads_what_the_service_takes": (APIMART, "upload.formats[3]: without 'gif'"),
     "check_client_reads_where_an_upload_lies": (MAGNIFIC, "upload.life: 86400.0 -> 86401.0"),
+    "check_client_knows_what_can_be_asked_beside_tasks": (MAGNIFIC, "listing.route.method: 'GET' -> 'POST'"),
+    "check_mock_tells_what_can_be_asked_beside_tasks": (APIMART, "balance.answer.fixed.path: 'success' -> 'successs'"),
     "check_client_knows_how_large_an_upload_may_be": (APIMART, "upload.most: 20971520 -> 20971521"),
     "check_mock_answers_in_the_shape_of_the_service": (MAGNIFIC, "accepted.first: swapped with second"),
     "check_mock_refuses_as_the_service_does": (MAGNIFIC, "error.first: swapped with second"),

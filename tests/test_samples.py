@@ -676,7 +676,7 @@ def test_a_provider_without_samples_has_none() -> None:
 def test_faces_of_a_service_share_all_but_their_address() -> None:
     magnific, freepik = samples_of(MAGNIFIC), samples_of(FREEPIK)
     shared = set(magnific) & set(freepik)
-    assert {"call"} == {each.of for each in {*magnific, *freepik} - shared}
+    assert {"aside", "call"} == {each.of for each in {*magnific, *freepik} - shared}
     assert {each.of for each in shared} == {
         "request",
         "accepted",

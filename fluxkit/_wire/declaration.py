@@ -167,6 +167,14 @@ class Cancel:
     late: int | None = attrs.field(default=None, kw_only=True)
 
 
+@attrs.frozen
+class Aside:
+    """What can be asked of a service beside its tasks: a call to *route* without a body, and what *answer* reads."""
+
+    route: Route
+    answer: Codec
+
+
 def _seconds(delays: Iterable[float]) -> tuple[float, ...]:
     return tuple(delays)
 
@@ -252,6 +260,9 @@ class Provider:
     result_url cancel_url``, each image ``url content expires_at width height media_type``; *error* holds ``message type
     fields``, each field ``name reason type``.
 
+    *balance* tells what is left of the account: ``balance used unlimited``. *listing* tells the tasks of a model, of
+    each its ``id`` and ``status``.
+
     *statuses* maps the service's words to states, in the order of a task's life; ``WORD:*`` stands for any tag.
     *answers* gives the HTTP status with which a word comes where it is not 200. *origins* are further places to which
     the key may go, a ``*`` standing for one label or a part of it. *link_life* is how long in seconds a link to an
@@ -279,6 +290,8 @@ class Provider:
     origins: tuple[str, ...] = attrs.field(default=(), converter=names)
     link_life: float | None = None
     upload: Upload | None = None
+    balance: Aside | None = attrs.field(default=None, kw_only=True)
+    listing: Aside | None = attrs.field(default=None, kw_only=True)
     cancel: Cancel | None = None
     webhook: Webhook | None = None
     idempotency: Idempotency | None = None
@@ -300,6 +313,7 @@ __all__ = [
     "MISSING",
     "PLAIN_ERROR",
     "USUAL",
+    "Aside",
     "Cancel",
     "Idempotency",
     "Key",

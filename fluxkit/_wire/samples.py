@@ -19,8 +19,8 @@ from .declaration import Provider
 from .json import Json
 
 #: What a sample shows: an address with its key, a request body, an answer of one of four kinds, a refusal; what is
-#: uploaded, and the answer to that.
-KINDS = ("call", "request", "accepted", "polled", "resulted", "webhook", "refused", "upload", "uploaded")
+#: uploaded, and the answer to that; a question beside the tasks, with its answer.
+KINDS = ("call", "request", "accepted", "polled", "resulted", "webhook", "refused", "upload", "uploaded", "aside")
 
 #: How sure a sample is, the surest first: a page that the project started from, the rest of the vendor's documentation,
 #: a recording of the live service, what others claim or handle, what follows from one of these.
@@ -53,6 +53,8 @@ class Sample:
       ``["16:9", "1K"]`` or ``[1024, 768]``, a reference as base64 text or as its address. If the service refuses the
       request (*fits* is false), only what a user of fluxkit would have asked for, nothing if there is no way to ask.
     - of an answer: ``state``, and what else it says in the names of the provider's forms; amounts of money as text.
+    - of a question aside: ``balance``, ``used`` and ``unlimited``, amounts as text; or the ``tasks``, each with ``id``
+      and ``status``.
     - of an upload: its ``media_type``; the body is that of a ticket, or the form's only field with the file in it as
       base64 text. Of the answer to it: ``url``, and what else it says in the names of the declared form.
     - of a refusal: ``error``, the class; ``retry`` and ``charged``, as the error carries them; and what the complaint
@@ -97,13 +99,14 @@ class Sample:
 
     def __attrs_post_init__(self) -> None:
         sent, loading = self.of in ("call", "request", "upload"), self.phase == "upload"
-        told = {"call": (), "request": (), "upload": (), "uploaded": ("url",), "refused": ("error", "retry", "charged")}
+        told = {"uploaded": ("url",), "refused": ("error", "retry", "charged")}
+        told |= dict.fromkeys(("call", "request", "upload", "aside"), ())
         needed = told.get(self.of, ("state",))
         for holds, rule in (
             (isinstance(self.means, Mapping) and isinstance(self.headers, Mapping), "means and headers are objects"),
             (
-                bool(self.call) is (self.of in ("call", "webhook")),
-                "a call or webhook has an address, nothing else has",
+                bool(self.call) is (self.of in ("call", "webhook", "aside")),
+                "a call, a webhook or a question aside has an address, nothing else has",
             ),
             ((self.body is None) is (self.of == "call"), "everything but a call has a body"),
             (loading or self.of not in ("upload", "uploaded"), "what is uploaded has a phase of its own"),

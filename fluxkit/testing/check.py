@@ -177,4 +177,5 @@ NAMES = {
     "refused": "a refusal",
     "upload": "an upload",
     "uploaded": "an answer to an upload",
+    "aside": "a question beside the tasks",
 }

@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -172,6 +173,13 @@ def proof(sample: Sample, secret: str, body: bytes, *, id: str, at: float) -> di
         said[name] = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     said["hex"] = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {name: value.format(**said) for name, value in sample.headers.items()}
+
+
+def meant(sample: Sample) -> Any:
+    """What the answer to a question aside means, as a declaration reads it."""
+    if "tasks" in sample.means:
+        return tuple(sample.means["tasks"])
+    return {name: Decimal(fact) if isinstance(fact, str) else fact for name, fact in sample.means.items()}
 
 
 def too_large(samples: Iterable[Sample]) -> list[str]:

@@ -12,6 +12,9 @@ from .dialect import Refused
 #: What an image costs on the mock where nobody knows its price, so that every balance ends some day.
 UNPRICED = Decimal(1)
 
+#: What is said to be left of an account without end, by a service that has no word for that.
+ENDLESS = Decimal(1000)
+
 
 @attrs.define(eq=False)
 class Account:

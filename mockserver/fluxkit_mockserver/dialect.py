@@ -19,7 +19,7 @@ from urllib.parse import unquote_plus
 import attrs
 
 from fluxkit._wire.codecs import At, Either, First, Form, With, trim
-from fluxkit._wire.declaration import USUAL, Model, Provider
+from fluxkit._wire.declaration import USUAL, Aside, Model, Provider
 from fluxkit._wire.json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, leaves, merge
 from fluxkit._wire.nearest import NoSuchSize
 from fluxkit._wire.samples import Sample, samples_of
@@ -144,7 +144,7 @@ class Dialect:
         if self.switches.get("wrong-method") == "404":
             return ()
         provider = self.provider
-        steps = [each.route for each in (provider.upload, provider.cancel) if each is not None]
+        steps = [each.route for each in (provider.upload, provider.cancel, provider.balance) if each is not None]
         routes = [each for each in (provider.submit, provider.poll, provider.result, *steps) if each is not None]
         found = {}
         for route in routes:
@@ -349,6 +349,12 @@ class Dialect:
             return len(codec.read(codec.write(trim(codec, many)))) == images
         except Unfit:
             return False
+
+    def say_aside(self, aside: Aside, facts: Any) -> Answer:
+        """The answer to a question beside the tasks, with those of the *facts* that the service has a place for."""
+        if isinstance(facts, dict) and facts["unlimited"] and "unlimited" in _form(aside.answer):
+            facts = {**facts, "balance": -1}
+        return _answer(200, self._write(aside.answer, trim(aside.answer, facts)))
 
     @property
     def uploaded(self) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from fluxkit.errors import Rejected, Unauthorized, Vanished
 from fluxkit.provider import State
 
 from .abroad import Leak, Watch, visit
-from .accounts import Accounts
+from .accounts import ENDLESS, Accounts
 from .answer import CONTROL, MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .armed import Armed, Faults, Match, read_fault
 from .asserted import billed, submitted
@@ -603,9 +603,26 @@ class MockService:
                 if task is None or task.ending == "vanished" or (task.cancelled and dialect.cancelled is None):
                     return dialect.say_unknown(said["id"])
                 return tell(dialect, task, call, now)
+        if (told := self._tell_aside(dialect, call, path)) is not None:
+            return told
         if methods := dialect.methods(path, call.query):
             raise Refused(Vanished, "Method not allowed", status=405, headers={"allow": ", ".join(methods)})
         raise Refused(Vanished, status=404)
+
+    def _tell_aside(self, dialect: Dialect, call: Incoming, path: str) -> Answer | None:
+        """What is asked beside the tasks, None if nothing of that kind is: the balance, or the tasks of a model."""
+        provider = dialect.provider
+        balance, listing = provider.balance, provider.listing
+        if balance is not None and balance.route.match(call.method, path, call.query) is not None:
+            account = self.accounts.of(provider.name)
+            left = ENDLESS if account.left is None else account.left
+            facts = {"balance": left, "used": account.used, "unlimited": account.began is None}
+            return dialect.say_aside(balance, facts)
+        said = None if listing is None else listing.route.match(call.method, path, call.query)
+        if listing is None or said is None or all(said["model"] != row.path for row in provider.models):
+            return None
+        mine = [each for each in self._tasks.values() if each.provider is provider and each.model.path == said["model"]]
+        return dialect.say_aside(listing, tuple({"id": each.id, "status": self.standing(each)[0]} for each in mine))
 
     def _check_key(self, provider: Provider, call: Incoming) -> str:
         """The key that came, in its form."""

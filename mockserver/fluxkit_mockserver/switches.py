@@ -190,6 +190,14 @@ def _reports_changes(provider: Provider) -> bool:
     return provider.webhook is not None and provider.webhook.every
 
 
+def _lists(provider: Provider) -> bool:
+    return provider.listing is not None
+
+
+def _unlisted(provider: Provider, _: str) -> Provider:
+    return attrs.evolve(provider, listing=None)
+
+
 def _links(provider: Provider) -> bool:
     return provider.poll is not None
 
@@ -289,6 +297,14 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 "How large an image in a request may be.",
                 "no page says it",
                 _referenced,
+            ),
+            Switch(
+                "listing",
+                ("200", "404"),
+                "Whether the list of tasks is told.",
+                "documented; answered 404 once",
+                _lists,
+                _unlisted,
             ),
             Switch(
                 "link-life",

@@ -6,11 +6,13 @@ webhooks.
 
 from fluxkit.errors import Broken, RateLimited, Rejected, Vanished
 from fluxkit.provider import (
+    Aside,
     At,
     Each,
     Either,
     First,
     Fixed,
+    Flag,
     Form,
     Grid,
     Hosted,
@@ -133,6 +135,19 @@ APIMART = Provider(
     not_found=[Refusal(400, Vanished, text="Invalid task ID"), Refusal(404, Vanished)],
     link_life=86400.0,
     upload=UPLOAD,
+    balance=Aside(
+        Route("GET", "/v1/balance"),
+        With(
+            Form(
+                {
+                    "balance": At("remain_balance", Either(Money(), Whole(-1, -1))),
+                    "used": At("used_balance", Money()),
+                    "unlimited": At("unlimited_quota", Flag()),
+                }
+            ),
+            Fixed("success", True),
+        ),
+    ),
     webhook=Webhook(TASK, Unsigned(), suffix="/callback", retries=[10.0, 30.0, 60.0], timeout=10.0),
     # Newer than the pages of the models, and promised by no host that resells them.
     idempotency=Idempotency(

@@ -8,6 +8,7 @@ costs, and in which words too many tasks at once are refused (over 24, of kontex
 
 from fluxkit.errors import Rejected, Unauthorized
 from fluxkit.provider import (
+    Aside,
     At,
     Base64,
     Canvas,
@@ -163,6 +164,7 @@ BFL = Provider(
         Refusal(422, Unauthorized, text="Invalid API key format"),
         Refusal(422, Rejected),
     ],
+    balance=Aside(Route("GET", "/v1/credits"), Form({"balance": At("credits", Money(CREDIT))})),
     link_life=600.0,
     webhook=Webhook(EVENT, HexHMAC(header="x-bfl-signature", prefix="sha256="), retries=[1.0, 5.0, 30.0]),
     samples="fluxkit_providers:samples/bfl.json",

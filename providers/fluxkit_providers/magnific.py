@@ -8,6 +8,7 @@ import attrs
 from fluxkit.errors import Broken, OutOfCredit, Vanished
 from fluxkit.provider import (
     Anything,
+    Aside,
     At,
     Base64,
     Canvas,
@@ -249,6 +250,11 @@ MAGNIFIC = Provider(
         Refusal(503, Broken, text="Service Unavailable. Please try again later"),
     ],
     not_found=[Refusal(404, Vanished)],
+    # The list was answered 404 once; the mock has a switch for that.
+    listing=Aside(
+        Route("GET", "/v1/ai/text-to-image/{model}"),
+        At("data", Each(Form({"id": At("task_id", Text()), "status": At("status", Text())}))),
+    ),
     link_life=3600.0,  # not documented; about an hour in one log
     upload=UPLOAD,
     # Three of the vendor's four examples take the secret as it is, the fourth decodes it first.

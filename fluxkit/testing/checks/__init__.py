@@ -6,7 +6,7 @@ from ..._wire.declaration import Provider
 from ..._wire.samples import Sample
 from ..check import Check, NotApplicable, Pair
 from ..conduct import Endless
-from . import both, client, fields, keys, memory, mock, money, tasks, uploads, waiting, words
+from . import asides, both, client, fields, keys, memory, mock, money, tasks, uploads, waiting, words
 
 
 def _of(*modules: object) -> tuple[Check, ...]:
@@ -15,7 +15,7 @@ def _of(*modules: object) -> tuple[Check, ...]:
 
 
 CLIENT = _of(client)
-MOCK = _of(mock, uploads)
+MOCK = _of(mock, uploads, asides)
 BOTH = _of(both)
 CHECKS: tuple[Check, ...] = (*CLIENT, *MOCK, *BOTH, *_of(fields, words, keys, money, waiting, tasks, memory))
 

@@ -28,7 +28,7 @@ from ..._wire.samples import Sample
 from ...errors import Rejected, Unsupported, WebhookUnusable
 from ..bench import any_plan, error_in, model_of, name_of, plan_if_any, said_of, task_of
 from ..check import not_applicable, of_client
-from ..exhibits import SECRET, asked, bounds, of_kind, proof, reply_of, request_of, same, too_large, values_of
+from ..exhibits import SECRET, asked, bounds, meant, of_kind, proof, reply_of, request_of, same, too_large, values_of
 
 
 @of_client("call")
@@ -297,6 +297,21 @@ def check_client_knows_how_large_an_upload_may_be(client: Provider, samples: Seq
         not_applicable("no recorded refusal names the largest upload")
     for message in messages:
         same(True, client.upload is not None and client.upload.most in bounds(message), message)
+
+
+@of_client("aside")
+def check_client_knows_what_can_be_asked_beside_tasks(client: Provider, samples: Sequence[Sample]) -> None:
+    """The balance and the list of tasks are asked for where the service tells them, and read as they are told.
+
+    A failure means: what is left of the account, or which tasks there are, is misread or not found.
+    """
+    for sample in of_kind(samples, "aside"):
+        aside = client.balance if "balance" in sample.means else client.listing
+        if aside is None:
+            raise AssertionError(f"{sample.name}: nothing is declared that answers so")
+        url = aside.route.url(client.base_url, model=sample.model or "")
+        same(sample.call, f"{aside.route.method} {url}", sample.name)
+        same(meant(sample), aside.answer.read(sample.body), sample.name)
 
 
 def _plan(provider: Provider, sample: Sample) -> Plan:
