@@ -38,10 +38,12 @@ CODES: Mapping[str, Code] = {
         "The batch": ("output", "in_flight", "most", "keep_going", "retry_failed", "timeout", "as_json"),
     },
     examples=(
+        'echo \'{"prompt": "a lighthouse", "seed": 1}\' > prompts.jsonl',
         "fluxkit batch prompts.jsonl -o out/ -p magnific:flux-2-klein --offline",
-        'fluxkit batch prompts.jsonl -o out/ --in-flight 32 --budget "5 USD"',
-        "jq -c '{prompt: .title, id: .sku}' products.jsonl | fluxkit batch - -o out/",
-        "fluxkit batch prompts.jsonl -o out/ --retry-failed",
+        "jq -c '{prompt, id: \"lighthouse\"}' prompts.jsonl \\",
+        "    | fluxkit batch - -o named/ -p magnific:flux-2-klein --offline",
+        "fluxkit batch prompts.jsonl -o out/ --retry-failed \\",
+        "    -p magnific:flux-2-klein --offline",
     ),
 )
 @click.argument("source", metavar="FILE|-")

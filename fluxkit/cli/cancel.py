@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     cls=Command,
     examples=(
         "fluxkit tasks --state running",
-        "fluxkit tasks --state running --json | jq -r '.tasks[].row' | xargs -r -n 1 fluxkit cancel",
+        "fluxkit tasks --state running --json | jq -r '.tasks[].row' \\",
+        "    | xargs -r -n 1 fluxkit cancel",
     ),
 )
 @click.argument("id", metavar="ID")

@@ -25,7 +25,7 @@ class Pace(click.Choice[str]):
     examples=(
         "fluxkit mock",
         "fluxkit mock --port 0 --progression at-once",
-        "fluxkit mock --limit rate=50/60 --limit in-flight=24 --balance 10 --fault 503:x2",
+        "fluxkit mock --limit rate=50/60 --balance 10 --fault 503:x2",
         "fluxkit mock --switch magnific.envelope=bare --switches",
         "fluxkit mock --host 0.0.0.0 --token a-secret-of-yours",
         "echo test | fluxkit generate fox -p apimart:flux-2-flex --key-file - \\",

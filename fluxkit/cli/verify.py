@@ -30,7 +30,6 @@ SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit", "h
     examples=(
         "fluxkit verify",
         "fluxkit verify magnific --junit report.xml --html report.html",
-        "fluxkit verify acme --deviations deviations.toml",
     ),
     sections=SECTIONS,
 )

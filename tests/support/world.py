@@ -282,6 +282,8 @@ def accepted(provider: Provider, id: str = ID, *, status: str | None = None, **f
     """The answer to a submit that bought."""
     if provider.name == "apimart":
         return Said(document={"code": 200, "data": [{"status": status or "submitted", "task_id": id}]}, **facts)
+    if provider.name == "bfl":
+        return Said(document={"id": id, "polling_url": f"https://api.eu1.bfl.ai/v1/get_result?id={id}"}, **facts)
     return Said(document={"data": {"task_id": id, "status": status or "CREATED"}}, **facts)
 
 
@@ -294,13 +296,20 @@ def told(provider: Provider, status: str, *links: str, id: str = ID, reason: Any
         if reason is not None:
             task["error"] = {"code": 500, "message": reason, "type": "server_error"}
         return Said(document={"code": 200, "data": task}, **facts)
+    if provider.name == "bfl":
+        result = {"sample": links[0], "seed": 7} if links else None
+        return Said(document={"id": id, "status": status, "result": result, "details": reason}, **facts)
     return Said(
         document={"data": {"generated": list(links), "task_id": id, "status": status, "error": reason}}, **facts
     )
 
 
 #: The words of a service for a task that was made, that runs, and that is completed.
-WORDS = {"apimart": ("pending", "processing", "completed"), "": ("CREATED", "IN_PROGRESS", "COMPLETED")}
+WORDS = {
+    "apimart": ("pending", "processing", "completed"),
+    "bfl": ("Pending", "Generating", "Ready"),
+    "": ("CREATED", "IN_PROGRESS", "COMPLETED"),
+}
 
 
 def running(provider: Provider, **facts: Any) -> Said:
@@ -320,6 +329,8 @@ def complaint(provider: Provider, status: int, message: str | None = None, **fac
         return Said(
             status, {"error": {"code": status, "message": "No." if message is None else message, "type": kind}}, **facts
         )
+    if provider.name == "bfl":
+        return Said(status, {"detail": "Too many." if message is None else message}, **facts)
     busy = "Service Unavailable. Please try again later."
     return Said(status, {"message": busy if message is None else message}, **facts)
 
