@@ -16,6 +16,7 @@ from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
 from ._contract.task import Task
+from ._recording.call import UNRECORDED, Call, recorder_of
 from ._service import (
     address_of,
     check,
@@ -144,6 +145,7 @@ class Binding:
         self._allow_hosts = hosts_of(allow_hosts)
         check("webhook_secret", webhook_secret and "<not shown>", isinstance(webhook_secret, str), "text")
         self._webhook_secret = getattr(self._mock, "webhook_secret", webhook_secret)
+        self._recorder = recorder_of(os.environ)
         self._running: set[Any] = set()  # what goes on when a call has returned, and ends with the client
 
     @classmethod
@@ -206,7 +208,8 @@ class Binding:
         from ._plugins import installed
 
         now = time.time if self._mock is None else self._mock.clock.now
-        return Ears(self._listener, installed().hearing, now, self.mocked)
+        witness = None if self._recorder is None else self._recorder.hear
+        return Ears(self._listener, installed().hearing, now, self.mocked, witness)
 
     @functools.cached_property
     def _purse(self) -> "Purse | None":
@@ -270,9 +273,20 @@ class Binding:
             return Path(tempfile.mkdtemp(dir=_passing_spool()))
         return _lasting_spool()
 
-    def _plan_for(self, to: str | Path | None, request: Request | str, fields: Mapping[str, Any]) -> "Plan":
-        """The plan; a file name with a picture's suffix asks for that format, where the model has it."""
-        return self._planned(asked(request, fields, self._defaults, self._row, to))
+    def _asked(self, to: str | Path | None, request: Request | str, fields: Mapping[str, Any]) -> Request:
+        """The request; a file name with a picture's suffix asks for that format, where the model has it."""
+        return asked(request, fields, self._defaults, self._row, to)
+
+    def _recorded(self, name: str) -> Call:
+        """A call that is begun, as a recording sees it, if there is one."""
+        if self._recorder is None:
+            return UNRECORDED
+        from ._wire.plan import wishes_to_drop
+
+        drops = dict.fromkeys(sorted(wishes_to_drop(self._unsupported)), "drop")
+        settings = {"fit": self._fit, "unsupported": drops, "allow_hosts": sorted(self._allow_hosts)}
+        hide = str if self.mocked else self._secret.redact  # a mock's key is an English word
+        return self._recorder.call(name, hide, settings, provider=self.provider.name, model=self.model)
 
     def _own(self, task: Task) -> Task:
         """*task*, if it is one that this client may ask after: it may come from a stranger's queue."""
@@ -334,9 +348,9 @@ class Binding:
         if reason is not None:
             raise SettingsError(reason, provider=self.provider.name)
 
-    def _order(self, request: Request | str, fields: Mapping[str, Any]) -> "Plan":
+    def _order(self, request: Request) -> "Plan":
         """The plan of what ``submit`` can give back: one task, to be asked after later."""
-        plan = self.plan(request, **fields)
+        plan = self._planned(request)
         if plan.provider.poll is None:
             raise Unsupported(
                 f"{plan.provider.name} has no tasks: it answers with the image, which submit could not give you. "

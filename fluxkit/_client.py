@@ -68,17 +68,20 @@ class Client(Binding):
         self._refuse_if_offline()
         path, sink = parted(to, fetch=fetch)
         manner = self._manner(timeout=timeout, to=path, fetch=fetch)
-        plan = check_one(self._plan_for(path, request, fields), sink)
-        result = self._driver.run(generate(plan, manner))
-        return checked(poured(result, sink))
+        with self._recorded("generate") as call:
+            wanted = call.asked(self._asked(path, request, fields))
+            plan = call.planned(check_one(self._planned(wanted), sink))
+            result = call.came(self._driver.run(generate(plan, manner)))
+            return checked(poured(result, sink))
 
     def submit(self, request: Request | str, **fields: Any) -> Task:
         """Buys one image and returns its task, without waiting for it. Raises what ``generate`` raises."""
         from ._engine.flows import place_order
 
         self._refuse_if_offline()
-        plan = self._order(request, fields)
-        return self._driver.run(place_order(plan, self._manner(fetch=False)))
+        with self._recorded("submit") as call:
+            plan = call.planned(self._order(call.asked(self._asked(None, request, fields))))
+            return call.came(self._driver.run(place_order(plan, self._manner(fetch=False))))
 
     def wait(
         self, task: Task, *, to: str | Path | Sink | None = None, timeout: float | None = None, fetch: bool = True
@@ -88,8 +91,9 @@ class Client(Binding):
 
         path, sink = parted(to, fetch=fetch)
         task, manner = self._own(task), self._manner(timeout=timeout, to=path, fetch=fetch)
-        result = self._driver.run(resume(self.provider, task, manner))
-        return checked(poured(result, sink))
+        with self._recorded("wait") as call:
+            result = call.came(self._driver.run(resume(self.provider, call.waited(task), manner)))
+            return checked(poured(result, sink))
 
     def generate_many(
         self,
@@ -256,17 +260,20 @@ class AsyncClient(Binding):
         self._refuse_if_offline()
         path, sink = parted(to, fetch=fetch)
         manner = self._manner(timeout=timeout, to=path, fetch=fetch)
-        plan = check_one(self._plan_for(path, request, fields), sink)
-        result = await self._driver.run(generate(plan, manner))
-        return checked(await poured_async(result, sink))
+        with self._recorded("generate") as call:
+            wanted = call.asked(self._asked(path, request, fields))
+            plan = call.planned(check_one(self._planned(wanted), sink))
+            result = call.came(await self._driver.run(generate(plan, manner)))
+            return checked(await poured_async(result, sink))
 
     async def submit(self, request: Request | str, **fields: Any) -> Task:
         """Buys one image and returns its task; see ``Client.submit``."""
         from ._engine.flows import place_order
 
         self._refuse_if_offline()
-        plan = self._order(request, fields)
-        return await self._driver.run(place_order(plan, self._manner(fetch=False)))
+        with self._recorded("submit") as call:
+            plan = call.planned(self._order(call.asked(self._asked(None, request, fields))))
+            return call.came(await self._driver.run(place_order(plan, self._manner(fetch=False))))
 
     async def wait(
         self, task: Task, *, to: str | Path | Sink | None = None, timeout: float | None = None, fetch: bool = True
@@ -276,8 +283,9 @@ class AsyncClient(Binding):
 
         path, sink = parted(to, fetch=fetch)
         task, manner = self._own(task), self._manner(timeout=timeout, to=path, fetch=fetch)
-        result = await self._driver.run(resume(self.provider, task, manner))
-        return checked(await poured_async(result, sink))
+        with self._recorded("wait") as call:
+            result = call.came(await self._driver.run(resume(self.provider, call.waited(task), manner)))
+            return checked(await poured_async(result, sink))
 
     def generate_many(
         self,

@@ -44,11 +44,13 @@ class Orders:
     def take(self, request: Any) -> tuple[int, "Flow[Any] | FluxError"]:
         """The number of a request, and the flow that serves it or why there is none."""
         number, self._next = self._next, self._next + 1
-        self._open[number] = request
+        call = self._client._recorded("generate_many")  # noqa: SLF001 - of our client
+        self._open[number] = request, call
         try:
             if not isinstance(request, Request | str):
                 raise SettingsError(f"requests holds {shorten(request)}. Allowed: each a Request, or a str as prompt.")
-            plan = self._client._plan_for(self._to, request, {})  # noqa: SLF001 - of our client
+            wanted = call.asked(self._client._asked(self._to, request, {}))  # noqa: SLF001
+            plan = call.planned(self._client._planned(wanted))  # noqa: SLF001
             return number, generate(plan, self._numbered(number))
         except Exception as error:  # noqa: BLE001 - one bad request must not cost the others
             return number, as_error(error)
@@ -63,9 +65,12 @@ class Orders:
 
     def finished(self, number: int, end: Any) -> Finished:
         """What became of a request, which is handed out now. An error carries no traceback of ours."""
-        request = self._open.pop(number)
+        request, call = self._open.pop(number)
         if isinstance(end, Exception):
-            return Finished(number, request, error=as_error(end))
+            call.ended(error := as_error(end))
+            return Finished(number, request, error=error)
+        call.came(end)
+        call.ended(None)
         return Finished(number, request, result=end)
 
 

@@ -65,7 +65,7 @@ def order_again(client: Binding, row: str, found: Sequence[Row]) -> tuple["Plan"
         )
     manner = client._manner(fetch=False)  # noqa: SLF001 - a part of the clients
     manner = attrs.evolve(manner, place=place_of(old) or manner.place, again=row, label=old.label)
-    return client._order(request, {}), manner  # noqa: SLF001
+    return client._order(client._asked(None, request, {})), manner  # noqa: SLF001
 
 
 def _one(client: Binding, row: str, found: Sequence[Row]) -> Row:

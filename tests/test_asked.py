@@ -92,7 +92,7 @@ def test_a_client_uses_its_defaults_in_whatever_it_makes() -> None:
         body = client.plan("a", aspect="16:9").body
         assert ("2k", 7) == (body["resolution"], body["seed"])
         assert 7 == client.generate("a", fetch=False).images[0].seed
-        assert "2K" == client._order("a", {}).request.resolution
+        assert "2K" == client._order(client._asked(None, "a", {})).request.resolution
     with pytest.raises(SettingsError, match="defaults has 'references'"):
         Client(KLEIN, mock=True, defaults={"references": ["x"]})
 
@@ -100,8 +100,8 @@ def test_a_client_uses_its_defaults_in_whatever_it_makes() -> None:
 def test_a_file_name_says_more_than_a_default_format_and_less_than_the_call(tmp_path: Path) -> None:
     defaults = {"output_format": "jpeg"}
     with Client(KLEIN, mock=True, defaults=defaults) as client:
-        assert "png" == client._plan_for(tmp_path / "x.png", "a", {}).output_format
-        assert "jpeg" == client._plan_for(tmp_path / "x", "a", {}).output_format
+        assert "png" == client._asked(tmp_path / "x.png", "a", {}).output_format
+        assert "jpeg" == client._asked(tmp_path / "x", "a", {}).output_format
     given = {"to": tmp_path / "x.png", "defaults": defaults}
     assert "png" == plan_of(KLEIN, Request("a"), **given).output_format
     assert "jpeg" == plan_of(KLEIN, Request("a", output_format="jpeg"), **given).output_format

@@ -34,12 +34,13 @@ Hook = tuple[str, Callable[..., object]]
 
 @attrs.define(eq=False)
 class Ears:
-    """Who hears of what one client does. Safe for threads."""
+    """Who hears of what one client does; the *witness* records it. Safe for threads."""
 
     listener: Listener | None = None
     plugins: Callable[[], Sequence[Hook]] = tuple
     now: Callable[[], float] = time.time
     mocked: bool = False
+    witness: Listener | None = None
     _hooks: Sequence[Hook] | None = attrs.field(default=None, init=False)
     _rows: Recent[Task] = attrs.field(factory=lambda: Recent(MOST_ROWS), init=False)
     _names: Recent[str] = attrs.field(factory=lambda: Recent(MOST_ROWS), init=False)
@@ -54,8 +55,8 @@ class Ears:
 
     @property
     def listens(self) -> bool:
-        """Whether a listener or a plugin hears."""
-        return self.listener is not None or bool(self.hooks)
+        """Whether a listener, a witness or a plugin hears."""
+        return self.listener is not None or self.witness is not None or bool(self.hooks)
 
     @property
     def awake(self) -> bool:
@@ -161,6 +162,8 @@ class Ears:
             _log.exception("A listener of fluxkit failed")
 
     def _give(self, event: Event) -> None:
+        if self.witness is not None:
+            self.witness(event)
         for plugin, hook in self.hooks:
             try:
                 hook(event=event)

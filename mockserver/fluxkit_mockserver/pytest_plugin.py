@@ -4,6 +4,7 @@ It is loaded by every run of pytest where fluxkit is installed, so it imports no
 """
 
 import contextlib
+import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers the marks, and checks what the ini file says before any test is run."""
+    """Registers the marks, checks what the ini file says, and settles where clients record what they ask for."""
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
     _settings(config)
+    if place := os.environ.get("FLUXKIT_RECORD"):  # a test may go to another directory
+        os.environ["FLUXKIT_RECORD"] = str(config.invocation_params.dir / place)
 
 
 @pytest.fixture
