@@ -245,6 +245,7 @@ def test_exchanges_are_found_and_show_no_key(http: httpx.Client) -> None:
 def test_what_is_billed_is_told(mock: MockService, http: httpx.Client) -> None:
     task = submit(http)
     charge = {"provider": "magnific", "model": "flux-2-klein", "task": task, "at": EPOCH, "amount": None}
+    charge["refunded"] = False
     assert {"billed": 1, "charges": [charge]} == got(http, "billed")
 
 

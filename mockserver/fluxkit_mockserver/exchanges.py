@@ -146,12 +146,12 @@ class Exchange:
     @property
     def body(self) -> Any:
         """What was sent, as JSON if it is that, else as text; large parts as size and digest, secrets not shown."""
-        return _readable(self._sent)
+        return readable(self._sent)
 
     @property
     def reply(self) -> Any:
         """What was answered, in the same way."""
-        return _readable(self._answered)
+        return readable(self._answered)
 
     @property
     def closest(self) -> str | None:
@@ -250,6 +250,10 @@ class Exchanges(Sequence[Exchange]):
         self._whole.clear()
         self._numbers = itertools.count(1)
 
+    def numbered(self, number: int) -> Exchange | None:
+        """The exchange of this number, None if it is not remembered."""
+        return next((each for each in reversed(tuple(self._kept)) if each.number == number), None)
+
     def find(
         self,
         *,
@@ -320,7 +324,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def _readable(kept: Any) -> Any:
+def readable(kept: Any) -> Any:
     """A body as it may be looked at."""
     if isinstance(kept, bytes):
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fluxkit._wire.declaration import Model, Provider
+from fluxkit._wire.declaration import Key, Model, Provider
 from fluxkit._wire.json import Problem
 from fluxkit.errors import Rejected, Unauthorized, Vanished
 from fluxkit.provider import State
@@ -403,6 +403,30 @@ class MockService:
         """Every switch of the services that are served, by its whole name, as it is set."""
         return settings_of(self._providers, self._switches)
 
+    @property
+    def declared(self) -> tuple[Provider, ...]:
+        """The declarations that are served."""
+        return self._providers
+
+    @property
+    def switched(self) -> Mapping[str, str]:
+        """The switches that were set, as they were named."""
+        return dict(self._switches)
+
+    def like(self, **settings: Any) -> "MockService":
+        """A fresh mock of the same services, on a clock of its own; *settings* are those of the constructor."""
+        return MockService(self._providers, **settings)
+
+    def key_of(self, provider: str | None) -> Key | None:
+        """The header in which a service wants its key, and the form; None for what is no service."""
+        dialect = self._dialects.get(provider or "")
+        return None if dialect is None else dialect.provider.key
+
+    def link(self, task: MockTask, origin: str) -> str:
+        """A fresh link to the image of a task, of which the service has told nobody."""
+        origin += self.prefix
+        return str(self._gallery.picture(task, origin, self._clock.now(), dead=False)["url"])
+
     def reset(self) -> None:
         """Forgets tasks, uploads, bills, exchanges, leaks and faults, and what counts for limits and balances.
 
@@ -473,6 +497,8 @@ class MockService:
             if self._state is not None:
                 self._keep(self._state, seen, call)
         self.feed.tell("exchange", seen)
+        if seen.task in self._tasks and not seen.bought:
+            self.feed.tell("task", seen.task)  # a look may have moved it on
         return answer
 
     def visit(self, call: Incoming) -> Answer:

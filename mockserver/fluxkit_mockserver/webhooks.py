@@ -72,6 +72,7 @@ class Sent:
     answer: int | None
     attempt: int
     at: float
+    body: bytes = attrs.field(default=b"", eq=False, repr=False)
 
 
 #: Takes a delivery and gives the status of the answer, at once or as a coroutine.
@@ -303,7 +304,7 @@ class Postman:
     def _done(self, parcel: _Parcel, url: str, answer: int | None) -> None:
         """Keeps what came of an attempt; what may pass is tried again when the service would."""
         task, now = parcel.task, self._clock.now()
-        sent = Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now)
+        sent = Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now, parcel.body)
         self.sent.append(sent)
         self._tell("webhook", sent)
         retries = _webhook(task.provider).retries

@@ -41,8 +41,10 @@ def control(world: "MockService", call: Incoming) -> Answer:
         told = operation.run(world, {**said, "origin": call.origin.removesuffix(world.prefix)})
     except Wrong as error:
         return problem(error.status, str(error))
+    if isinstance(told, Answer):
+        return told
     if operation.media_type != "application/json":
-        return Answer(operation.status, told.encode(), {**JSON, "content-type": operation.media_type})
+        return Answer(operation.status, told.encode("utf-8", "replace"), {**JSON, "content-type": operation.media_type})
     return Answer(operation.status, json.dumps(told).encode(), JSON)
 
 

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fluxkit.provider import State
+
+from ..answer import Answer
 from ..armed import read_fault
+from ..exchanges import Exchange
 from ..faults import FAULTS
+from ..switches import SWITCHES
 from . import shown
 
 if TYPE_CHECKING:
     from ..service import MockService
+    from ..tasks import MockTask
 
 Said = Mapping[str, Any]
 
@@ -162,10 +168,88 @@ def tasks(world: "MockService", said: Said) -> Said:
 
 def task(world: "MockService", said: Said) -> Said:
     """One task."""
-    found = next((each for each in world.tasks if each.id == said["id"]), None)
-    if found is None:
-        raise Wrong(404, f"There is no task {said['id']!r} in this namespace. GET /__mock__/tasks lists them.")
+    found = _task(world, said)
     return {"task": shown.task(world, found), "timeline": shown.timeline(world, found)}
+
+
+def image(world: "MockService", said: Said) -> Answer:
+    """The image of a task, which no fault touches and no link leads to."""
+    from fluxkit._contract.media import TYPES
+
+    from ..gallery import draw_task
+
+    found = _task(world, said)
+    state = world.standing(found)[1]
+    if state is not State.COMPLETED:
+        raise Wrong(409, f"The task is {state.name}: there is an image once it is COMPLETED.")
+    return Answer(
+        200, draw_task(found), {"content-type": TYPES[found.format], "cache-control": "private, max-age=3600"}
+    )
+
+
+def task_as_test(world: "MockService", said: Said) -> str:
+    """A test that buys the image of a task again."""
+    from .pytests import task_as_test
+
+    found = _task(world, said)
+    told = task_as_test(world, found)
+    if told is None:
+        raise Wrong(
+            409, "No request of fluxkit becomes what this task was asked for. Its submit can be copied as a test."
+        )
+    return told
+
+
+def exchange(world: "MockService", said: Said) -> Said:
+    """One exchange."""
+    return _exchange(world, said).document()
+
+
+def exchange_as_curl(world: "MockService", said: Said) -> str:
+    """An exchange as a command."""
+    from .curl import NotKept, curl_of
+
+    found = _exchange(world, said)
+    try:
+        return curl_of(world, found, said["origin"])
+    except NotKept as error:
+        raise Wrong(409, str(error)) from None
+
+
+def exchange_as_test(world: "MockService", said: Said) -> str:
+    """An exchange as a test."""
+    from .curl import NotKept
+    from .pytests import exchange_as_test
+
+    found = _exchange(world, said)
+    try:
+        return exchange_as_test(world, found)
+    except NotKept as error:
+        raise Wrong(409, str(error)) from None
+
+
+def services(world: "MockService", said: Said) -> Said:
+    """What is served."""
+    from .examples import services_of
+
+    return {"namespace": world.name, "key": world.key, "services": services_of(world, said["origin"])}
+
+
+def switches(world: "MockService", said: Said) -> Said:
+    """Every switch as it is set."""
+    told = []
+    for name, value in world.switches.items():
+        switch = SWITCHES[name.partition(".")[2]]
+        told.append(
+            {
+                "name": name,
+                "value": value,
+                "values": list(switch.values),
+                "about": switch.about,
+                "source": switch.source,
+            }
+        )
+    return {"switches": told}
 
 
 def webhooks(world: "MockService", said: Said) -> Said:
@@ -203,6 +287,21 @@ def openapi(world: "MockService", said: Said) -> Said:
     from .openapi import document
 
     return document()
+
+
+def _task(world: "MockService", said: Said) -> "MockTask":
+    found = world.task(said["id"])
+    if found is None:
+        raise Wrong(404, f"There is no task {said['id']!r} in this namespace. GET /__mock__/tasks lists them.")
+    return found
+
+
+def _exchange(world: "MockService", said: Said) -> Exchange:
+    number = said["number"]
+    found = world.exchanges.numbered(int(number)) if number.isascii() and number.isdecimal() else None
+    if found is None:
+        raise Wrong(404, f"There is no exchange {number!r} in this namespace. GET /__mock__/exchanges lists them.")
+    return found
 
 
 def _last(found: Any, said: Said) -> Any:

@@ -29,6 +29,10 @@ NAME: Final[Schema] = {"type": "string", "pattern": "[A-Za-z0-9][A-Za-z0-9._-]{0
 MOST: Final[Schema] = whole(1, 10_000)
 
 
+TEXT: Final = "text/plain; charset=utf-8"
+PYTHON: Final = "text/x-python; charset=utf-8"
+
+
 @attrs.frozen
 class Operation:
     """One route of the control: *query* and *body* are what it takes, *answer* what it gives.
@@ -189,6 +193,59 @@ OPERATIONS: Final = (
         "One task, and all that happened to it in order of time.",
         do.task,
         record({"task": ref("Task"), "timeline": several(ref("Event"))}),
+    ),
+    Operation(
+        "GET",
+        "tasks/{id}/image",
+        "get_image",
+        "The image of a task that is completed, whatever became of the links to it; the service notices nothing.",
+        do.image,
+        {"type": "string", "format": "binary"},
+        media_type="image/*",
+    ),
+    Operation(
+        "GET",
+        "tasks/{id}/pytest",
+        "get_task_as_test",
+        "A test for pytest that buys the same image, meets the same faults and asserts what comes of it.",
+        do.task_as_test,
+        A_TEXT,
+        media_type=PYTHON,
+    ),
+    Operation("GET", "exchanges/{number}", "get_exchange", "One exchange.", do.exchange, ref("Exchange")),
+    Operation(
+        "GET",
+        "exchanges/{number}/curl",
+        "get_exchange_as_curl",
+        "A command for a shell that makes the same call, with a key of this mock.",
+        do.exchange_as_curl,
+        A_TEXT,
+        media_type=TEXT,
+    ),
+    Operation(
+        "GET",
+        "exchanges/{number}/pytest",
+        "get_exchange_as_test",
+        "A test for pytest that makes the same call by HTTP and asserts its status.",
+        do.exchange_as_test,
+        A_TEXT,
+        media_type=PYTHON,
+    ),
+    Operation(
+        "GET",
+        "services",
+        "list_services",
+        "The services with their addresses and models, a key, and for each a call that buys an image.",
+        do.services,
+        record({"namespace": A_TEXT, "key": A_TEXT, "services": several(ref("Service"))}),
+    ),
+    Operation(
+        "GET",
+        "switches",
+        "list_switches",
+        "Every switch as it is set: what a service does where no page says it.",
+        do.switches,
+        record({"switches": several(ref("Switch"))}),
     ),
     Operation(
         "GET",

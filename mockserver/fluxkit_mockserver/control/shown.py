@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fluxkit.provider import State
 
+from ..exchanges import readable
 from .schema import Schema, maybe, record, several, text, whole
 
 if TYPE_CHECKING:
@@ -44,7 +45,16 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "Limits": record({"requests": maybe(whole()), "seconds": {"type": "number"}, "in_flight": maybe(whole())}),
     "Account": record({"began": MONEY, "used": MONEY, "left": MONEY}),
-    "Charge": record({"provider": A_TEXT, "model": A_TEXT, "task": A_TEXT, "at": TIME, "amount": MONEY}),
+    "Charge": record(
+        {
+            "provider": A_TEXT,
+            "model": A_TEXT,
+            "task": A_TEXT,
+            "at": TIME,
+            "amount": MONEY,
+            "refunded": {"type": "boolean"},
+        }
+    ),
     "Webhook": record(
         {
             "provider": A_TEXT,
@@ -54,6 +64,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "answer": {**maybe(whole()), "description": "0 if nobody answered, null if the address is not allowed."},
             "attempt": whole(1),
             "at": TIME,
+            "body": ANYTHING,
         }
     ),
     "Exchange": {
@@ -82,6 +93,19 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         }
     ),
     "Event": record({"at": TIME, "kind": text("accepted", "state", "exchange", "webhook", "bill"), "what": ANYTHING}),
+    "Service": record(
+        {
+            "name": A_TEXT,
+            "base_url": A_TEXT,
+            "models": several(A_TEXT),
+            "example": {
+                **record({"method": A_TEXT, "url": A_TEXT, "body": A_TEXT, "curl": A_TEXT}, headers={"type": "object"}),
+                "type": ["object", "null"],
+                "description": "A call that buys an image.",
+            },
+        }
+    ),
+    "Switch": record({"name": A_TEXT, "value": A_TEXT, "values": several(A_TEXT), "about": A_TEXT, "source": A_TEXT}),
     "Namespace": record(
         {
             "name": A_TEXT,
@@ -139,6 +163,7 @@ def charge(each: "Charge") -> Mapping[str, Any]:
         "task": each.task,
         "at": each.at,
         "amount": money(each.amount),
+        "refunded": each.refunded,
     }
 
 
@@ -152,6 +177,7 @@ def sent(each: "Sent") -> Mapping[str, Any]:
         "answer": each.answer,
         "attempt": each.attempt,
         "at": each.at,
+        "body": readable(each.body),
     }
 
 
