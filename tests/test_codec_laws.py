@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, Phase, assume, find, given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,7 @@ from fluxkit._wire.scalars import (
     Whole,
     Words,
 )
+from fluxkit._wire.schema import closed, schema
 from fluxkit._wire.sizes import Canvas, Grid, Spaces
 from fluxkit.errors import Unsupported
 from fluxkit_providers.apimart import APIMART
@@ -382,6 +384,88 @@ def test_an_item_that_does_not_fit_costs_no_other(inner: Codec, data: st.DataObj
         assert (items[0], items[2]) == (found[0], found[-1])
 
 
+# Schemas
+
+
+def is_valid(codec: Codec, document: Json) -> bool:
+    return jsonschema.Draft202012Validator(schema(codec)).is_valid(document)
+
+
+@pytest.mark.slow
+@laws
+@given(codecs_with(strategies.values))
+def test_every_spelling_is_valid_by_the_schema(pair: tuple[Codec, Any]) -> None:
+    codec, value = pair
+    jsonschema.Draft202012Validator.check_schema(schema(codec))
+    for spelling in itertools.islice(codec.spellings(value), 10):
+        assert is_valid(codec, via_json(spelling))
+
+
+@pytest.mark.slow
+@laws
+@given(codecs_with(lambda codec: HOSTILE | strategies.json_values() | spoilt(codec).map(lambda pair: pair[0])))
+def test_what_a_schema_rejects_the_codec_refuses(pair: tuple[Codec, Json]) -> None:
+    codec, document = pair
+    _, error = read(codec, document)
+    assert error or is_valid(codec, document)
+
+
+EXACT = (
+    *(Text(), Link(), Colour(), Flag(), Anything(), Times(), Reason(), Hosted(), Words({"1K": ("1K", "1k")})),
+    *(Real(1.5, 10), Quoted(Whole(1, 5)), Sides(), At("a.b", Text()), Form({"a": At("a", Flag())}, need=["a"])),
+    *(Each(Text(), 3, 1), First(Flag()), Slots(["a", "b"], Flag()), Pair(At("a", Text()), At("b", Text()))),
+    *(With(Sides(), Fixed("c", "d")), With(At("a", Sides()), Fixed("a.c", 1)), With(At("a", Flag()), Fixed("b", True))),
+    *(Each(Sides()), Each(Slots(["a", "b"], Flag())), Tagged(At("a", Text()), At("b", Text())), Only(At("a", Flag()))),
+)
+
+
+@pytest.mark.slow
+@settings(laws, max_examples=200)
+@given(st.sampled_from(EXACT), st.data())
+def test_a_schema_says_as_much_as_the_codec(codec: Codec, data: st.DataObject) -> None:
+    near = spoilt(codec).map(lambda pair: pair[0])
+    near |= st.dictionaries(st.sampled_from("abc"), st.sampled_from([None, True, 1, "d", {}, {"c": 1, "width": 3}]))
+    document = data.draw(near | HOSTILE | strategies.json_values())
+    _, error = read(codec, document)
+    assert is_valid(codec, document) is (not error)
+
+
+#: What JSON Schema has no words for, with a document that the codec refuses all the same.
+LAXER = [
+    (Whole(0, 9), 1.0),
+    (Whole(), 2**64),
+    (Quoted(Whole(0)), "-1"),
+    (Base64(["png"]), "AAAA"),
+    (Bytes(), "%"),
+    (Either(Form({key: At(key, Flag()) for key in "abc"}), At("d", Text())), {"a": True, "b": True, "c": 5, "d": "e"}),
+    (With(At("a", Money()), Fixed("b", 1)), {"a": 5}),
+]
+
+
+@pytest.mark.parametrize(("codec", "document"), LAXER, ids=str)
+def test_a_schema_is_laxer_where_it_has_no_words(codec: Codec, document: Json) -> None:
+    assert is_valid(codec, document)
+    with pytest.raises(Unfit):
+        codec.read(document)
+
+
+def test_a_schema_closes_what_the_places_know() -> None:
+    codec = Form({"a": At("a.b", Each(Form({"c": At("c", Flag())}))), "d": At("d", Flag())})
+    validator = jsonschema.Draft202012Validator(closed(schema(codec), codec.places()))
+    for document in ({}, {"a": {"b": [{"c": True, "more": 1}]}, "d": None}, {"a": None}, {"a": {}}):
+        assert validator.is_valid(document), document
+        assert [] == stray(document, codec.places())
+    for document in ({"e": None}, {"a": {"c": 1}}, {"a": {"b": []}, "e": {}}):
+        assert not validator.is_valid(document), document
+        assert [] != stray(document, codec.places())
+
+
+def test_constants_are_told_apart_from_what_python_takes_for_the_same() -> None:
+    for constant, other in ((1, True), (True, 1), (0, False)):
+        with pytest.raises(Unfit):
+            With(Form({}), Fixed("n", constant)).read({"n": other})
+
+
 # Forms
 
 OVERLAPPING = Form({"one": At("a", Text()), "other": At("a.b", Text())})
@@ -552,6 +636,22 @@ class Shout(Scalar):
 
     def read(self, json: Json, /) -> Any:
         return json.lower()
+
+
+def test_codecs_of_others_may_say_their_schema() -> None:
+    @attrs.frozen
+    class Loud(Shout):
+        def schema(self) -> dict[str, Any]:
+            return {"type": "string", "pattern": "^[^a-z]*$"}
+
+    form = Form({"voice": At("voice", Shout()), "loud": At("loud", Loud())})
+    assert {
+        "type": "object",
+        "properties": {
+            "voice": {"description": "text in small letters"},
+            "loud": {"type": ["string", "null"], "pattern": "^[^a-z]*$", "description": "How loud."},
+        },
+    } == schema(form, about={"loud": "How loud."})
 
 
 def test_codecs_of_others_are_registered() -> None:

@@ -418,7 +418,7 @@ class With:
         problems: list[Problem] = []
         if astray:
             problems += astray.problems
-        elif said != self.fixed.json:
+        elif said != self.fixed.json or isinstance(said, bool) is not isinstance(self.fixed.json, bool):
             problems.append(Problem(self.fixed.path, said, str(self.fixed.json)))
         if error:
             problems += error.problems

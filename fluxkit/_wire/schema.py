@@ -1,0 +1,377 @@
+"""What a codec reads, as JSON Schema (draft 2020-12), for whoever does not read Python.
+
+A schema is never stricter than its codec: what it rejects, the codec refuses. It is laxer where JSON Schema has no
+words: that 1.0 is no whole number, what is within base64, or the bounds of a number that is written as text.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from .codecs import At, Each, Either, First, Form, Implied, Only, Pair, Sides, Slots, Tagged, With
+from .json import MISSING, Json, Path, Unfit, is_json, path_of
+from .scalars import (
+    SIDE,
+    Anything,
+    Base64,
+    Bytes,
+    Codec,
+    Colour,
+    Flag,
+    Hosted,
+    Link,
+    Money,
+    Quoted,
+    Real,
+    Reason,
+    Text,
+    Times,
+    Trail,
+    Whole,
+    Words,
+)
+
+Schema = dict[str, Any]
+About = Mapping[str, str]
+
+#: How many whole numbers that are written as text are listed one by one; of more only their form is said.
+MOST_LISTED: Final = 64
+
+_KINDS: Final = ["string", "number", "boolean", "object", "array"]
+_NULL: Final[Schema] = {"type": "null"}
+_OBJECT: Final[Schema] = {"type": ["object", "null"]}  # null says nothing, on the way to a place, too
+_SAID: Final[Schema] = {"not": _NULL}
+_REMARKS: Final = {"description", "default"}
+
+
+def schema(codec: Codec, *, about: About = MappingProxyType({})) -> Schema:
+    """The documents that *codec* reads.
+
+    *about* describes fields of forms by their names. A codec that is not of this vocabulary may have a method
+    ``schema()`` of its own; of one that has none, nothing but its ``allowed`` is said.
+    """
+    return _of(codec, _Ask(about))
+
+
+def closed(schema: Schema, places: Iterable[Path]) -> Schema:
+    """The schema for one side that is strict: no field but those at, under or on the way to *places*."""
+    ways = list(places)
+    if () in ways or not ways:
+        return schema
+    below: dict[str, list[Path]] = {}
+    for step, *rest in ways:
+        below.setdefault(step, []).append(tuple(rest))
+    known = schema.get("properties", {})
+    properties = {step: closed(known.get(step, {}), rest) for step, rest in below.items()}
+    return {**schema, "properties": properties, "additionalProperties": False}
+
+
+def both(one: Schema, other: Schema) -> Schema:
+    """What fits both schemas; two of objects become one of an object with the properties of both."""
+    if other.keys() <= _REMARKS or one == other:
+        return one
+    if one.keys() <= _REMARKS:
+        return other
+    if not _is_object(one):
+        return {"allOf": [one, other]} if not _is_object(other) else both(other, one)
+    if not _is_object(other):
+        place = "allOf" if "anyOf" in one or other.keys() != {"anyOf"} else "anyOf"
+        return {**one, place: [*one.get("allOf", ()), other] if place == "allOf" else other["anyOf"]}
+    properties = dict(one.get("properties", {}))
+    for name, each in other.get("properties", {}).items():
+        properties[name] = both(properties[name], each) if name in properties else each
+    conditions = [*one.get("allOf", ()), *other.get("allOf", ())]
+    if "anyOf" in one and "anyOf" in other:
+        conditions.append({"anyOf": other["anyOf"]})
+    required = [*dict.fromkeys((*one.get("required", ()), *other.get("required", ())))]
+    merged = {**other, **one, "type": "object" if "object" in (one["type"], other["type"]) else one["type"]}
+    merged |= {"properties": properties} if properties else {}
+    merged |= {"required": required} if required else {}
+    return merged | ({"allOf": conditions} if conditions else {})
+
+
+def _is_object(schema: Schema) -> bool:
+    known = {"type", "properties", "required", "allOf", "anyOf", *_REMARKS}
+    return schema.keys() <= known and schema.get("type") in ("object", _OBJECT["type"])
+
+
+def _or_null(schema: Schema) -> Schema:
+    """This, or null."""
+    if schema.keys() <= _REMARKS:
+        return schema
+    if "const" in schema:
+        return {"enum": [schema["const"], None]}
+    if schema.keys() == {"anyOf"}:
+        ways = schema["anyOf"]
+        return schema if any("null" in _kinds(way) for way in ways) else {"anyOf": [*ways, _NULL]}
+    conditions = schema.get("allOf", ())
+    if "type" not in schema or "anyOf" in schema or not all("if" in each for each in conditions):
+        return {"anyOf": [schema, _NULL]}
+    if "null" in _kinds(schema):
+        return schema
+    words = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [*_kinds(schema), "null"], **words}
+
+
+def _kinds(schema: Schema) -> list[str]:
+    kinds = schema.get("type", [])
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _at(steps: Path, schema: Schema, *, said: bool) -> Schema:
+    """Objects that hold what fits *schema* at the end of *steps*."""
+    for step in reversed(steps):
+        schema = {"type": "object" if said else _OBJECT["type"], "properties": {step: schema}}
+        schema |= {"required": [step]} if said else {}
+    return schema
+
+
+def _described(schema: Schema, place: Path, text: str) -> Schema:
+    if not place:
+        own = schema.get("description")
+        return {**schema, "description": f"{text} {own}" if own else text}
+    known = schema.get("properties", {})
+    if place[0] not in known:
+        return schema
+    return {**schema, "properties": {**known, place[0]: _described(known[place[0]], place[1:], text)}}
+
+
+@attrs.frozen
+class _Ask:
+    """What is asked of a codec: its documents, or with *said* only those that say something; *about* as above."""
+
+    about: About
+    said: bool = False
+
+    @property
+    def must(self) -> "_Ask":
+        return _Ask(self.about, said=True)
+
+    @property
+    def may(self) -> "_Ask":
+        return _Ask(self.about)
+
+
+@functools.singledispatch
+def _of(codec: Codec, *_: Any) -> Schema:
+    own = getattr(codec, "schema", None)
+    return {"description": codec.allowed} if own is None else dict(own())
+
+
+@_of.register
+def _(__: Text, *_: Any) -> Schema:
+    return {"type": "string"}
+
+
+@_of.register
+def _(__: Link | Hosted, *_: Any) -> Schema:
+    return {"type": "string", "format": "uri", "pattern": r"^https?://[^/?#\s]"}
+
+
+@_of.register
+def _(codec: Whole, *_: Any) -> Schema:
+    # Without the 64 bits that bound every number: many generators of code have no literal for them.
+    return {"type": "integer", **_bounds(minimum=codec.first, maximum=codec.last)}
+
+
+@_of.register
+def _(codec: Real, *_: Any) -> Schema:
+    return {"type": "number", **_bounds(minimum=codec.first, maximum=codec.last)}
+
+
+def _bounds(**bounds: float | None) -> Schema:
+    return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+@_of.register
+def _(__: Colour, *_: Any) -> Schema:
+    return {"type": "string", "pattern": "^#[0-9A-F]{6}$", "maxLength": 7}
+
+
+@_of.register
+def _(__: Flag, *_: Any) -> Schema:
+    return {"type": "boolean"}
+
+
+@_of.register
+def _(__: Anything, *_: Any) -> Schema:
+    return {"type": _KINDS}
+
+
+@_of.register
+def _(codec: Words, *_: Any) -> Schema:
+    words = {word: ours for ours, theirs in codec.table for word in theirs}
+    meant = ", ".join(f"{word} is {ours}" for word, ours in words.items() if word != ours)
+    return {"type": "string", "enum": [*words]} | ({"description": f"{meant}."} if meant else {})
+
+
+@_of.register
+def _(codec: Quoted, *_: Any) -> Schema:
+    first, last = codec.inner.first, codec.inner.last
+    if first is not None and last is not None and last - first < MOST_LISTED:
+        return {"type": "string", "enum": [str(number) for number in range(first, last + 1)]}
+    return {"type": "string", "pattern": "^(0|-?[1-9][0-9]{0,19})$", "maxLength": 21, "description": codec.allowed}
+
+
+@_of.register
+def _(__: Times, *_: Any) -> Schema:
+    return {"type": "string", "pattern": "^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}$", "maxLength": 13}
+
+
+@_of.register
+def _(codec: Money, *_: Any) -> Schema:
+    unit = "US dollars" if codec.unit == 1 else f"units of {codec.unit} US dollars"
+    return {"type": "number", "minimum": 0, "description": f"In {unit}."}
+
+
+@_of.register
+def _(__: Reason, *_: Any) -> Schema:
+    return {"description": "A text, an object with a message in it, or a list of either."}
+
+
+@_of.register
+def _(__: Trail, *_: Any) -> Schema:
+    return {"type": "array", "minItems": 1, "items": {"type": ["string", "integer"]}}
+
+
+@_of.register
+def _(codec: Base64, *_: Any) -> Schema:
+    prefix = re.sub(r"[.*+?^${}()|\[\]\\]", r"\\\g<0>", codec.prefix)  # re.escape knows one language's expressions
+    shape = {"pattern": f"^{prefix}"} if prefix else {"contentEncoding": "base64"}
+    return {"type": "string", **shape, "description": f"Base64 of an image ({', '.join(codec.formats)})."}
+
+
+@_of.register
+def _(__: Bytes, *_: Any) -> Schema:
+    return {"type": "string", "contentEncoding": "base64"}
+
+
+@_of.register
+def _(codec: At, ask: _Ask) -> Schema:
+    said = ask.said and codec.default is MISSING
+    inner = _of(codec.inner, ask.must if said else ask.may)
+    if not said:
+        inner = _or_null(inner)
+    if codec.default is not MISSING and (default := _written(codec.inner, codec.default)) is not MISSING:
+        inner = {**inner, "default": default}
+    return _at(codec.steps, inner, said=said)
+
+
+def _written(codec: Codec, value: Any) -> Json:
+    try:
+        written = codec.write(value)
+    except Unfit:
+        return MISSING
+    return written if is_json(written) else MISSING
+
+
+@_of.register
+def _(codec: Sides, ask: _Ask) -> Schema:
+    keys, side = (codec.width, codec.height), _of(SIDE, ask.must)
+    if ask.said:
+        return {"type": "object", "properties": dict.fromkeys(keys, side), "required": [*keys]}
+    together = {"if": _any_said(keys), "then": _at_all(keys)}
+    return {**_OBJECT, "properties": dict.fromkeys(keys, _or_null(side)), "allOf": [together]}
+
+
+def _any_said(keys: Iterable[str]) -> Schema:
+    return {"anyOf": [_at((key,), _SAID, said=True) for key in keys]}
+
+
+def _at_all(keys: Iterable[str]) -> Schema:
+    return {"required": [*keys], "properties": dict.fromkeys(keys, _SAID)}
+
+
+@_of.register
+def _(codec: Pair, ask: _Ask) -> Schema:
+    return both(_of(codec.first, ask), _of(codec.second, ask))
+
+
+@_of.register
+def _(__: Implied, *_: Any) -> Schema:
+    return {}
+
+
+@_of.register
+def _(codec: Slots, ask: _Ask) -> Schema:
+    properties = dict.fromkeys(codec.keys, _or_null(_of(codec.inner, ask.may)))
+    if not ask.said:
+        return {**_OBJECT, "properties": properties}
+    return {"type": "object", "properties": properties, "allOf": [_any_said(codec.keys)]}
+
+
+@_of.register
+def _(codec: Each, ask: _Ask) -> Schema:
+    bounds = _bounds(minItems=codec.fewest, maxItems=codec.most)
+    return {"type": "array", "items": _of(codec.inner, ask.must), **bounds}
+
+
+@_of.register
+def _(codec: First, ask: _Ask) -> Schema:
+    return {"type": "array", "minItems": 1, "prefixItems": [_of(codec.inner, ask)]}
+
+
+@_of.register
+def _(codec: Only, ask: _Ask) -> Schema:
+    return _of(codec.inner, ask)
+
+
+@_of.register
+def _(codec: Either, ask: _Ask) -> Schema:
+    first, second = _of(codec.first, ask), _of(codec.second, ask)
+    if first == second:
+        return first
+    if first.keys() <= _REMARKS or second.keys() <= _REMARKS:
+        return {}
+    ways = [way for each in (first, second) for way in (each["anyOf"] if each.keys() == {"anyOf"} else [each])]
+    return {"anyOf": ways}
+
+
+@_of.register
+def _(codec: With, ask: _Ask) -> Schema:
+    inner, steps = _of(codec.inner, ask), path_of(codec.fixed.path)
+    constant: Schema = {"const": codec.fixed.json}
+    if ask.said or _always_says(codec.inner):
+        return both(inner, _at(steps, constant, said=True))
+    there = both(inner, _at(steps, _or_null(constant), said=False))
+    if (says := _says(codec.inner)) is None:
+        return there
+    return both(there, {**_OBJECT, "allOf": [{"if": says, "then": _at(steps, constant, said=True)}]})
+
+
+def _always_says(codec: Codec) -> bool:
+    """Whether a codec reads a value of whatever it does not refuse."""
+    return isinstance(codec, Form | Implied) or (isinstance(codec, At) and codec.default is not MISSING)
+
+
+def _says(codec: Codec) -> Schema | None:
+    """The documents in which a codec surely reads a value, or refuses one; None if no schema says which."""
+    match codec:
+        case Sides(width=width, height=height):
+            return {"type": "object", **_any_said((width, height))}
+        case At(inner=At() | Sides() as inner, steps=steps):
+            says = _says(inner)
+            return None if says is None else _at(steps, says, said=True)
+        case At(inner=Text() | Link() | Whole() | Real() | Flag() | Words() | Each(), steps=steps):
+            return _at(steps, _SAID, said=True)
+    return None
+
+
+@_of.register
+def _(codec: Tagged, ask: _Ask) -> Schema:
+    return both(_of(codec.word, ask), _of(codec.tag, ask.may))
+
+
+@_of.register
+def _(codec: Form, ask: _Ask) -> Schema:
+    fields: Schema = {} if any(() in inner.places() for _, inner in codec.fields) else {"type": "object"}
+    for name, inner in codec.fields:
+        field = _of(inner, ask.must if name in codec.needed else ask.may)
+        for place in inner.places() if name in ask.about else ():
+            field = _described(field, place, ask.about[name])
+        fields = both(fields, field)
+    return fields
