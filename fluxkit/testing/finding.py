@@ -18,14 +18,18 @@ class Grade(enum.StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
-def _day(value: Any) -> dt.date:
+def day_of(value: Any) -> dt.date:
+    """The day that a value names; raises ``ValueError`` if it names none."""
     try:
+        if isinstance(value, dt.datetime):
+            return value.date()
         return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
     except (TypeError, ValueError):
         raise ValueError(f"date is {value!r}. Allowed: a day, such as 2026-06-29") from None
 
 
-def _said(_: Any, field: "attrs.Attribute[str]", value: object) -> None:
+def said_as_text(_: Any, field: "attrs.Attribute[str]", value: object) -> None:
+    """Refuses what is no text, or an empty one."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{field.name} is {value!r}. Allowed: text")
 
@@ -37,9 +41,9 @@ class Deviation:
     A check that fails is no surprise then. One that passes is: the deviation must go.
     """
 
-    check: str = attrs.field(validator=_said)
-    reason: str = attrs.field(validator=_said)
-    date: dt.date = attrs.field(converter=_day)
+    check: str = attrs.field(validator=said_as_text)
+    reason: str = attrs.field(validator=said_as_text)
+    date: dt.date = attrs.field(converter=day_of)
 
 
 @attrs.frozen
