@@ -52,7 +52,7 @@ mock.exchanges = type(mock.exchanges)(most=1_000_000)
 with Server(mock) as server:
     print(server.url, flush=True)
     for line in sys.stdin:
-        ends = {task.id: task.created_at + task.duration for task in mock._tasks.values()}
+        ends = {task.id: task.created_at + task.duration for task in mock.tasks}
         print(json.dumps({"ends": ends, "requests": len(mock.exchanges)}), flush=True)
         mock.reset()
 """

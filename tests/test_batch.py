@@ -394,7 +394,7 @@ def test_a_directory_that_was_moved_goes_on_where_it_is(run: Any, mock: MockServ
         batch.close()
     Path("old").rename("out")
     mock.unfault()
-    [task] = mock._tasks.values()
+    [task] = mock.tasks
     task.stuck = False
     done = run()
     assert (0, 1, ["000001.png"]) == (done.exit_code, mock.billed, [path.name for path in Path("out").glob("0*")])

@@ -252,7 +252,7 @@ def test_mock_passes_on_its_options_and_what_is_wrong_with_plugins(monkeypatch: 
     assert len(told["token"]) > 30
     assert (("rate=5/1", "in-flight=2"), "2.5") == (served[0].limits.written, str(served[0].accounts.of("x").left))
     assert "warning: The plugin 'bad'" in done.stderr
-    assert ("polls", 3.0) == (served[0]._progression, served[0].clock.speed)
+    assert ("polls", 3.0) == (served[0].progression, served[0].clock.speed)
 
 
 def test_an_error_of_the_sockets_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:

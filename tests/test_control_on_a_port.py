@@ -371,7 +371,7 @@ def test_a_viewer_that_does_not_read_is_cut_off_and_holds_nobody_up(
 
 def test_a_viewer_that_is_too_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     mock = MockService([])
-    mock.feed = feed.Feed(most=3)
+    mock._works.feed = feed.Feed(most=3)
 
     async def watch() -> list[bytes]:
         told = list[bytes]()

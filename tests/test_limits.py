@@ -187,7 +187,7 @@ def test_a_task_too_many_is_refused_until_one_has_ended(path: str) -> None:
 def test_a_task_that_is_refused_is_not_bought() -> None:
     mock = MockService([MAGNIFIC], limits="in-flight=0")
     assert 429 == submit(talk(mock)).status_code
-    assert (0, []) == (mock.billed, [*mock._tasks])
+    assert (0, []) == (mock.billed, [*mock._works.tasks])
 
 
 # Balance.

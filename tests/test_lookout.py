@@ -86,7 +86,7 @@ def test_a_webhook_that_one_process_takes_ends_the_wait_of_another(status: str, 
                     while not (polls := len(mock.exchanges) - 1):
                         threading.Event().wait(0.01)
                     if status == "COMPLETED":
-                        mock._tasks[task.id].duration = 0.0
+                        mock._works.tasks[task.id].duration = 0.0
                     assert 200 == webhook(client, task, status)
                     said, _ = process.communicate(timeout=PATIENCE)
                 finally:

@@ -306,7 +306,7 @@ def test_references_are_uploaded_among_many(way: str, tmp_path: Path) -> None:
     ends = many(way, kind_of(way)(FLEX, mock=mock), requests, fetch=False)
     assert all(end.unwrap().images for end in ends)
     assert (3, 3) == (mock.billed, len(mock.uploads))
-    assert [(SMALLEST["image/png"],)] * 3 == [task.references for task in mock._tasks.values()]
+    assert [(SMALLEST["image/png"],)] * 3 == [task.references for task in mock.tasks]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -317,7 +317,7 @@ def test_files_are_streamed_among_many(way: str, tmp_path: Path) -> None:
     requests = [Request(f"cat {number}", references=[Reference.of(image)]) for number in range(3)]
     ends = many(way, kind_of(way)(KLEIN, mock=mock), requests, fetch=False)
     assert all(end.unwrap().images for end in ends)
-    assert [(SMALLEST["image/png"],)] * 3 == [task.references for task in mock._tasks.values()]
+    assert [(SMALLEST["image/png"],)] * 3 == [task.references for task in mock.tasks]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

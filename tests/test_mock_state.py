@@ -129,11 +129,11 @@ def test_uploads_and_tickets_go_on(start: Callable[..., MockService], tmp_path: 
         task = client.submit("like this", references=[sketch])
         client.submit("like that", references=[sketch])
     (url,) = mock.find(path=FLEX)[0].body["image_urls"]
-    drawn = [each.references for each in mock._tasks.values()]
+    drawn = [each.references for each in mock.tasks]
     before = [(each.id, each.content, each.created_at, each.path) for each in mock.uploads]
     mock = start()
     assert before == [(each.id, each.content, each.created_at, each.path) for each in mock.uploads]
-    assert drawn == [each.references for each in mock._tasks.values()]
+    assert drawn == [each.references for each in mock.tasks]
     assert 200 == ends(tell(mock, "POST", FLEX, {"model": "flux-2-flex", "prompt": "again", "image_urls": [url]}))[0]
     with fluxkit.Client("apimart:flux-2-flex", mock=mock) as client:
         client.wait(task, to=tmp_path / "like-this.png")
@@ -150,7 +150,7 @@ def test_namespaces_go_on_and_those_that_were_dropped_do_not(start: Callable[...
     mock.drop_namespace("yours")
     mock = start()
     assert (("mine",), 1, 1) == (mock.namespaces, mock.billed, mock.namespace("mine").billed)
-    task = next(iter(mock.namespace("mine")._tasks))
+    task = next(iter(mock.namespace("mine")._works.tasks))
     assert 200 == ends(tell(mock, "GET", f"/@mine{KLEIN}/{task}"))[0]
     assert 404 == ends(tell(mock, "GET", f"{KLEIN}/{task}"))[0]
 
@@ -163,8 +163,8 @@ def test_namespaces_that_make_room_leave_the_file_too(
     mock = start()
     for number in range(6):
         tell(mock, "POST", f"/@test-{number}{KLEIN}", {"prompt": "a fox"})
-    assert mock._state is not None
-    assert len(mock._state.worlds) <= 4
+    assert mock._works.state is not None
+    assert len(mock._works.state.worlds) <= 4
     assert len(start().namespaces) <= 2
 
 
@@ -179,7 +179,7 @@ def test_what_is_retained_no_longer_leaves_the_file(start: Callable[..., MockSer
     with sqlite3.connect(path) as file:
         assert [(2,)] == file.execute("SELECT number FROM task").fetchall()
     file.close()
-    assert [2] == [each.number for each in start()._tasks.values()]
+    assert [2] == [each.number for each in start().tasks]
 
 
 def test_news_that_fall_due_later_are_sent_by_the_next_mock(start: Callable[..., MockService]) -> None:
@@ -215,7 +215,7 @@ def test_a_task_that_the_declarations_do_not_know_any_more_is_left_out(path: Pat
         file.execute("UPDATE task SET body = ? WHERE number = 1", (b'{"prompt": "a fox", "colour": "red"}',))
     file.close()
     other = MockService([MAGNIFIC], state=path)
-    assert (2, 0, 3) == (other.billed, len(other._tasks), other._accepted + 1)
+    assert (2, 0, 3) == (other.billed, len(other.tasks), other._works.accepted + 1)
     other.close()
 
 
@@ -229,7 +229,7 @@ def test_facts_of_another_version_do_no_harm(path: Path, start: Callable[..., Mo
         del known["slow"]
         file.execute("UPDATE task SET facts = ?", (json.dumps({**known, "mood": ["good", "bad"]}),))
     file.close()
-    (task,) = start()._tasks.values()
+    (task,) = start().tasks
     assert (3, False) == (task.seed, task.slow)
 
 
@@ -323,12 +323,12 @@ def test_a_full_disk_costs_no_client_its_answer(
     start: Callable[..., MockService], caplog: pytest.LogCaptureFixture
 ) -> None:
     mock = start()
-    assert mock._state is not None
-    mock._state._file.execute("PRAGMA max_page_count = 1")
+    assert mock._works.state is not None
+    mock._works.state._file.execute("PRAGMA max_page_count = 1")
     answers = [ends(tell(mock, "POST", KLEIN, {"prompt": "a" * 4000}))[0] for _ in range(9)]
     assert ([200] * 9, 9) == (answers, mock.billed)
     assert "The mock's state was not kept in" in caplog.text
-    mock._state._file.execute("PRAGMA max_page_count = 100000")
+    mock._works.state._file.execute("PRAGMA max_page_count = 100000")
     tell(mock, "POST", KLEIN, {"prompt": "a fox"})
     assert mock.charges == start().charges
 
@@ -393,7 +393,7 @@ class Restarts(RuleBasedStateMachine):
         if method == "POST" and not isinstance(one, Drop) and one.status == 200:
             self.asked = [
                 f"{KLEIN}/{each.id}" if each.provider is MAGNIFIC else f"/apimart/v1/tasks/{each.id}"
-                for each in self.lasting._tasks.values()
+                for each in self.lasting.tasks
             ]
 
     @rule()

@@ -14,7 +14,7 @@ import pytest
 import fluxkit
 from fluxkit import _mock
 from fluxkit_mockserver import FluxkitMock
-from fluxkit_mockserver.service import Charge
+from fluxkit_mockserver.billing import Charge
 from fluxkit_providers.magnific import MAGNIFIC
 
 pytest_plugins = ["pytester"]
@@ -55,7 +55,7 @@ def test_a_test_has_a_mock_of_every_service_and_asserts_on_it(fluxkit_mock: Flux
     assert 1 == fluxkit_mock.billed
     fluxkit_mock.assert_submitted(model="flux-2-pro", seed=42, times=1)
     assert {"magnific", "freepik", "apimart"} <= {*fluxkit_mock.providers}
-    assert ("at once", "test") == (fluxkit_mock._progression, fluxkit_mock.key)
+    assert ("at once", "test") == (fluxkit_mock.progression, fluxkit_mock.key)
 
 
 def test_each_test_has_a_mock_of_its_own(fluxkit_mock: FluxkitMock) -> None:
@@ -246,8 +246,8 @@ class TestMarked:
     @pytest.mark.fluxkit_mock(seed=4, balance=1)
     def test_the_nearest_mark_counts(self, fluxkit_mock: FluxkitMock) -> None:
         assert ("seconds", 4, 1) == (
-            fluxkit_mock._progression,
-            fluxkit_mock._seed,
+            fluxkit_mock.progression,
+            fluxkit_mock._works.seed,
             fluxkit_mock.accounts.of("magnific").left,
         )
 
@@ -256,7 +256,7 @@ def test_an_ini_file_says_seed_and_progression(pytester: pytest.Pytester) -> Non
     pytester.makeini("[pytest]\nfluxkit_mock_seed = 9\nfluxkit_mock_progression = polls\nfilterwarnings = error")
     pytester.makepyfile("""
         def test_settings(fluxkit_mock):
-            assert (fluxkit_mock._seed, fluxkit_mock._progression) == (9, "polls")
+            assert (fluxkit_mock._works.seed, fluxkit_mock.progression) == (9, "polls")
     """)
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
@@ -340,7 +340,9 @@ def test_a_test_that_fails_shows_what_the_mock_was_asked_and_what_was_bought(pyt
 
 
 def test_a_bill_shows_what_is_known_of_the_price(fluxkit_mock: FluxkitMock) -> None:
-    fluxkit_mock.charges += [Charge("acme", "flux", "t-1", 0.0, Decimal("0.03")), Charge("acme", "flux", "t-2", 0.0)]
+    fluxkit_mock.charges.extend(
+        [Charge("acme", "flux", "t-1", 0.0, Decimal("0.03")), Charge("acme", "flux", "t-2", 0.0)]
+    )
     assert ["  acme:flux, task t-1, 0.03 USD", "  acme:flux, task t-2"] == fluxkit_mock.summary().splitlines()[-2:]
 
 

@@ -116,7 +116,7 @@ def test_a_file_is_what_the_service_draws_from_and_goes_up_once_for_all_images(
     mock = server.service
     assert (2, ()) == (mock.billed, mock.leaks)
     assert [image.read_bytes()] * (model != KLEIN) == [each.content for each in mock.uploads]
-    assert {image.read_bytes()} == {each for task in mock._tasks.values() for each in task.references}
+    assert {image.read_bytes()} == {each for task in mock.tasks for each in task.references}
     for task in result.tasks:
         assert "private name" not in task.to_json()
         assert base64.b64encode(image.read_bytes()[:30]).decode() not in task.to_json()
@@ -287,7 +287,7 @@ def test_an_address_is_fetched_from_hosts_that_are_allowed_without_the_key(
     assert server.service.key not in str([heard.headers for heard in other.heard])
     assert "cookie" not in other.heard[1].headers
     assert (2, 2, ()) == (len(result.images), server.service.billed, server.service.leaks)
-    assert {content} == {each for task in server.service._tasks.values() for each in task.references}
+    assert {content} == {each for task in server.service.tasks for each in task.references}
 
 
 @each_way
@@ -412,6 +412,6 @@ def test_four_files_of_10_mb_cost_no_memory_and_come_as_the_naive_way_would_send
     naive = {"prompt": "like this", **dict(zip(slots, texts, strict=True)), "width": 1024, "height": 768}
     body = json.dumps(naive, separators=(",", ":")).encode()
     assert hashlib.sha256(body).hexdigest() == server.service.digests[-1]
-    *_, last = server.service._tasks.values()
+    *_, last = server.service.tasks
     assert (2, contents) == (server.service.billed, list(last.references))
     assert int(done.stdout) < 0.1 * len(body)

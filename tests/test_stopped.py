@@ -217,7 +217,7 @@ def test_a_recovery_that_is_told_to_stop_is_gone_on_with(number: int, word: str,
         said, advice = stderr.splitlines()
         assert (code, True) == (process.returncode, said.startswith(f"error: {word}; "))
         assert "fluxkit recover goes on where this has ended" in advice
-        mock._tasks[task.id].stuck = False
+        mock._works.tasks[task.id].stuck = False
         with running(tmp_path, "recover", "--base-url", base_url) as process:
             stdout, _ = process.communicate(timeout=PATIENCE)
     assert (0, True) == (process.returncode, Path(stdout.strip()).is_file())

@@ -55,7 +55,7 @@ def exchange(mock: MockService, method: str, url: str, headers: Mapping[str, str
 
 def made(mock: MockService, id: str | None) -> MockTask:
     """A task as the mock knows it: the values that it understood, and the size that it draws."""
-    return mock._tasks[str(id)]  # noqa: SLF001 - it is of the same package
+    return mock._works.tasks[str(id)]  # noqa: SLF001 - it is of the same package
 
 
 def refusal(

@@ -12,7 +12,8 @@ from .schema import Schema, maybe, record, several, text, whole
 
 if TYPE_CHECKING:
     from ..armed import Armed
-    from ..service import Charge, MockService
+    from ..billing import Charge
+    from ..service import MockService
     from ..tasks import MockTask
     from ..webhooks import Sent
 

@@ -1,0 +1,84 @@
+"""How a mock writes down what it is, and is again what it was: between its works and the file of its state."""
+
+from typing import TYPE_CHECKING, Any
+
+from .answer import Incoming
+from .dialect import Refused
+from .exchanges import Exchange
+from .tasks import MockTask, point_of
+from .telling import reporting, words_of
+from .works import Works
+
+if TYPE_CHECKING:
+    from .state import Kept, StateFile
+
+
+def keep(works: Works, seen: Exchange, call: Incoming) -> None:
+    """Writes down what a call has changed."""
+    if works.state is not None:
+        works.state.keep(
+            works.name,
+            call=call,
+            headers=seen.headers,
+            task=works.tasks.get(seen.task or ""),
+            bought=seen.bought,
+            charges=works.bill.charges,
+            uploads=works.uploads.kept,
+            facts=_facts(works),
+        )
+
+
+def keep_facts(works: Works) -> None:
+    """Writes down what holds for the whole."""
+    if works.state is not None:
+        works.state.keep_facts(works.name, _facts(works))
+
+
+def _facts(works: Works) -> dict[str, Any]:
+    """What holds for the whole mock, as JSON."""
+    return {
+        "now": works.clock.now(),
+        "accepted": works.accepted,
+        "uploads": works.uploads.number,
+        "accounts": works.bill.accounts.kept,
+        "faults": works.faults.kept,
+    }
+
+
+def recall(works: Works, state: "StateFile") -> None:
+    """Takes in what a mock has kept that was here before, and keeps on."""
+    works.state = state
+    facts = state.facts(works.name)
+    works.clock.advance(facts.get("now", 0.0) - works.clock.now())
+    works.accepted = facts.get("accepted", 0)
+    works.uploads.restore(state.uploads(works.name), facts.get("uploads", 0))
+    works.bill.accounts.restore(facts.get("accounts", {}))
+    works.bill.restore(state.charges(works.name))
+    if not works.faults.armed:  # what is armed from the beginning takes their place
+        works.faults.restore(facts.get("faults", {}))
+    for kept in state.tasks(works.name):
+        _read_again(works, kept)
+
+
+def _read_again(works: Works, kept: "Kept") -> None:
+    """A task of before, read from its call; one that the declarations of today do not understand is left out."""
+    from .state import restored
+
+    name, slash, rest = kept.call.path.lstrip("/").partition("/")
+    dialect = works.dialects.get(name)
+    if dialect is None:
+        return
+    try:
+        row, values = dialect.read_request(dialect.submitted(kept.call, f"{slash}{rest}"), kept.call)
+    except Refused:
+        return
+    references = kept.brought or tuple(each.content for each in values.get("references", ()))
+    task = MockTask(
+        kept.id, kept.number, dialect.provider, row, values, point_of(row, values), 0, "", 0.0, 0.0, references
+    )
+    task = works.tasks[kept.id] = restored(task, kept.facts)
+    account = name, dialect.provider.key.form.format(key=works.keys[0])  # by which key it came is not kept
+    works.replays.keep(account, dialect.provider, kept.call, task, task.created_at)
+    if "webhook_url" in values and task.ending != "vanished":
+        report = reporting(works, dialect, task, kept.call)
+        works.webhooks.resume(task, words_of(dialect, task), works.progression, report, works.clock.now())

@@ -1,0 +1,163 @@
+"""The works of a mock: all that one namespace has and that calls change."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from fluxkit._wire.declaration import Provider
+
+from .abroad import Watch
+from .accounts import Accounts
+from .armed import Faults, read_fault
+from .billing import Bill
+from .clock import VirtualClock, WallClock
+from .dialect import Dialect, dialects_of
+from .exchanges import Exchange, Exchanges, Keys
+from .feed import Feed
+from .gallery import Gallery
+from .limits import Gauge, Limits
+from .namespaces import prefix_of
+from .replays import Replays
+from .tasks import Durations, MockTask, Progression
+from .uploads import Uploads
+from .webhooks import Postman
+
+if TYPE_CHECKING:
+    from .state import StateFile
+
+
+@attrs.define(eq=False)
+class Works:
+    """What one namespace of a mock has.
+
+    The modules beside this one change it by what calls say, one call at a time, under its *lock*. *seen* is the
+    exchange that is under way; of tasks, *accepted* is how many there were, and *tasks* those that are kept.
+    *state* is the file in which all of it is kept, if it is.
+    """
+
+    providers: tuple[Provider, ...]
+    seed: int
+    keys: tuple[str, ...]
+    clock: Any
+    progression: Progression
+    durations: Durations
+    retention: float
+    switches: Mapping[str, str]
+    dialects: Mapping[str, Dialect]
+    faults: Faults
+    gauge: Gauge
+    bill: Bill
+    feed: Feed
+    uploads: Uploads
+    watch: Watch
+    gallery: Gallery
+    secrets: Keys
+    webhooks: Postman = attrs.field(init=False)
+    replays: Replays = attrs.field(init=False, factory=Replays)
+    exchanges: Exchanges = attrs.field(init=False, factory=Exchanges)
+    tasks: dict[str, MockTask] = attrs.field(init=False, factory=dict)
+    accepted: int = attrs.field(init=False, default=0)
+    seen: Exchange = attrs.field(init=False)
+    state: "StateFile | None" = attrs.field(init=False, default=None)
+    name: str = attrs.field(init=False, default="")
+    lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
+
+    @seen.default
+    def _none_is_under_way(self) -> Exchange:
+        return Exchange("", "", 0, 0.0)
+
+    @property
+    def now(self) -> float:
+        """When the exchange came that is under way."""
+        return self.seen.at
+
+    @property
+    def prefix(self) -> str:
+        """What the addresses of this namespace begin with, such as ``/@name``; empty for the mock itself."""
+        return prefix_of(self.name)
+
+    def strike(self, moment: str, task: MockTask, *, but: Collection[str] = ()) -> str | None:
+        """The fault that strikes at this moment of a task, if one does."""
+        if not self.faults.armed:
+            return None
+        facts = {**task.values, "provider": task.provider.name, "model": task.model.name}
+        fault = self.faults.strike(moment, task.number, task.id, facts, but=but)
+        if fault is not None:
+            self.seen.is_struck(fault)
+        return fault
+
+    def forget(self, now: float) -> None:
+        """Forgets the tasks that have been kept for long enough; the oldest come first."""
+        gone = None
+        while self.tasks and next(iter(self.tasks.values())).created_at + self.retention < now:
+            gone = self.tasks.pop(next(iter(self.tasks)))
+        if gone is not None and self.state is not None:
+            self.state.forget_tasks(self.name, gone.number + 1)
+
+    def clear(self) -> None:
+        """Forgets all that has happened."""
+        self.tasks.clear()
+        self.accepted = 0
+        self.uploads.clear()
+        self.watch.leaks.clear()
+        self.faults.disarm()
+        self.bill.clear()
+        self.exchanges.clear()
+        self.webhooks.clear()
+        self.gauge.clear()
+        self.replays.clear()
+
+
+def works_of(
+    providers: Sequence[Provider],
+    *,
+    seed: int,
+    progression: Progression | str,
+    clock: VirtualClock | WallClock | None,
+    spelling: int,
+    keys: Sequence[str],
+    webhook_hosts: Sequence[str],
+    durations: Durations,
+    retention: float,
+    switches: Mapping[str, str],
+    limits: Limits | Mapping[str, Any] | Sequence[str] | str,
+    balance: Decimal | float | str | None,
+    faults: Sequence[str],
+) -> Works:
+    """The works of a mock that is made so."""
+    feed = Feed()
+    forms = [provider.key for provider in providers]
+    watch = Watch(tuple(keys), forms)
+    works = Works(
+        providers=tuple(providers),
+        seed=seed,
+        keys=tuple(keys),
+        clock=VirtualClock() if clock is None else clock,
+        progression=Progression(progression),
+        durations=durations,
+        retention=retention,
+        switches=dict(switches),
+        dialects=dialects_of(providers, spelling, switches),
+        faults=Faults(providers, seed),
+        gauge=Gauge(Limits.read(limits)),
+        bill=Bill(Accounts(balance), feed.tell),
+        feed=feed,
+        uploads=Uploads(seed),
+        watch=watch,
+        gallery=Gallery(seed),
+        secrets=Keys(watch.values),
+    )
+    for line in faults:
+        works.faults.arm(**read_fault(line))
+    works.webhooks = Postman(
+        works.clock,
+        seed=seed,
+        allow=webhook_hosts,
+        tell=feed.tell,
+        strike=lambda task, but: works.strike("webhook", task, but=but),
+        switches={name: dialect.switches for name, dialect in works.dialects.items()},
+    )
+    return works
