@@ -141,6 +141,24 @@ def test_call_sends_what_it_says_and_little_else(carry: Carry) -> None:
     assert {"content-length": "10", "x-id": "7"} == reply.headers
 
 
+@pytest.mark.parametrize(("size", "pieces"), [(2, 1), (network._SMALL, 2)])
+def test_head_and_small_body_leave_as_one(
+    carry: Carry, monkeypatch: pytest.MonkeyPatch, size: int, pieces: int
+) -> None:
+    left: list[int] = []
+    sends = network.Deadline.sends
+
+    def noted(deadline: network.Deadline, buffer: bytes) -> None:
+        left.append(len(buffer))
+        sends(deadline, buffer)
+
+    monkeypatch.setattr(network.Deadline, "sends", noted)
+    with RawServer(answering(http())) as server:
+        carry(Call("POST", server.url, body=b"x" * size, origins=[server.url]))
+    assert b"x" * size == server.heard[0].body
+    assert pieces == len(list(filter(None, left)))
+
+
 def test_headers_of_a_call_go_before_those_of_the_transport(carry: Carry) -> None:
     with RawServer(answering(http())) as server:
         carry(get(server.url, headers={"Accept": "image/png", "USER-AGENT": "x", "x-key": "other"}))
@@ -704,15 +722,15 @@ def test_only_so_many_connections_are_opened() -> None:
 def test_calls_wait_before_the_pool_and_not_in_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 3 * transport.CONNECTIONS
     inside: list[int] = []
-    request, request_async = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
+    carry, carry_async = transport._Sockets.carry, transport._AsyncSockets.carry
 
-    def counted(wire: Any, *rest: Any) -> httpx.Response:
+    def counted(wire: Any, *rest: Any) -> httpcore.Response:
         inside.append(len(wire._pool._requests))
-        return request(wire, *rest)
+        return carry(wire, *rest)
 
-    async def counted_async(wire: Any, *rest: Any) -> httpx.Response:
+    async def counted_async(wire: Any, *rest: Any) -> httpcore.Response:
         inside.append(len(wire._pool._requests))
-        return await request_async(wire, *rest)
+        return await carry_async(wire, *rest)
 
     def script(peer: Peer) -> None:
         while peer.hear():
@@ -722,8 +740,8 @@ def test_calls_wait_before_the_pool_and_not_in_it(way: str, monkeypatch: pytest.
             peer.say(http())
 
     all_in_use = threading.Event()
-    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", counted)
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", counted_async)
+    monkeypatch.setattr(transport._Sockets, "carry", counted)
+    monkeypatch.setattr(transport._AsyncSockets, "carry", counted_async)
 
     async def main() -> None:
         async with contextlib.aclosing(AsyncTransport(secret=SECRET)) as carrier, anyio.create_task_group() as tasks:

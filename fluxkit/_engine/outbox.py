@@ -1,11 +1,15 @@
-"""A request on its way: address and body as they go out, the deadline, and the connections that it may share."""
+"""A request on its way: address and body as they go out, the deadline, and the connections that it may share.
+
+Sockets are given it as httpcore reads it, a stand-in for them as httpx does, which each takes some time to make.
+"""
 
 import functools
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import anyio.to_thread
+import httpcore
 import httpx
 
 from .._version import __version__
@@ -19,10 +23,10 @@ _NOWHERE: Final = httpx.URL()
 
 
 class _Address(httpx.URL):
-    """An address whose path and query go out byte for byte; httpx resolves dots and quotes some characters.
+    """An address whose path and query a stand-in reads byte for byte; httpx resolves dots and quotes some characters.
 
-    Its request extension "target" would do the same, but httpcore puts that also into the CONNECT for a proxy. What
-    httpx makes of the origin is used again: to read it anew for each link takes longer than all that is written here.
+    What httpx makes of the origin is used again: to read it anew for each link takes longer than all that is written
+    here.
     """
 
     def __init__(self, link: Link) -> None:
@@ -106,20 +110,12 @@ class Exchange:
         self.fresh = fresh
         self.guarded = guarded
         self.begun = False
-        fields = {b"host": link.where.encode(), b"accept": b"*/*", b"user-agent": _AGENT, **headers}
+        self._method = method
+        self._fields = {b"host": link.where.encode(), b"accept": b"*/*", b"user-agent": _AGENT, **headers}
         self._body = body
         self._stream = _Stream(body)
         if len(body) or method in ("POST", "PUT", "PATCH"):
-            fields[b"content-length"] = b"%d" % len(body)
-        self.request = httpx.Request(
-            method,
-            _NOWHERE,
-            headers=list(fields.items()),
-            stream=self._stream,
-            extensions={"timeout": {"connect": deadline, "read": deadline, "write": deadline, "pool": deadline}},
-        )
-        # Given to its constructor, the address would be copied into a plain one.
-        self.request.url = _Address(link)
+            self._fields[b"content-length"] = b"%d" % len(body)
 
     def check(self) -> None:
         """Makes sure that the images of the body are what they were, before any of it leaves."""
@@ -135,12 +131,31 @@ class Exchange:
         """Lets go of the files of the body."""
         self._stream.close()
 
-    def start(self, *, now: float) -> httpx.Request:
-        """The request, with the seconds that remain for it, now that a connection is free; or `TimeoutError`."""
+    def start(self) -> None:
+        """Begins, now that a connection is free; or `TimeoutError`."""
         self.deadline.remaining()
         self.begun = True
-        self.request.extensions["fluxkit.patience"] = self.deadline.told(now=now)
-        return self.request
+
+    def for_sockets(self) -> httpcore.Request:
+        """The request; path and query go out byte for byte."""
+        link = self.link
+        url = httpcore.URL(scheme=link.scheme, host=link.host, port=link.own_port, target=link.target)
+        headers = list(self._fields.items())
+        return httpcore.Request(self._method, url, headers=headers, content=self._stream, extensions=self._extensions)
+
+    def for_stand_in(self, *, now: float) -> httpx.Request:
+        """The request, with the seconds that remain for it by the clock of the answers."""
+        extensions = {**self._extensions, "fluxkit.patience": self.deadline.told(now=now)}
+        headers = list(self._fields.items())
+        request = httpx.Request(self._method, _NOWHERE, headers=headers, stream=self._stream, extensions=extensions)
+        # Given to its constructor, the address would be copied into a plain one.
+        request.url = _Address(self.link)
+        return request
+
+    @property
+    def _extensions(self) -> dict[str, Any]:
+        deadline = self.deadline
+        return {"timeout": {"connect": deadline, "read": deadline, "write": deadline, "pool": deadline}}
 
 
 class Lane(NamedTuple):

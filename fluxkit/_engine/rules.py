@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+import httpcore
 import httpx
 
 from .._contract.reference import shown_address
@@ -36,7 +37,7 @@ _NOTHING_LEFT: Final = (
     httpx.InvalidURL,
 )
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LATE: Final = (TimeoutError, httpx.TimeoutException)
+_LATE: Final = (TimeoutError, httpcore.TimeoutException, httpx.TimeoutException)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 

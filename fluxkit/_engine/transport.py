@@ -1,7 +1,8 @@
 """The two transports, blocking and asynchronous.
 
-They carry out ``Call``, ``Fetch``, ``Keep`` and ``Bring``. Both use httpx below its clients, which would bring along
-what must not happen here: cookies, redirects, credentials taken out of addresses, a log line for every signed link.
+They carry out ``Call``, ``Fetch``, ``Keep`` and ``Bring``. Both use httpcore, on which httpx's clients stand, because
+those would bring along what must not happen here: cookies, redirects, credentials taken out of addresses, a log line
+for every signed link. A stand-in for the sockets is a transport of httpx, as whoever writes a mock knows them.
 Whatever there is to decide is decided once, by `Rules` and by the modules ``secret`` and ``download``; the classes only
 read and write, one blocking, one on anyio (asyncio and trio). Only they, and the modules ``network``, ``outbox`` and
 ``rules`` below them, know httpx and httpcore.
@@ -12,7 +13,7 @@ import os
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, cast
 
@@ -67,7 +68,7 @@ class Transport:
             secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
         )
         self._inner = inner
-        self._wires: dict[Lane, tuple[httpx.BaseTransport, threading.Semaphore]] = {}
+        self._wires: dict[Lane, tuple[_Sockets | _StandIn, threading.Semaphore]] = {}
         self._lock = threading.Lock()
 
     def call(self, call: Call) -> Reply:
@@ -76,7 +77,7 @@ class Transport:
         content: list[bytes] = []
         try:
             with self._answered(exchange) as response:
-                answer = Answer(response.status_code, response.headers.raw, most=MOST, write=content.append)
+                answer = Answer(response.status, response.headers, most=MOST, write=content.append)
                 _read(response, answer, exchange.deadline)
             return self._rules.reply(answer, content)
         except Exception as error:  # noqa: BLE001 - whatever it was, the call may have left before it
@@ -93,7 +94,7 @@ class Transport:
                 moves = True
                 while moves:
                     with self._answered(self._rules.step(trail, deadline)) as response:
-                        answer = Answer(response.status_code, response.headers.raw, most=fetch.most, write=draft.write)
+                        answer = Answer(response.status, response.headers, most=fetch.most, write=draft.write)
                         moves = trail.moves(answer)
                         if not moves:
                             _read(response, answer, deadline)
@@ -113,7 +114,7 @@ class Transport:
             trail, deadline = self._rules.trail(bring), self._rules.deadline(bring.patience)
             while True:
                 with self._answered(self._rules.step(trail, deadline)) as response:
-                    answer = Answer(response.status_code, response.headers.raw, most=bring.most, write=content.extend)
+                    answer = Answer(response.status, response.headers, most=bring.most, write=content.extend)
                     if not trail.moves(answer):
                         _read(response, answer, deadline)
                         answer.end()
@@ -126,36 +127,36 @@ class Transport:
         """Closes all connections; a later effect opens new ones."""
         with self._lock:
             wires, self._wires = self._wires, {}
-        for transport, _ in wires.values():
-            if transport is not self._inner:
-                transport.close()
+        for wire, _ in wires.values():
+            wire.close()
 
     @contextmanager
-    def _answered(self, exchange: Exchange) -> Iterator[httpx.Response]:
-        transport, gate = self._wire(self._rules.lane(exchange))
+    def _answered(self, exchange: Exchange) -> Iterator[httpcore.Response]:
+        wire, gate = self._wire(self._rules.lane(exchange))
         quiet = ours.set(True)
         try:
             if not gate.acquire(timeout=exchange.deadline.remaining()):
                 raise TimeoutError
             try:
                 exchange.check()
-                response = transport.handle_request(exchange.start(now=self._rules.now()))
+                exchange.start()
+                response = wire.carry(exchange)
                 try:
                     yield response
                 finally:
-                    response.close()
+                    cast("httpx.SyncByteStream", response.stream).close()
             finally:
                 gate.release()
         finally:
             exchange.close()
             ours.reset(quiet)
 
-    def _wire(self, lane: Lane) -> tuple[httpx.BaseTransport, threading.Semaphore]:
+    def _wire(self, lane: Lane) -> tuple["_Sockets | _StandIn", threading.Semaphore]:
         """The connections of a lane, and the gate before them: each request that waits in httpx's pool slows it."""
         with self._lock:
             if lane not in self._wires:
-                transport = _Sockets(lane) if self._inner is None else self._inner
-                self._wires[lane] = transport, threading.Semaphore(CONNECTIONS)
+                wire = _Sockets(lane) if self._inner is None else _StandIn(self._inner, self._rules.now)
+                self._wires[lane] = wire, threading.Semaphore(CONNECTIONS)
             return self._wires[lane]
 
 
@@ -176,7 +177,7 @@ class AsyncTransport:
             secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
         )
         self._inner = inner
-        self._wires: dict[Lane, tuple[httpx.AsyncBaseTransport, anyio.Semaphore]] = {}
+        self._wires: dict[Lane, tuple[_AsyncSockets | _AsyncStandIn, anyio.Semaphore]] = {}
 
     async def call(self, call: Call) -> Reply:
         """One exchange with the service; an answer that redirects is a reply like any other."""
@@ -185,7 +186,7 @@ class AsyncTransport:
         try:
             with anyio.fail_after(call.patience):
                 async with self._answered(exchange) as response:
-                    answer = Answer(response.status_code, response.headers.raw, most=MOST, write=content.append)
+                    answer = Answer(response.status, response.headers, most=MOST, write=content.append)
                     await _aread(response, answer, exchange.deadline)
             return self._rules.reply(answer, content)
         except Exception as error:  # noqa: BLE001 - whatever it was, the call may have left before it
@@ -201,7 +202,7 @@ class AsyncTransport:
                 moves = True
                 while moves:
                     async with self._answered(self._rules.step(trail, deadline)) as response:
-                        answer = Answer(response.status_code, response.headers.raw, most=fetch.most, write=draft.write)
+                        answer = Answer(response.status, response.headers, most=fetch.most, write=draft.write)
                         moves = trail.moves(answer)
                         if not moves:
                             await _aread(response, answer, deadline)
@@ -222,9 +223,7 @@ class AsyncTransport:
             with anyio.fail_after(bring.patience):
                 while True:
                     async with self._answered(self._rules.step(trail, deadline)) as response:
-                        answer = Answer(
-                            response.status_code, response.headers.raw, most=bring.most, write=content.extend
-                        )
+                        answer = Answer(response.status, response.headers, most=bring.most, write=content.extend)
                         if not trail.moves(answer):
                             await _aread(response, answer, deadline)
                             answer.end()
@@ -236,56 +235,100 @@ class AsyncTransport:
     async def aclose(self) -> None:
         """Closes all connections; a later effect opens new ones."""
         wires, self._wires = self._wires, {}
-        for transport, _ in wires.values():
-            if transport is not self._inner:
-                await transport.aclose()
+        for wire, _ in wires.values():
+            await wire.aclose()
 
     @asynccontextmanager
-    async def _answered(self, exchange: Exchange) -> AsyncIterator[httpx.Response]:
-        transport, gate = self._wire(self._rules.lane(exchange))
+    async def _answered(self, exchange: Exchange) -> AsyncIterator[httpcore.Response]:
+        wire, gate = self._wire(self._rules.lane(exchange))
         quiet = ours.set(True)
         try:
             async with gate:
                 await exchange.check_async()
-                response = await transport.handle_async_request(exchange.start(now=self._rules.now()))
+                exchange.start()
+                response = await wire.carry(exchange)
                 try:
                     yield response
                 finally:
-                    await response.aclose()
+                    await cast("httpx.AsyncByteStream", response.stream).aclose()
         finally:
             exchange.close()
             ours.reset(quiet)
 
-    def _wire(self, lane: Lane) -> tuple[httpx.AsyncBaseTransport, anyio.Semaphore]:
+    def _wire(self, lane: Lane) -> tuple["_AsyncSockets | _AsyncStandIn", anyio.Semaphore]:
         if lane not in self._wires:
-            transport = _AsyncSockets(lane) if self._inner is None else self._inner
-            self._wires[lane] = transport, anyio.Semaphore(CONNECTIONS, fast_acquire=True)
+            wire = _AsyncSockets(lane) if self._inner is None else _AsyncStandIn(self._inner, self._rules.now)
+            self._wires[lane] = wire, anyio.Semaphore(CONNECTIONS, fast_acquire=True)
         return self._wires[lane]
 
 
-class _Sockets(httpx.HTTPTransport):
-    """httpx's transport over a pool with a network of ours: its own constructor takes none, and sets nothing else."""
+class _Sockets:
+    """The connections of a lane, with a network of ours."""
 
     def __init__(self, lane: Lane) -> None:
         self._pool = httpcore.ConnectionPool(**_pool(lane), network_backend=Network(guarded=lane.guarded))
 
+    def carry(self, exchange: Exchange) -> httpcore.Response:
+        return self._pool.handle_request(exchange.for_sockets())
 
-class _AsyncSockets(httpx.AsyncHTTPTransport):
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _AsyncSockets:
     """The same for anyio."""
 
     def __init__(self, lane: Lane) -> None:
         self._pool = httpcore.AsyncConnectionPool(**_pool(lane), network_backend=AsyncNetwork(guarded=lane.guarded))
 
+    async def carry(self, exchange: Exchange) -> httpcore.Response:
+        return await self._pool.handle_async_request(exchange.for_sockets())
 
-def _read(response: httpx.Response, answer: Answer, deadline: Deadline) -> None:
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _StandIn:
+    """What stands in for the sockets. Whoever made it closes it."""
+
+    def __init__(self, inner: httpx.BaseTransport, now: Callable[[], float]) -> None:
+        self._inner = inner
+        self._now = now
+
+    def carry(self, exchange: Exchange) -> httpcore.Response:
+        response = self._inner.handle_request(exchange.for_stand_in(now=self._now()))
+        stream = cast("httpx.SyncByteStream", response.stream)
+        return httpcore.Response(response.status_code, headers=response.headers.raw, content=stream)
+
+    def close(self) -> None:
+        """Leaves it open."""
+
+
+class _AsyncStandIn:
+    """The same for anyio."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, now: Callable[[], float]) -> None:
+        self._inner = inner
+        self._now = now
+
+    async def carry(self, exchange: Exchange) -> httpcore.Response:
+        response = await self._inner.handle_async_request(exchange.for_stand_in(now=self._now()))
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        return httpcore.Response(response.status_code, headers=response.headers.raw, content=stream)
+
+    async def aclose(self) -> None:
+        """Leaves it open."""
+
+
+def _read(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:
     """Reads the body. What is wrong with it makes the next read from the network fail with the reason."""
-    for piece in cast("httpx.SyncByteStream", response.stream):
+    for piece in cast("Iterable[bytes]", response.stream):
         deadline.fault = answer.take(piece)
         deadline.remaining()  # a stand-in measures no time
 
 
-async def _aread(response: httpx.Response, answer: Answer, deadline: Deadline) -> None:
-    async for piece in cast("httpx.AsyncByteStream", response.stream):
+async def _aread(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:
+    async for piece in cast("AsyncIterable[bytes]", response.stream):
         deadline.fault = answer.take(piece)
 
 

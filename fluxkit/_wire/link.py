@@ -60,6 +60,11 @@ class Link:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def own_port(self) -> int | None:
+        """The port if it is not the usual one."""
+        return None if self.port == _PORTS[self.scheme] else self.port
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.where}{self.target}"
 
