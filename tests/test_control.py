@@ -198,6 +198,40 @@ def test_limits_are_read_and_set(mock: MockService, http: httpx.Client) -> None:
     assert 400 == http.put("/__mock__/limits", json={"in_flight": 1.5}).status_code
 
 
+def test_switches_are_listed_and_set_for_one_namespace(mock: MockService, http: httpx.Client) -> None:
+    (before,) = [each for each in got(http, "switches")["switches"] if each["name"] == "magnific.envelope"]
+    assert ("wrapped", "wrapped", ["wrapped", "bare"]) == (before["value"], before["usual"], before["values"])
+    told = http.put("/@mine/__mock__/switches", json={"magnific.envelope": "bare"}).json()["switches"]
+    assert [("magnific.envelope", "bare")] == [
+        (each["name"], each["value"]) for each in told if each["value"] != each["usual"]
+    ]
+    assert "wrapped" == mock.switches["magnific.envelope"]
+    assert "data" in http.post(KLEIN, json={"prompt": "a fox"}, headers=KEY).json()
+    task = http.post(f"/@mine{KLEIN}", json={"prompt": "a fox"}, headers=KEY).json()["task_id"]
+    http.put("/@mine/__mock__/switches", json={"envelope": None})
+    assert mock.switches == mock.namespace("mine").switches
+    assert 200 == http.get(f"/@mine{KLEIN}/{task}", headers=KEY).status_code
+    for body, said in (
+        ({"magnific.envelop": "bare"}, "There is no switch 'magnific.envelop'. Did you mean 'magnific.envelope'?"),
+        ({"magnific.envelope": "none"}, "The switch magnific.envelope is 'none'. Allowed: wrapped, bare."),
+        ({"envelop": None}, "There is no switch 'envelop'."),
+        ({"envelope": 1}, "envelope is 1. Allowed: a text of at most 1000 characters or null."),
+    ):
+        answer = http.put("/__mock__/switches", json=body)
+        assert (400, True) == (answer.status_code, said in answer.json()["message"]), answer.json()
+
+
+def test_what_was_switched_last_counts(mock: MockService) -> None:
+    mock.switch({"magnific.extra-fields": "ignore"})
+    mock.switch({"extra-fields": "refuse"})
+    assert {} == mock.switched
+    mock.switch({"extra-fields": "ignore", "apimart.extra-fields": None})
+    assert {"magnific.extra-fields": "ignore"} == mock.switched
+    with pytest.raises(ValueError, match="There is no switch"):
+        mock.switch({"magnific.extra-fields": None, "nothing": None})
+    assert {"magnific.extra-fields": "ignore"} == mock.switched
+
+
 def test_balances_are_read_and_set(mock: MockService, http: httpx.Client) -> None:
     endless = {"began": None, "used": "0", "left": None}
     assert {"balance": {"magnific": endless, "apimart": endless}} == got(http, "balance")

@@ -174,6 +174,15 @@ class MockService:
         """The switches that were set, as they were named."""
         return dict(self._works.switches)
 
+    def switch(self, settings: Mapping[str, str | None]) -> None:
+        """Sets switches by their names, None being what is usual: ``mock.switch({"magnific.envelope": "bare"})``.
+
+        It holds for every call from now on; a task that was accepted before keeps its size, format, link and webhooks.
+        ``ValueError`` for a name or a value that there is not, and then nothing is set.
+        """
+        with self._works.lock:
+            self._works.switch(settings)
+
     @property
     def progression(self) -> Progression:
         """What moves tasks on; it may be set to another."""

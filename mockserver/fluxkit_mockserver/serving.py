@@ -132,5 +132,6 @@ def _aside(works: Works, dialect: Dialect, call: Incoming, path: str) -> Answer 
     said = None if listing is None else listing.route.match(call.method, path, call.query)
     if listing is None or said is None or all(said["model"] != row.path for row in provider.models):
         return None
-    mine = [each for each in works.tasks.values() if each.provider is provider and each.model.path == said["model"]]
+    every = [each for each in works.tasks.values() if each.provider.name == provider.name]
+    mine = [each for each in every if each.model.path == said["model"]]
     return dialect.say_aside(listing, tuple({"id": each.id, "status": standing(works, each)[0]} for each in mine))

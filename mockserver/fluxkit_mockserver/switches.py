@@ -370,6 +370,24 @@ def settings_of(providers: Sequence[Provider], wanted: Mapping[str, str]) -> dic
     }
 
 
+def switched(
+    providers: Sequence[Provider], before: Mapping[str, str], settings: Mapping[str, str | None]
+) -> dict[str, str]:
+    """What is wanted once *settings* are set as well, None being the usual value; what was set last counts.
+
+    ``ValueError`` for a name or a value that there is not.
+    """
+    usual = settings_of(providers, {})
+    after = settings_of(providers, before)
+    for name, value in settings.items():
+        wanted = {} if value is None else {name: value}
+        meant = [each for each in usual if name in (each, each.partition(".")[2])]
+        if wanted or not meant:
+            settings_of(providers, wanted or {name: ""})  # which says what there is
+        after |= {each: value or usual[each] for each in meant}
+    return {name: value for name, value in after.items() if value != usual[name]}
+
+
 def unusual(provider: Provider, settings: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The switches of *provider* that are not as usual, by their short names."""
     own = {name: settings[f"{provider.name}.{name}"] for name in switches_of(provider)}

@@ -59,7 +59,7 @@ def course(works: Works, task: MockTask) -> tuple[tuple[float, str], ...]:
 def asked_for(works: Works, provider: Provider, id: str, model: str | None) -> MockTask | None:
     """The task that a call names; None if the service does not know it."""
     task = works.tasks.get(id)
-    if task is None or task.provider is not provider or model not in (None, task.model.path):
+    if task is None or task.provider.name != provider.name or model not in (None, task.model.path):
         return None
     works.seen.is_about(task)
     return task

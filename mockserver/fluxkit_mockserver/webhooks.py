@@ -131,7 +131,7 @@ class Postman:
         self.sent: deque[Sent] = deque(maxlen=MOST_SENT)
         self.secret = secret
         self._clock, self._seed, self._allow = clock, seed, frozenset(allow)
-        self._tell, self._strike, self._switches = tell, strike, switches
+        self._tell, self._strike, self.switches = tell, strike, switches
         self._held: dict[str, list[_Parcel]] = {}
         self._outlet: Outlet | None = None
         self._changed: Callable[[], object] | None = None
@@ -259,7 +259,7 @@ class Postman:
         webhook = task.provider.webhook
         if webhook is None or (self._outlet is None and self._changed is None):
             return ()
-        switches = self._switches.get(task.provider.name, {})
+        switches = self.switches.get(task.provider.name, {})
         first = 0 if switches.get("webhook-created") == "yes" else 1
         stages = range(first, last + 1) if webhook.every else range(max(1, last), last + 1)
         return tuple(stage for stage in stages if stage < last or not task.stuck)
@@ -295,7 +295,7 @@ class Postman:
         secret = own if isinstance(own, str) and own else self.secret
         if parcel.forged:
             secret = FORGER
-        if self._switches.get(parcel.task.provider.name, {}).get("webhook-time") == "milliseconds":
+        if self.switches.get(parcel.task.provider.name, {}).get("webhook-time") == "milliseconds":
             now *= 1000
         signed = webhook.signature.sign(secret, parcel.body, id=f"msg_{name}", at=now)
         url = f"{parcel.task.values['webhook_url']}{webhook.suffix}"

@@ -21,6 +21,7 @@ from .gallery import Gallery
 from .limits import Gauge, Limits
 from .namespaces import prefix_of
 from .replays import Replays
+from .switches import switched
 from .tasks import Durations, MockTask, Progression
 from .uploads import Uploads
 from .webhooks import Postman
@@ -45,8 +46,9 @@ class Works:
     progression: Progression
     durations: Durations
     retention: float
-    switches: Mapping[str, str]
-    dialects: Mapping[str, Dialect]
+    spelling: int
+    switches: dict[str, str]
+    dialects: dict[str, Dialect]
     faults: Faults
     gauge: Gauge
     bill: Bill
@@ -78,6 +80,13 @@ class Works:
     def prefix(self) -> str:
         """What the addresses of this namespace begin with, such as ``/@name``; empty for the mock itself."""
         return prefix_of(self.name)
+
+    def switch(self, settings: Mapping[str, str | None]) -> None:
+        """Sets switches from the next call on, or back to what is usual; ``ValueError`` for what there is not."""
+        switches = switched(self.providers, self.switches, settings)
+        self.dialects = dialects_of(self.providers, self.spelling, switches)
+        self.switches = switches
+        self.webhooks.switches = _open_questions(self.dialects)
 
     def strike(self, moment: str, task: MockTask, *, but: Collection[str] = ()) -> str | None:
         """The fault that strikes at this moment of a task, if one does."""
@@ -139,6 +148,7 @@ def works_of(
         progression=Progression(progression),
         durations=durations,
         retention=retention,
+        spelling=spelling,
         switches=dict(switches),
         dialects=dialects_of(providers, spelling, switches),
         faults=Faults(providers, seed),
@@ -158,6 +168,11 @@ def works_of(
         allow=webhook_hosts,
         tell=feed.tell,
         strike=lambda task, but: works.strike("webhook", task, but=but),
-        switches={name: dialect.switches for name, dialect in works.dialects.items()},
+        switches=_open_questions(works.dialects),
     )
     return works
+
+
+def _open_questions(dialects: Mapping[str, Dialect]) -> Mapping[str, Mapping[str, str]]:
+    """What each service does where no page says it, if that is not the usual."""
+    return {name: dialect.switches for name, dialect in dialects.items()}

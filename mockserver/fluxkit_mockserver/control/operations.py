@@ -9,7 +9,7 @@ from ..answer import Answer
 from ..armed import read_fault
 from ..exchanges import Exchange
 from ..faults import FAULTS
-from ..switches import SWITCHES
+from ..switches import SWITCHES, settings_of
 from . import shown
 
 if TYPE_CHECKING:
@@ -237,19 +237,30 @@ def services(world: "MockService", said: Said) -> Said:
 
 def switches(world: "MockService", said: Said) -> Said:
     """Every switch as it is set."""
-    told = []
+    told, usual = [], settings_of(world.declared, {})
     for name, value in world.switches.items():
         switch = SWITCHES[name.partition(".")[2]]
         told.append(
             {
                 "name": name,
                 "value": value,
+                "usual": usual[name],
                 "values": list(switch.values),
                 "about": switch.about,
                 "source": switch.source,
             }
         )
     return {"switches": told}
+
+
+def set_switches(world: "MockService", said: Said) -> Said:
+    """Sets some switches."""
+    try:
+        world.switch(said["body"])
+    except ValueError as error:
+        raise Wrong(400, str(error)) from None
+    world.feed.tell("switches", None)
+    return switches(world, said)
 
 
 def webhooks(world: "MockService", said: Said) -> Said:

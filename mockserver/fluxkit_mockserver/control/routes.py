@@ -64,6 +64,7 @@ class Operation:
 
 FAULTS: Final = record({"faults": several(ref("Fault")), "armed": several(ref("Armed"))})
 BALANCES: Final[Schema] = record({"balance": {"type": "object", "additionalProperties": ref("Account")}})
+SWITCHES: Final = record({"switches": several(ref("Switch"))})
 PROGRESSION: Final = record({"progression": text(*Progression)})
 NAMESPACES: Final = record({"namespaces": several(ref("Namespace"))})
 
@@ -245,7 +246,17 @@ OPERATIONS: Final = (
         "list_switches",
         "Every switch as it is set: what a service does where no page says it.",
         do.switches,
-        record({"switches": several(ref("Switch"))}),
+        SWITCHES,
+    ),
+    Operation(
+        "PUT",
+        "switches",
+        "set_switches",
+        'Sets the switches that are named, such as `{"magnific.envelope": "bare"}`, from the next call on; null is '
+        "what is usual. A name without a service before it sets the switch of all that have it.",
+        do.set_switches,
+        SWITCHES,
+        {"type": "object", "additionalProperties": maybe(text())},
     ),
     Operation(
         "GET",

@@ -106,7 +106,9 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             },
         }
     ),
-    "Switch": record({"name": A_TEXT, "value": A_TEXT, "values": several(A_TEXT), "about": A_TEXT, "source": A_TEXT}),
+    "Switch": record(
+        {"name": A_TEXT, "value": A_TEXT, "usual": A_TEXT, "values": several(A_TEXT), "about": A_TEXT, "source": A_TEXT}
+    ),
     "Namespace": record(
         {
             "name": A_TEXT,
