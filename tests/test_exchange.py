@@ -129,14 +129,16 @@ def test_retry_after_is_in_seconds_or_a_date(said: str, seconds: float | None) -
 
 @EACH
 def test_what_cannot_be_read_costs_nothing_beside_it(provider: Provider) -> None:
-    said = completed(provider, "https://a.example/1.png", "https://a.example/2.png")
-    task = said.document["data"]
-    if provider.name == "apimart":
-        task["result"]["images"][0]["url"] = 7
-        task["progress"] = "half"
-    else:
-        task["generated"][0] = 7
-        task["error"] = {"code": None}
+    said = completed(provider, *(["https://a.example/1.png"] * (provider.name != "bfl")), "https://a.example/2.png")
+    match provider.name, said.document:
+        case "apimart", {"data": task}:
+            task["result"]["images"][0]["url"] = 7
+            task["progress"] = "half"
+        case "bfl", task:
+            task["result"]["seed"] = "seven"
+        case _, {"data": task}:
+            task["generated"][0] = 7
+            task["error"] = {"code": None}
     snapshot = read_snapshot(provider, provider.polled, said.document)
     assert (State.COMPLETED, ID) == (snapshot.state, snapshot.id)
     assert ["https://a.example/2.png"] == [picture.url for picture in snapshot.pictures]
