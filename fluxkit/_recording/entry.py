@@ -32,16 +32,12 @@ def request_document(request: Request, *, prompts: bool = True, hide: Callable[[
 
     *hide* takes out of a text what nobody should read.
     """
-
-    def text(name: str, said: str) -> Any:
-        return _text(name, said, prompts=prompts, hide=hide)
-
     said: dict[str, Any] = {}
     for field in attrs.fields(Request):
         value = getattr(request, field.name)
         if not field.init or value in (None, (), {}) or (field.name == "n" and value == 1):
             continue
-        said[field.name] = _plain(field.name, value, text)
+        said[field.name] = plain(field.name, value, prompts=prompts, hide=hide)
     return said
 
 
@@ -65,20 +61,24 @@ def host_of(address: str) -> str:
     return f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2]}/"
 
 
-def _plain(name: str, value: Any, text: Callable[[str, str], Any]) -> Any:
-    """A value of a request as JSON has it, where *text* says what is told of a text of that name."""
+def plain(name: str, value: Any, *, prompts: bool = True, hide: Callable[[str], str] = str) -> Any:
+    """A value of a request as JSON has it, without what nobody should read in it."""
+
+    def inner(name: str, value: Any) -> Any:
+        return plain(name, value, prompts=prompts, hide=hide)
+
     if isinstance(value, str):
-        return text(name, value)
+        return _text(name, value, prompts=prompts, hide=hide)
     if isinstance(value, Reference):
         return reference_document(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return {"bytes": len(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(str(key), inner, text) for key, inner in value.items()}
+        return {str(key): inner(str(key), each) for key, each in value.items()}
     if name == "size" and isinstance(value, tuple):
         return "x".join(map(str, value))
     if isinstance(value, list | tuple):
-        return [_plain(name, inner, text) for inner in value]
+        return [inner(name, each) for each in value]
     return value if value is None or isinstance(value, int | float) else str(type(value).__name__)
 
 

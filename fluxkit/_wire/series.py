@@ -19,7 +19,7 @@ def spread(row: Model, document: Json, values: Sequence[Mapping[str, Any]]) -> t
 def restated(row: Model, document: Json, field: str, value: Any) -> Json:
     """The document of a request to the model *row* in which one field has another value."""
     alone = Form({field: row.form.get(field)})
-    return merge(document, plant(_steps(row.request), alone.write({field: value})))
+    return merge(document, plant(steps_of(row.request), alone.write({field: value})))
 
 
 def seeds(codec: Codec, first: int, count: int) -> Iterator[int]:
@@ -34,7 +34,7 @@ def seeds(codec: Codec, first: int, count: int) -> Iterator[int]:
             yield inner.first + (seed - inner.first) % (inner.last - inner.first + 1)
 
 
-def _steps(codec: Any) -> Path:
+def steps_of(codec: Any) -> Path:
     """The way from a document to the fields of the form in it."""
     steps: Path = ()
     while not isinstance(codec, Form):

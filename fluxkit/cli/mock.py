@@ -1,10 +1,13 @@
 """``fluxkit mock``: the services' other side, on a port."""
 
 import errno
+import os
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
+from .._recording.call import PROMPTS
 from ..errors import PluginError, SettingsError
 from .help import Command
 from .options import AS_JSON
@@ -70,6 +73,12 @@ class Pace(click.Choice[str]):
     help="Keep tasks, bills, uploads and time in this file, so that a mock that is started again goes on.",
 )
 @click.option(
+    "--record",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Append to this file what is asked of the mock, for fluxkit verify --app.",
+)
+@click.option(
     "--limit",
     "limits",
     multiple=True,
@@ -111,6 +120,7 @@ def mock(
     balance: str | None,
     faults: tuple[str, ...],
     state: str | None,
+    record: str | None,
     switches: tuple[str, ...],
     list_faults: bool,
     list_switches: bool,
@@ -165,8 +175,11 @@ def mock(
             put("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
         say("serving until Ctrl-C")
 
+    prompts = os.environ.get(PROMPTS) != "0"
+    recording = mock_part("recording:Recording").at(record, prompts=prompts).of(service) if record else nullcontext()
     try:
-        mock_part("server:serve")(service, host=host, port=port, token=token, ready=ready)
+        with recording:
+            mock_part("server:serve")(service, host=host, port=port, token=token, ready=ready)
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             raise SettingsError(f"--host is {host}: {error.strerror}") from None

@@ -19,6 +19,7 @@ from .clock import EPOCH
 from .dialect import JSON_HEADERS, Refused, dialect_of, read_query
 from .faults import FAULTS
 from .service import MockService
+from .stand_ins import stand_in
 from .tasks import MockTask, life
 from .transport import AsyncMockTransport, MockTransport
 
@@ -37,6 +38,7 @@ __all__ = [
     "made",
     "refusal",
     "saying",
+    "stand_in",
 ]
 
 if TYPE_CHECKING:

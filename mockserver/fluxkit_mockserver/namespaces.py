@@ -119,8 +119,7 @@ class Namespaces:
         self._make = make
         self._worlds: dict[str, MockService] = {}
         self._lock = threading.Lock()
-        self._made: Callable[[MockService], object] = _nothing
-        self._dropped: Callable[[MockService], object] = _nothing
+        self._attending: list[tuple[Callable[[MockService], object], Callable[[MockService], object]]] = []
 
     def __iter__(self) -> "Iterator[MockService]":
         with self._lock:
@@ -135,9 +134,10 @@ class Namespaces:
             world = self._worlds.pop(name, None)
             if world is None:
                 if len(self._worlds) >= MOST_NAMESPACES:
-                    self._dropped(self._worlds.pop(next(iter(self._worlds))))
+                    self._tell_dropped(self._worlds.pop(next(iter(self._worlds))))
                 world = self._make(check_name(name))
-                self._made(world)
+                for made, _ in self._attending:
+                    made(world)
             self._worlds[name] = world  # the one that was used last stands last
             return world
 
@@ -146,21 +146,21 @@ class Namespaces:
         with self._lock:
             world = self._worlds.pop(name, None)
             if world is not None:
-                self._dropped(world)
+                self._tell_dropped(world)
             return world is not None
 
     def attend(self, made: "Callable[[MockService], object]", dropped: "Callable[[MockService], object]") -> None:
         """Tells of each namespace that there is, that is made and that is dropped, from now on."""
         with self._lock:
-            self._made, self._dropped = made, dropped
+            self._attending.append((made, dropped))
             for world in self._worlds.values():
                 made(world)
 
-    def leave(self) -> None:
-        """Tells no more."""
+    def leave(self, made: "Callable[[MockService], object]") -> None:
+        """Tells no more whoever attended with *made*."""
         with self._lock:
-            self._made = self._dropped = _nothing
+            self._attending = [each for each in self._attending if each[0] is not made]
 
-
-def _nothing(_: object) -> None:
-    pass
+    def _tell_dropped(self, world: "MockService") -> None:
+        for _, dropped in self._attending:
+            dropped(world)

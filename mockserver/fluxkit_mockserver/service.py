@@ -373,7 +373,7 @@ class MockService:
         try:
             yield
         finally:
-            self._namespaces.leave()
+            self._namespaces.leave(made)
 
     def _make_namespace(self, name: str) -> "MockService":
         works = self._works
