@@ -42,11 +42,11 @@ def diff(
     said: dict[str, Any] = {"fit": fit, "unsupported": unsupported}
     if allow_hosts is not None:
         said["allow_hosts"] = hosts_of(allow_hosts)  # both sides look at it, and it may be used up by the first
-    (before, price), (after, other) = (_side(name, request, said) for name in (a, b))
+    (before, price), (after, other) = (side_of(name, request, said) for name in (a, b))
     return compare(before, after, (price, other))
 
 
-def _side(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[Draft, Stated | None]":
+def side_of(name: str, request: Request | str, said: Mapping[str, Any]) -> "tuple[Draft, Stated | None]":
     """What becomes of the request on the model or profile that *name* stands for, and the price that is stated."""
     from ._wire.carriage import Ways
     from ._wire.plan import attempt

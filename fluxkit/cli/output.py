@@ -45,8 +45,9 @@ MEANINGS: Mapping[Code, str] = {
     Code.ENDED: "the task ended without an image",
     Code.UNKNOWN: "perhaps bought, or still running: do not simply run it again",
     Code.NOT_FETCHED: "bought, but the image could not be had: do not simply run it again",
-    Code.NO_SWITCH: "diff: the other model cannot serve this request; nothing was sent",
-    Code.NOT_KEPT: "verify: a promise is broken, or a deviation gone; samples: one is wrong",
+    Code.NO_SWITCH: "diff, verify --app: the other model cannot serve a request; nothing was sent",
+    Code.NOT_KEPT: "verify: a promise is broken, or a deviation gone; with --app: a request comes out differently; "
+    "samples: one is wrong",
     Code.NOT_PROVED: "verify: a plugin or a provider could not be checked; all else holds",
     Code.LEFT: "batch: the budget is reached, and rows are left",
     Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SettingsError
-from .complete import files, providers
+from .complete import files, models, providers, sides
 from .help import Command
 from .output import Code, coloured, printable, put, say
 
@@ -22,7 +22,11 @@ COLOURS = {"pass": "green", "fail": "red"}
 #: So many lines of the details of a failure are shown; all of them are in the reports.
 MOST_LINES = 12
 
-SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit", "html")}
+SECTIONS = {
+    "What is known": ("deviations",),
+    "The requests of an app": ("app", "source", "to"),
+    "Reports": ("as_json", "junit", "html"),
+}
 
 
 @click.command(
@@ -30,6 +34,7 @@ SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit", "h
     examples=(
         "fluxkit verify",
         "fluxkit verify magnific --junit report.xml --html report.html",
+        "fluxkit verify --app requests.jsonl --to apimart:flux-2-flex",
     ),
     sections=SECTIONS,
 )
@@ -40,18 +45,53 @@ SECTIONS = {"What is known": ("deviations",), "Reports": ("as_json", "junit", "h
     shell_complete=files,
     help="A TOML file with what is known to fail: [[PROVIDER]] with check, reason and date.",
 )
+@click.option(
+    "--app",
+    metavar="FILE",
+    shell_complete=files,
+    help="Check the requests of an app instead, as FLUXKIT_RECORD or fluxkit mock --record has written them.",
+)
+@click.option(
+    "--from", "source", metavar="NAME:MODEL", shell_complete=models, help="Only those that were asked of this model."
+)
+@click.option(
+    "--to",
+    metavar="NAME:MODEL|PROFILE",
+    shell_complete=sides,
+    help="What they are to move to; without it, the model that each was asked of.",
+)
 @click.option("--json", "as_json", metavar="FILE", shell_complete=files, help="Write a JSON document, too.")
 @click.option("--junit", metavar="FILE", shell_complete=files, help="Write JUnit's XML, too.")
 @click.option("--html", metavar="FILE", shell_complete=files, help="Write a page that needs nothing else, too.")
 def verify(
-    names: Sequence[str], *, deviations: str | None, as_json: str | None, junit: str | None, html: str | None
+    names: Sequence[str],
+    *,
+    deviations: str | None,
+    app: str | None,
+    source: str | None,
+    to: str | None,
+    as_json: str | None,
+    junit: str | None,
+    html: str | None,
 ) -> int:
     """Show whether the providers keep the contract.
 
     Each is checked against a mock of it; without names, all that are installed. Nothing leaves the machine, no key is
     needed and nothing is bought. Each promise is a line: pass, fail with what was found, or not applicable with the
     reason. A plugin that cannot be used is named and explained, and the others are checked all the same.
+
+    With --app it is the requests of an app that are checked: whether another model serves them, what changes, and
+    whether each comes out on a mock of it as it was recorded, at several paces. The exit code is 8 if one is refused,
+    and 9 if one comes out differently.
     """
+    if app is not None:
+        if names or deviations or html:
+            raise click.UsageError("--app goes with --from, --to, --json and --junit, and with nothing else")
+        from .verify_app import verify_app
+
+        return verify_app(app, source=source, to=to, as_json=as_json, junit=junit)
+    if source or to:
+        raise click.UsageError("--from and --to say what becomes of an app's requests: give --app FILE, too")
     from .._plugins import installed
 
     registry = installed()

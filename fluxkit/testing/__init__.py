@@ -11,10 +11,27 @@
 ``fluxkit verify`` does the same for every installed provider. Needs the extras ``mock`` and ``testing``.
 """
 
+from .app import Move, Standing, check_app
 from .check import Check, Pair
 from .checks import CHECKS
 from .finding import Deviation, Finding, Grade
 from .mutants import mutants
 from .proof import Proof, check_provider, find_all
+from .replay import Replay
 
-__all__ = ["CHECKS", "Check", "Deviation", "Finding", "Grade", "Pair", "Proof", "check_provider", "find_all", "mutants"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "Deviation",
+    "Finding",
+    "Grade",
+    "Move",
+    "Pair",
+    "Proof",
+    "Replay",
+    "Standing",
+    "check_app",
+    "check_provider",
+    "find_all",
+    "mutants",
+]

@@ -74,25 +74,25 @@ def junit_of(proofs: Sequence[Proof], failures: Sequence[str]) -> str:
 
 
 def _suite(root: ET.Element, name: str) -> ET.Element:
-    return ET.SubElement(root, "testsuite", name=_xml(name))
+    return ET.SubElement(root, "testsuite", name=clean(name))
 
 
 def _trouble(suite: ET.Element, owner: str, name: str, why: str) -> None:
-    case = ET.SubElement(suite, "testcase", classname=f"fluxkit.{_xml(owner)}", name=name, time="0")
-    ET.SubElement(case, "error", message=_xml(why), type="PluginError").text = _xml(why)
+    case = ET.SubElement(suite, "testcase", classname=f"fluxkit.{clean(owner)}", name=name, time="0")
+    ET.SubElement(case, "error", message=clean(why), type="PluginError").text = clean(why)
 
 
 def _case(suite: ET.Element, owner: str, check: Check, finding: Finding) -> None:
-    case = ET.SubElement(suite, "testcase", classname=f"fluxkit.{_xml(owner)}", name=check.name, time="0")
+    case = ET.SubElement(suite, "testcase", classname=f"fluxkit.{clean(owner)}", name=check.name, time="0")
     if finding.surprising:
         message = finding.why if finding.outcome is Grade.FAIL else str(finding)
-        failure = ET.SubElement(case, "failure", message=_xml(message), type="AssertionError")
-        failure.text = _xml(f"{check.promise}\n{finding.details or finding}")
+        failure = ET.SubElement(case, "failure", message=clean(message), type="AssertionError")
+        failure.text = clean(f"{check.promise}\n{finding.details or finding}")
     elif finding.outcome is not Grade.PASS:
         known = "" if finding.known is None else f"known since {finding.known.date}: {finding.known.reason}; "
-        ET.SubElement(case, "skipped", message=_xml(known + finding.why))
+        ET.SubElement(case, "skipped", message=clean(known + finding.why))
 
 
-def _xml(text: str) -> str:
+def clean(text: str) -> str:
     """Text without what XML cannot hold: services and plugins may say anything."""
     return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)
