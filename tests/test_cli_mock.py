@@ -192,6 +192,17 @@ def test_mock_says_what_is_wrong_with_a_switch(switch: str, said: str) -> None:
     assert said in refused.stderr.replace("\n", " ")
 
 
+def test_mock_prints_a_service_as_an_openapi_document() -> None:
+    done = run("mock", "--openapi", "apimart", "--host", "0.0.0.0", "--port", "5000", "--switch", "extra-fields=ignore")
+    document = json.loads(done.stdout)
+    assert (0, "3.1.0") == (done.exit_code, document["openapi"])
+    assert "http://127.0.0.1:5000/apimart" == document["servers"][0]["url"]
+    assert "additionalProperties" not in document["components"]["schemas"]["Flux2ProRequest"]
+    refused = run("mock", "--openapi", "apimarkt")
+    assert Code.NOT_SENT == refused.exit_code
+    assert "error: There is no service 'apimarkt'. Served: magnific," in refused.stderr
+
+
 def test_mock_refuses_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

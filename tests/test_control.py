@@ -78,6 +78,18 @@ def test_the_document_is_openapi(http: httpx.Client) -> None:
     openapi_spec_validator.validate(got(http, "openapi.json"))
 
 
+def test_each_service_has_a_document_of_its_own(http: httpx.Client) -> None:
+    for name in ("magnific", "apimart"):
+        assert f"{ORIGIN}/{name}" == got(http, f"openapi/{name}.json")["servers"][0]["url"]
+    there = http.get("/@shop/__mock__/openapi/magnific.json").json()
+    assert f"{ORIGIN}/@shop/magnific" == there["servers"][0]["url"]
+    refused = http.get("/__mock__/openapi/bfl.json")
+    assert (404, "There is no service 'bfl'. Served: magnific, apimart.") == (
+        refused.status_code,
+        refused.json()["message"],
+    )
+
+
 def test_every_route_has_a_name_and_a_sentence() -> None:
     names = [each.name for each in OPERATIONS]
     assert len(names) == len({*names})

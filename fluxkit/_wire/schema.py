@@ -6,7 +6,7 @@ words: that 1.0 is no whole number, what is within base64, or the bounds of a nu
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -41,6 +41,12 @@ About = Mapping[str, str]
 #: How many whole numbers that are written as text are listed one by one; of more only their form is said.
 MOST_LISTED: Final = 64
 
+#: What is after the head of base64 text: our reading is lenient with what fills it up.
+_BASE64: Final = "[A-Za-z0-9+/]*=*$"
+
+#: How base64 of the formats of images begins, as far as the first bytes decide it.
+_HEADS: Final = {"png": "iVBORw0KGg", "jpeg": "/9j/", "webp": "UklGR", "gif": "R0lGOD"}
+
 _KINDS: Final = ["string", "number", "boolean", "object", "array"]
 _NULL: Final[Schema] = {"type": "null"}
 _OBJECT: Final[Schema] = {"type": ["object", "null"]}  # null says nothing, on the way to a place, too
@@ -48,13 +54,13 @@ _SAID: Final[Schema] = {"not": _NULL}
 _REMARKS: Final = {"description", "default"}
 
 
-def schema(codec: Codec, *, about: About = MappingProxyType({})) -> Schema:
-    """The documents that *codec* reads.
+def schema(codec: Codec, *, said: bool = False, about: About = MappingProxyType({})) -> Schema:
+    """The documents that *codec* reads; if something must be *said*, without those in which it finds nothing.
 
     *about* describes fields of forms by their names. A codec that is not of this vocabulary may have a method
     ``schema()`` of its own; of one that has none, nothing but its ``allowed`` is said.
     """
-    return _of(codec, _Ask(about))
+    return _of(codec, _Ask(about, said=said))
 
 
 def closed(schema: Schema, places: Iterable[Path]) -> Schema:
@@ -130,14 +136,18 @@ def _at(steps: Path, schema: Schema, *, said: bool) -> Schema:
     return schema
 
 
-def _described(schema: Schema, place: Path, text: str) -> Schema:
+def changed(schema: Schema, place: Path, change: Callable[[Schema], Schema]) -> Schema:
+    """The schema with a change at a place; as it is if nothing is known of the place."""
     if not place:
-        own = schema.get("description")
-        return {**schema, "description": f"{text} {own}" if own else text}
+        return change(schema)
     known = schema.get("properties", {})
     if place[0] not in known:
         return schema
-    return {**schema, "properties": {**known, place[0]: _described(known[place[0]], place[1:], text)}}
+    return {**schema, "properties": {**known, place[0]: changed(known[place[0]], place[1:], change)}}
+
+
+def _describing(text: str) -> Callable[[Schema], Schema]:
+    return lambda schema: {**schema, "description": " ".join(filter(None, (text, schema.get("description"))))}
 
 
 @attrs.frozen
@@ -240,14 +250,21 @@ def _(__: Trail, *_: Any) -> Schema:
 
 @_of.register
 def _(codec: Base64, *_: Any) -> Schema:
-    prefix = re.sub(r"[.*+?^${}()|\[\]\\]", r"\\\g<0>", codec.prefix)  # re.escape knows one language's expressions
-    shape = {"pattern": f"^{prefix}"} if prefix else {"contentEncoding": "base64"}
-    return {"type": "string", **shape, "description": f"Base64 of an image ({', '.join(codec.formats)})."}
+    # re.escape escapes more than the expressions of other languages allow.
+    prefix = re.sub(r"[.*+?^${}()|\[\]\\]", r"\\\g<0>", codec.prefix)
+    heads = [_HEADS[each] for each in codec.formats] if codec.formats and _HEADS.keys() >= {*codec.formats} else [""]
+    content = {"contentEncoding": "base64"} if not prefix else {}
+    return {
+        "type": "string",
+        "pattern": f"^{prefix}({'|'.join(heads)}){_BASE64}",
+        **content,
+        "description": f"Base64 of an image ({', '.join(codec.formats)}).",
+    }
 
 
 @_of.register
 def _(__: Bytes, *_: Any) -> Schema:
-    return {"type": "string", "contentEncoding": "base64"}
+    return {"type": "string", "pattern": f"^{_BASE64}", "contentEncoding": "base64"}
 
 
 @_of.register
@@ -372,6 +389,6 @@ def _(codec: Form, ask: _Ask) -> Schema:
     for name, inner in codec.fields:
         field = _of(inner, ask.must if name in codec.needed else ask.may)
         for place in inner.places() if name in ask.about else ():
-            field = _described(field, place, ask.about[name])
+            field = changed(field, place, _describing(ask.about[name]))
         fields = both(fields, field)
     return fields

@@ -30,6 +30,7 @@ class Pace(click.Choice[str]):
         "fluxkit mock --port 0 --progression at-once",
         "fluxkit mock --limit rate=50/60 --balance 10 --fault 503:x2",
         "fluxkit mock --switch magnific.envelope=bare --switches",
+        "fluxkit mock --openapi magnific > magnific.json",
         "fluxkit mock --host 0.0.0.0 --token a-secret-of-yours",
         "echo test | fluxkit generate fox -p apimart:flux-2-flex --key-file - \\",
         "    --base-url http://127.0.0.1:4010/apimart",
@@ -105,6 +106,7 @@ class Pace(click.Choice[str]):
     metavar="NAME=VALUE",
     help="What a service does where no page says it, such as magnific.envelope=bare.",
 )
+@click.option("--openapi", metavar="PROVIDER", help="Print a service as an OpenAPI 3.1 document, and serve nothing.")
 @click.option("--faults", "list_faults", is_flag=True, help="List every fault, and serve nothing.")
 @click.option("--switches", "list_switches", is_flag=True, help="List every switch as it is set, and serve nothing.")
 @AS_JSON
@@ -122,6 +124,7 @@ def mock(
     state: str | None,
     record: str | None,
     switches: tuple[str, ...],
+    openapi: str | None,
     list_faults: bool,
     list_switches: bool,
     as_json: bool,
@@ -147,8 +150,12 @@ def mock(
             state=state,
             switches=dict(map(mock_part("switches:read_switch"), switches)),
         )
+        described = None if openapi is None else service.openapi(openapi, mock_part("server:url_of")(host, port))
     except ValueError as error:
         raise SettingsError(str(error)) from None
+    if described is not None:
+        put_document(described)
+        return
     if list_faults or list_switches:
         rows = [*(_faults() if list_faults else ()), *(_switches(service) if list_switches else ())]
         _put_list(rows, as_json=as_json)

@@ -261,6 +261,11 @@ class Dialect:
         codec: Codec = getattr(self.provider, of)
         return codec
 
+    def statuses(self, of: str) -> tuple[int, ...]:
+        """The HTTP statuses with which answers of this kind come, whatever word they hold."""
+        words = (*self.words, *(word for word, _ in self.provider.statuses))
+        return tuple(sorted({self._status(of, word) for word in words}))
+
     def _status(self, of: str, word: str) -> int:
         return self._statuses.get((of, word)) or self._statuses.get((of, None), 200)
 

@@ -144,6 +144,17 @@ class MockService:
         """Where *provider* is served; nothing listens there in process, the mock's transports lead to it."""
         return f"{origin}{self.prefix}/{provider}"
 
+    def openapi(self, provider: str, /, origin: str = "http://127.0.0.1") -> dict[str, Any]:
+        """*provider* as an OpenAPI 3.1 document: what it takes and says as this mock serves it, whatever its faults.
+
+        ``ValueError`` for one that is not served.
+        """
+        from .openapi.document import document
+
+        if provider not in self.providers:
+            raise ValueError(f"There is no service {provider!r}. Served: {', '.join(self.providers)}.")
+        return document(self._works.dialects[provider], self.base_url(provider, origin))
+
     @property
     def key(self) -> str:
         """A key that the mock takes."""

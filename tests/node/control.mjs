@@ -104,6 +104,21 @@ const steps = {
     stopped.abort();
   },
 
+  async "each service is described by a document, which says what it takes and where"() {
+    const { body: told } = await control("GET", "openapi/magnific.json");
+    const { requestBody, responses } = told.paths["/v1/ai/text-to-image/flux-2-klein"].post;
+    const at = (ref) => ref.slice(2).split("/").reduce((found, step) => found[step], told);
+    const schema = at(requestBody.content["application/json"].schema.$ref);
+    assert.deepEqual([schema.required, schema.additionalProperties], [["prompt"], false]);
+    const key = { [told.components.securitySchemes.key.name]: "test", "content-type": "application/json" };
+    const submit = (body) =>
+      fetch(`${told.servers[0].url}/v1/ai/text-to-image/flux-2-klein`, { method: "POST", headers: key, body: JSON.stringify(body) });
+    assert.equal((await submit({ prompt: "a fox" })).status, 200);
+    const refused = await submit({ prompt: "a fox", steps: 4 });
+    assert.equal("steps" in schema.properties, false);
+    assert.ok(String(refused.status) in responses);
+  },
+
   async "what cannot be is refused, and the mock lives on"() {
     const broken = await fetch(`${url}/__mock__/clock`, {
       method: "POST",

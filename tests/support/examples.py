@@ -227,7 +227,7 @@ class Reader:
         if plugin := PLUGIN.fullmatch(command):
             pip = f"env -u PYTHONWARNINGS {sys.executable} -m pip --disable-pip-version-check --quiet"
             command = f"{pip} install --no-deps --no-index --no-build-isolation --target {PLUGINS} ./{plugin[1]}"
-        if re.match(r"fluxkit mock(?!.* --(help|faults|switches))", command):
+        if re.match(r"fluxkit mock(?!.* --(help|faults|openapi|switches))", command):
             return self._mock(command)
         if "fluxkit generate" in command and not re.search("--offline|--base-url|--help", command):
             command += " --offline"

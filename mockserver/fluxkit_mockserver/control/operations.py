@@ -315,5 +315,13 @@ def _exchange(world: "MockService", said: Said) -> Exchange:
     return found
 
 
+def describe(world: "MockService", said: Said) -> Said:
+    """A service as an OpenAPI document."""
+    try:
+        return world.openapi(said["provider"], said["origin"])
+    except ValueError as error:
+        raise Wrong(404, str(error)) from None
+
+
 def _last(found: Any, said: Said) -> Any:
     return found[-said.get("most", USUAL_MOST) :]

@@ -298,6 +298,14 @@ OPERATIONS: Final = (
         media_type="text/event-stream",
     ),
     Operation("GET", "openapi.json", "get_openapi", "This document.", do.openapi, {"type": "object"}),
+    Operation(
+        "GET",
+        "openapi/{provider}.json",
+        "describe_service",
+        "A service as an OpenAPI document, derived from its declaration: what it takes and says as the mock serves it.",
+        do.describe,
+        {"type": "object"},
+    ),
 )
 
 __all__ = ["CONTROL", "MONEY", "OPERATIONS", "SCHEMAS", "Operation"]
