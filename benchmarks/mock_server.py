@@ -93,8 +93,12 @@ def _sides() -> dict[str, str]:
 @contextlib.contextmanager
 def _running(script: str) -> "Iterator[tuple[str, int, float]]":
     """A server in a process of its own: where it listens, its process, and after how many seconds it had answered."""
+    # An installed package lies there compiled; where no bytecode may be written, every start would compile ours alone.
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     begin = time.perf_counter()
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=surroundings
+    ) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()

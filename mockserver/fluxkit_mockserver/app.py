@@ -1,21 +1,22 @@
 """The mock over HTTP: a thin Starlette skin over a ``MockService``."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .answer import CONTROL, EVENTS, MOST_BODY, MOST_CONTROL_BODY, PLAIN, Answer, Drop, Incoming
 from .control.guard import Guard
 from .dialect import read_query
-from .intake import Gone, read_body, reply
+from .intake import App, Gone, Receive, Scope, Send, read_body, reply
 from .namespaces import is_control, without_prefix
 from .service import MockService
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response, StreamingResponse
 
 #: Where there are pages; everything else is asked of the services, thousands of times a run, without routing.
 PAGES = ("/", CONTROL)
@@ -24,7 +25,7 @@ PAGES = ("/", CONTROL)
 HANG_UP = "fluxkit.hang_up"
 
 
-def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | None = None) -> ASGIApp:
+def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | None = None) -> App:
     """The ASGI app of a mock: a page with its addresses at ``/``, every service below its name.
 
     Args:
@@ -44,14 +45,19 @@ class _Door:
     service: MockService
     drip_scale: float
     guard: Guard
-    _pages: Starlette = attrs.field(init=False)
 
-    @_pages.default
-    def _routed(self) -> Starlette:
+    @functools.cached_property
+    def _pages(self) -> App:
+        # Starlette is loaded for the first page and the first answer that drips: clients, who come first, wait for it.
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
         return Starlette(routes=[Route(path, self.index) for path in PAGES])
 
-    async def index(self, request: Request) -> Response:
+    async def index(self, request: "Request") -> "Response":
         """What is served here, and with which keys, as plain text."""
+        from starlette.responses import PlainTextResponse
+
         return PlainTextResponse(_index(self.service, _origin(request.scope, request.headers)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,7 +117,9 @@ class _Door:
         """How many real seconds so many of a slow answer take."""
         return seconds * self.drip_scale / float(getattr(self.service.clock, "speed", 1.0))
 
-    def _dripping(self, answer: Answer) -> StreamingResponse:
+    def _dripping(self, answer: Answer) -> "StreamingResponse":
+        from starlette.responses import StreamingResponse
+
         # A client that gives up ends the response: Starlette listens for that between two bytes.
         headers = {**answer.headers, "content-length": str(len(answer.body))}
         return StreamingResponse(_drops(answer.body, self._real(answer.drip)), answer.status, headers)

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 
-import anyio
-import anyio.lowlevel
 import attrs
 
 #: When virtual time begins: 2026-01-01, so that everything made on it is the same on every run.
@@ -63,7 +61,7 @@ class VirtualClock:
         """Moves time on, and lets other tasks run as a real sleep would."""
         for alarm in self._alarms_until(seconds, _never):
             await alarm.ring_async(self.time)
-        await anyio.lowlevel.checkpoint()
+        await _checkpoint()
 
     def hear(self, bell: Any, seconds: float, /) -> None:
         """Moves time on until the bell rings, for at most so long."""
@@ -74,7 +72,7 @@ class VirtualClock:
         """Moves time on until the bell rings, for at most so long."""
         for alarm in self._alarms_until(seconds, lambda: bell.rung):
             await alarm.ring_async(self.time)
-        await anyio.lowlevel.checkpoint()
+        await _checkpoint()
 
     def _alarms_until(self, seconds: float, stop: Callable[[], bool]) -> Iterator[Alarm]:
         """Moves time on, and gives each alarm when it is due, and all of them once the time is over."""
@@ -146,6 +144,8 @@ class WallClock:
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Sleeps until so many of the mock's seconds have passed."""
+        import anyio
+
         await anyio.sleep(max(0.0, seconds) / self.speed)
 
     def hear(self, bell: Any, seconds: float, /) -> None:
@@ -155,3 +155,9 @@ class WallClock:
     async def hear_async(self, bell: Any, seconds: float, /) -> None:
         """Sleeps until the bell rings, or so many of the mock's seconds have passed."""
         await bell.wait_async(seconds / self.speed)
+
+
+async def _checkpoint() -> None:
+    import anyio.lowlevel  # a server, which is soon to answer, has no use for it
+
+    await anyio.lowlevel.checkpoint()

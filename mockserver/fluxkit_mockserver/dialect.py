@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import string
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import unquote_plus
@@ -452,16 +452,33 @@ def dialect_of(provider: Provider, spelling: int = 0, switches: Switches = ()) -
     return _dialects[key]
 
 
-def dialects_of(providers: Sequence[Provider], spelling: int, switches: Mapping[str, str]) -> dict[str, Dialect]:
-    """The dialects of *providers* by their names, with *switches* as they are wanted."""
-    if not switches:
-        return {each.name: dialect_of(each, spelling) for each in providers}
-    settings = settings_of(providers, switches)
-    dialects = {}
-    for each in providers:
-        own = unusual(each, settings)
-        dialects[each.name] = dialect_of(turned(each, own), spelling, own)
-    return dialects
+class Dialects(Mapping[str, Dialect]):
+    """The dialects of a mock's services by their names, each made when it is first spoken: samples are many."""
+
+    def __init__(self, providers: Sequence[Provider], spelling: int, switches: Mapping[str, str]) -> None:
+        """Those of *providers*, with *switches* as they are wanted."""
+        settings = settings_of(providers, switches) if switches else {}
+        self._providers = {each.name: each for each in providers}
+        self._unusual = {each.name: unusual(each, settings) if settings else () for each in providers}
+        self._spelling = spelling
+        self._spoken: dict[str, Dialect] = {}
+
+    @property
+    def switches(self) -> Mapping[str, Mapping[str, str]]:
+        """What each service does where no page says it, if that is not the usual."""
+        return {name: dict(own) for name, own in self._unusual.items()}
+
+    def __getitem__(self, name: str) -> Dialect:
+        if name not in self._spoken:
+            provider, own = self._providers[name], self._unusual[name]
+            self._spoken[name] = dialect_of(turned(provider, own) if own else provider, self._spelling, own)
+        return self._spoken[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._providers)
+
+    def __len__(self) -> int:
+        return len(self._providers)
 
 
 @functools.lru_cache(maxsize=1024)

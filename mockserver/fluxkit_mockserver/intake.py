@@ -7,9 +7,11 @@ from typing import Any
 
 from .answer import Answer
 
-#: The two ways of an ASGI connection.
+#: What an ASGI connection is about, its two ways, and an app.
+Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Within how many real seconds a body must have come, and each of its pieces after the one before.
 BODY_PATIENCE, PIECE_PATIENCE = 300.0, 30.0

@@ -10,10 +10,8 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import anyio
-import anyio.from_thread
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -98,9 +96,11 @@ class Server:
         return self.service.base_url(provider, self.url)
 
     def __enter__(self) -> Self:
+        from anyio.from_thread import start_blocking_portal
+
         with contextlib.ExitStack() as opened:
             listener = opened.enter_context(_listen(self._host, self._port))
-            portal = opened.enter_context(anyio.from_thread.start_blocking_portal(**_loop()))
+            portal = opened.enter_context(start_blocking_portal("asyncio", {"loop_factory": auto_loop_factory()}))
             answering = _answering(self.service, listener, drip_scale=self._drip_scale, token=self.token)
             opened.enter_context(portal.wrap_async_context_manager(answering))
             self._url = _url(listener)
@@ -126,8 +126,9 @@ def serve(
         token: What the control of the mock asks for; where others can reach it, ``token_for`` makes one.
         ready: Called with the address once the server answers.
     """
-    with _listen(_address(host), port) as listener:
-        anyio.run(_serve, service, listener, token_for(host, token), ready, **_loop())
+    runs = asyncio.Runner(loop_factory=auto_loop_factory())  # on uvloop, where that is installed
+    with _listen(_address(host), port) as listener, runs as runner:
+        runner.run(_serve(service, listener, token_for(host, token), ready))
 
 
 def token_for(host: str, token: str | None) -> str | None:
@@ -276,11 +277,6 @@ def _carry(carriers: "dict[MockService, asyncio.Task[None]]", world: MockService
 def _stop(carriers: "dict[MockService, asyncio.Task[None]]", world: MockService) -> None:
     if (carrier := carriers.pop(world, None)) is not None:
         carrier.cancel()
-
-
-def _loop() -> dict[str, Any]:
-    """What makes anyio run asyncio on uvloop where that is installed."""
-    return {"backend": "asyncio", "backend_options": {"loop_factory": auto_loop_factory()}}
 
 
 def _listen(host: str, port: int) -> socket.socket:

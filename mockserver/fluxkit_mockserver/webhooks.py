@@ -7,6 +7,7 @@ made so there.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import hashlib
 import heapq
@@ -19,7 +20,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import anyio
 import attrs
 
 from fluxkit._wire.declaration import Provider, Webhook
@@ -330,6 +330,8 @@ class Postman:
             answer = self._outlet(delivery)
             if inspect.isawaitable(answer):  # in a thread of its own, because a loop may be running in this one
                 with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    import anyio
+
                     answer = pool.submit(anyio.run, _awaited, answer).result()
             self._done(parcel, delivery.url, answer)
 
@@ -364,30 +366,33 @@ class Postman:
                         group.create_task(self._post(client, parcel)).add_done_callback(
                             functools.partial(_finished, busy, parcel.task.id, changed)
                         )
-                    with anyio.move_on_after(self._pause(busy)):
-                        await changed.wait()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(self._pause(busy)):
+                            await changed.wait()
         finally:
             self._changed = None
             if client is not None:
                 await client.aclose()
 
-    def _pause(self, busy: Collection[str]) -> float:
-        """For how many real seconds there is nothing to do, unless something changes."""
+    def _pause(self, busy: Collection[str]) -> float | None:
+        """For how many real seconds there is nothing to do, unless something changes; None for as long as it takes."""
         speed: float | None = getattr(self._clock, "pace", None)
         with self._lock:
             due = min((each.due for each in self._waiting if each.task.id not in busy), default=None)
         if not speed or due is None or len(busy) >= MOST_AT_ONCE:
-            return float("inf")
+            return None
         return max(0.0, (due - float(self._clock.now())) / speed)
 
     async def _post(self, client: "httpx.AsyncClient", parcel: _Parcel) -> None:
+        import asyncio
+
         import httpx
 
         delivery = self._delivery(parcel, self._clock.now())
         answer: int | None = None
         if self._may_go(delivery.url):
             try:
-                with anyio.fail_after(_webhook(parcel.task.provider).timeout or USUAL_TIMEOUT):
+                async with asyncio.timeout(_webhook(parcel.task.provider).timeout or USUAL_TIMEOUT):
                     async with client.stream(
                         "POST", delivery.url, content=delivery.body, headers=dict(delivery.headers)
                     ) as response:

@@ -14,7 +14,7 @@ from .accounts import Accounts
 from .armed import Faults, read_fault
 from .billing import Bill
 from .clock import VirtualClock, WallClock
-from .dialect import Dialect, dialects_of
+from .dialect import Dialects
 from .exchanges import Exchange, Exchanges, Keys
 from .feed import Feed
 from .gallery import Gallery
@@ -48,7 +48,7 @@ class Works:
     retention: float
     spelling: int
     switches: dict[str, str]
-    dialects: dict[str, Dialect]
+    dialects: Dialects
     faults: Faults
     gauge: Gauge
     bill: Bill
@@ -84,9 +84,9 @@ class Works:
     def switch(self, settings: Mapping[str, str | None]) -> None:
         """Sets switches from the next call on, or back to what is usual; ``ValueError`` for what there is not."""
         switches = switched(self.providers, self.switches, settings)
-        self.dialects = dialects_of(self.providers, self.spelling, switches)
+        self.dialects = Dialects(self.providers, self.spelling, switches)
         self.switches = switches
-        self.webhooks.switches = _open_questions(self.dialects)
+        self.webhooks.switches = self.dialects.switches
 
     def strike(self, moment: str, task: MockTask, *, but: Collection[str] = ()) -> str | None:
         """The fault that strikes at this moment of a task, if one does."""
@@ -150,7 +150,7 @@ def works_of(
         retention=retention,
         spelling=spelling,
         switches=dict(switches),
-        dialects=dialects_of(providers, spelling, switches),
+        dialects=Dialects(providers, spelling, switches),
         faults=Faults(providers, seed),
         gauge=Gauge(Limits.read(limits)),
         bill=Bill(Accounts(balance), feed.tell),
@@ -168,11 +168,6 @@ def works_of(
         allow=webhook_hosts,
         tell=feed.tell,
         strike=lambda task, but: works.strike("webhook", task, but=but),
-        switches=_open_questions(works.dialects),
+        switches=works.dialects.switches,
     )
     return works
-
-
-def _open_questions(dialects: Mapping[str, Dialect]) -> Mapping[str, Mapping[str, str]]:
-    """What each service does where no page says it, if that is not the usual."""
-    return {name: dialect.switches for name, dialect in dialects.items()}
