@@ -3,6 +3,7 @@
 from pages import table
 
 from fluxkit.testing import CHECKS
+from fluxkit.testing.live import LIVE, check_recorded_answers_do_not_drift
 
 HEAD = """\
 # Checks
@@ -33,13 +34,19 @@ KINDS = {
     "waiting": ("Waiting", "Time is the mock's, so an hour costs nothing."),
     "tasks": ("Tasks and webhooks", "What is bought can be waited for elsewhere, and what is reported must be proved."),
     "memory": ("Memory", "What is measured is what the client holds, and not the mock."),
+    "live": (
+        "The service itself",
+        "What only the service can show: with `--live` it is asked, and one image is bought for all that need one.",
+    ),
 }
+
+ALL = (*CHECKS, check_recorded_answers_do_not_drift, *LIVE)
 
 
 def checks_page() -> str:
     """The page."""
     parts = [HEAD]
-    if strange := {check.kind for check in CHECKS} - KINDS.keys():
+    if strange := {check.kind for check in ALL} - KINDS.keys():
         raise SystemExit(f"nobody has said what the kinds {strange} are")
     for kind, (title, about) in KINDS.items():
         rows = [
@@ -49,7 +56,7 @@ def checks_page() -> str:
                 check.meaning.removeprefix("A failure means: ")[:1].upper()
                 + check.meaning.removeprefix("A failure means: ")[1:],
             ]
-            for check in CHECKS
+            for check in ALL
             if check.kind == kind
         ]
         parts += [f"## {title}", about, table(["check", "the promise", "what a failure means"], rows)]

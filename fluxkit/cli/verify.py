@@ -4,12 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from ..errors import SettingsError
 from .complete import files, models, providers, sides
 from .help import Command
 from .output import Code, coloured, printable, put, say
+from .verify_live import kit, live_of
+from .verify_options import SECTIONS as LIVE_SECTIONS
+from .verify_options import live_options
 
 if TYPE_CHECKING:
     from .._plugins import Registry
@@ -25,6 +29,7 @@ MOST_LINES = 12
 SECTIONS = {
     "What is known": ("deviations",),
     "The requests of an app": ("app", "source", "to"),
+    **LIVE_SECTIONS,
     "Reports": ("as_json", "junit", "html"),
 }
 
@@ -35,6 +40,7 @@ SECTIONS = {
         "fluxkit verify",
         "fluxkit verify magnific --junit report.xml --html report.html",
         "fluxkit verify --app requests.jsonl --to apimart:flux-2-flex",
+        'fluxkit verify magnific --live --spend-at-most "0.20 USD"',
     ),
     sections=SECTIONS,
 )
@@ -63,6 +69,7 @@ SECTIONS = {
 @click.option("--json", "as_json", metavar="FILE", shell_complete=files, help="Write a JSON document, too.")
 @click.option("--junit", metavar="FILE", shell_complete=files, help="Write JUnit's XML, too.")
 @click.option("--html", metavar="FILE", shell_complete=files, help="Write a page that needs nothing else, too.")
+@live_options
 def verify(
     names: Sequence[str],
     *,
@@ -73,6 +80,7 @@ def verify(
     as_json: str | None,
     junit: str | None,
     html: str | None,
+    **given: Any,
 ) -> int:
     """Show whether the providers keep the contract.
 
@@ -83,9 +91,13 @@ def verify(
     With --app it is the requests of an app that are checked: whether another model serves them, what changes, and
     whether each comes out on a mock of it as it was recorded, at several paces. The exit code is 8 if one is refused,
     and 9 if one comes out differently.
+
+    With --live the service itself is asked, too: first for nothing, and then it buys one image for all checks that need
+    one. That is said before with its price, and asked for. It costs nothing more than --spend-at-most, and what a run
+    has bought that was cut short is fetched by fluxkit recover.
     """
     if app is not None:
-        if names or deviations or html:
+        if names or deviations or html or any(given.values()):
             raise click.UsageError("--app goes with --from, --to, --json and --junit, and with nothing else")
         from .verify_app import verify_app
 
@@ -100,15 +112,22 @@ def verify(
         raise SettingsError(
             f"The deviations are of {', '.join(sorted(strange))}. Allowed: {', '.join(registry.names)}."
         )
+    live = live_of(given, names)
     proofs = []
     for proof in proofs_of(registry, names, known):
         put("\n".join(lines_of(proof)))
+        if (more := live.beyond(proof, known.get(proof.name, ()))) is not None:
+            put("\n".join(lines_of(more)))
+            findings, trouble = (*proof.findings, *more.findings), proof.trouble or more.trouble
+            proof = attrs.evolve(proof, findings=findings, trouble=trouble)
         proofs.append(proof)
     # A plugin that is not asked for, and that no other name needs, is no concern of this run.
     failures = [failure.message for failure in registry.failures] if not names else []
     for failure in failures:
         say(f"error: {failure}")
     write_reports(proofs, failures, as_json=as_json, junit=junit, html=html)
+    if live.code:  # something that was bought is open: that matters more than what was found
+        return live.code
     if any(proof.surprises for proof in proofs):
         return Code.NOT_KEPT
     return Code.NOT_PROVED if failures or any(proof.trouble for proof in proofs) else Code.DONE
@@ -116,12 +135,8 @@ def verify(
 
 def proofs_of(registry: "Registry", names: Sequence[str], known: Mapping[str, Any]) -> "Iterator[Proof]":
     """What the checks find, one provider after the other; of all that are installed if none is named."""
-    try:
+    with kit():
         from ..testing.proof import prove
-    except ImportError as error:
-        raise SettingsError(
-            f"The checks need {error.name}, which is not installed. Install it: pip install 'fluxkit-py[all]'."
-        ) from error
     for name in dict.fromkeys(names or registry.names):
         yield prove(registry, name, known.get(name, ()))
 

@@ -83,15 +83,20 @@ class Check:
 
     def find(self, pair: Pair, *, caught: tuple[type[Exception], ...] = (Exception,)) -> Finding:
         """What the check comes to; errors that are not *caught* pass on."""
-        try:
-            self.run(pair)
-        except NotApplicable as error:
-            return Finding(self.name, Grade.NOT_APPLICABLE, str(error))
-        except (AssertionError, Endless) as error:
-            return Finding(self.name, Grade.FAIL, _first_line(error), _trace(error))
-        except caught as error:  # a client or a mock that breaks down keeps no promise
-            return Finding(self.name, Grade.FAIL, f"{type(error).__name__}: {_first_line(error)}", _trace(error))
-        return Finding(self.name, Grade.PASS)
+        return graded(self.name, lambda: self.run(pair), caught=caught)
+
+
+def graded(name: str, work: Callable[[], object], *, caught: tuple[type[Exception], ...] = (Exception,)) -> Finding:
+    """What a check of this name comes to, by its *work*; errors that are not *caught* pass on."""
+    try:
+        said = work()
+    except NotApplicable as error:
+        return Finding(name, Grade.NOT_APPLICABLE, str(error))
+    except (AssertionError, Endless) as error:
+        return Finding(name, Grade.FAIL, _first_line(error), _trace(error))
+    except caught as error:  # a client or a mock that breaks down keeps no promise
+        return Finding(name, Grade.FAIL, f"{type(error).__name__}: {_first_line(error)}", _trace(error))
+    return Finding(name, Grade.PASS, said if isinstance(said, str) else "")
 
 
 def pair_of(

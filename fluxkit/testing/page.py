@@ -8,9 +8,9 @@ from .._wire.codecs import At, Each, Only, Slots
 from .._wire.declaration import Model, Provider
 from .._wire.draft import FIELDS
 from .._wire.scalars import Codec, Whole, Words
-from .checks import CHECKS
 from .finding import Finding, Grade
 from .proof import Proof
+from .report import BY_NAME
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --line: #d9dee3; --paper: #fff; --tint: #f4f6f8;
@@ -94,6 +94,7 @@ KINDS = {
     "waiting": "Waiting",
     "tasks": "Tasks and webhooks",
     "memory": "Memory",
+    "live": "The service itself",
 }
 
 
@@ -142,7 +143,7 @@ def _surprises(proofs: Sequence[Proof], failures: Sequence[str]) -> Iterator[str
             yield f"<details open><summary>{escape(proof.name)} cannot be checked</summary>"
             yield f"<pre>{escape(proof.trouble)}</pre></details>"
         for finding in proof.surprises:
-            check = next(check for check in CHECKS if check.name == finding.check)
+            check = BY_NAME[finding.check]
             gone = finding.outcome is Grade.PASS
             what = "passes, and is recorded as a deviation" if gone else "fails"
             yield f'<details open id="{proof.name}-{check.name}"><summary>'
@@ -171,9 +172,11 @@ def _checks(proofs: Sequence[Proof]) -> Iterator[str]:
         return
     found = {proof.name: {each.check: each for each in proof.findings} for proof in proofs}
     rows: list[list[str] | str] = []
-    for kind in dict.fromkeys(check.kind for check in CHECKS):
+    tried = {name for each in found.values() for name in each}
+    shown = [check for name, check in BY_NAME.items() if check.kind != "live" or name in tried]
+    for kind in dict.fromkeys(check.kind for check in shown):
         rows.append(KINDS.get(kind, kind))
-        for check in CHECKS:
+        for check in shown:
             if check.kind == kind:
                 name = f"{check.name.replace('_', ' ')}<small>{escape(check.promise)}</small>"
                 rows.append([name, *(_mark(proof, found[proof.name].get(check.name)) for proof in proofs)])

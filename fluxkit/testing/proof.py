@@ -14,6 +14,7 @@ from .check import Pair
 from .checks import CHECKS
 from .conduct import Conduct
 from .finding import Deviation, Finding, Grade, deviations_of
+from .live import LIVE
 
 if TYPE_CHECKING:
     from .._plugins import Registry
@@ -39,7 +40,7 @@ def find_all(
         raise SettingsError(
             "The checks need hypothesis, which is not installed. Install it: pip install 'fluxkit-py[testing]'."
         ) from error
-    known = deviations_of(deviations, [check.name for check in CHECKS])
+    known = deviations_of(deviations, [*(check.name for check in CHECKS), *(check.name for check in LIVE)])
     pair = Pair(provider, provider if mock is None else mock, samples_of(provider), conduct)
     found = (check.find(pair) for check in CHECKS)
     return tuple(attrs.evolve(each, known=known.get(each.check)) for each in found)

@@ -1,20 +1,27 @@
 """What was found, for machines: a JSON document with a version, and JUnit's XML, which every CI system reads."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from .. import __version__
 from .check import Check
 from .checks import CHECKS
+from .evidence import LiveCheck
 from .finding import Finding, Grade
+from .live import LIVE, check_recorded_answers_do_not_drift
 from .proof import Proof
 
 #: The version of the document. It changes when a name in it goes or means something else, not when one comes.
 VERSION = 1
 
-BY_NAME = {check.name: check for check in CHECKS}
+#: Every check that a finding can be of.
+BY_NAME: Mapping[str, Check | LiveCheck[Any]] = {
+    **{check.name: check for check in CHECKS},
+    check_recorded_answers_do_not_drift.name: check_recorded_answers_do_not_drift,
+    **{check.name: check for check in LIVE},
+}
 
 
 def document_of(proofs: Sequence[Proof], failures: Sequence[str]) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def _trouble(suite: ET.Element, owner: str, name: str, why: str) -> None:
     ET.SubElement(case, "error", message=clean(why), type="PluginError").text = clean(why)
 
 
-def _case(suite: ET.Element, owner: str, check: Check, finding: Finding) -> None:
+def _case(suite: ET.Element, owner: str, check: Check | LiveCheck[Any], finding: Finding) -> None:
     case = ET.SubElement(suite, "testcase", classname=f"fluxkit.{clean(owner)}", name=check.name, time="0")
     if finding.surprising:
         message = finding.why if finding.outcome is Grade.FAIL else str(finding)

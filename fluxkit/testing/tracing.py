@@ -66,8 +66,8 @@ def trace_of(
         route = "" if call.about is None else call.about.kind
         if route not in ROUTES:
             continue
-        declared, codec = _declared(provider, route)
-        said = _said(provider, route, codec, reply)
+        _, codec = declared_for(provider, route)
+        said = said_of(provider, route, codec, reply)
         if route == "submit" and said is not None:
             task = said.id or ""
         sent = json.loads(call.body) if isinstance(call.body, bytes) and call.body else None
@@ -75,7 +75,7 @@ def trace_of(
             Exchange(
                 route=route,
                 method=call.method,
-                path=_path(declared, call, plan),
+                path=path_of(call, plan),
                 status=reply.status,
                 state="" if said is None else said.state.value,
                 words=(said.status,) if said is not None and said.status else (),
@@ -144,7 +144,7 @@ def sample_trace(provider: Provider, model: str, samples: Sequence[Sample] | Non
         route = {"accepted": "submit", "polled": "poll", "resulted": "result"}.get(sample.of)
         if route is None or sample.model not in (None, model):
             continue
-        declared, codec = _declared(provider, route)
+        declared, codec = declared_for(provider, route)
         said = read_snapshot(provider, codec, reply_of(sample).document)
         dates.append(sample.date)
         exchanges.append(
@@ -172,7 +172,8 @@ def sample_trace(provider: Provider, model: str, samples: Sequence[Sample] | Non
     )
 
 
-def _declared(provider: Provider, route: str) -> tuple[Route, Codec]:
+def declared_for(provider: Provider, route: str) -> tuple[Route, Codec]:
+    """The route that a call of this kind goes to, and the codec of its answer."""
     match route:
         case "submit":
             return provider.submit, provider.accepted
@@ -181,7 +182,7 @@ def _declared(provider: Provider, route: str) -> tuple[Route, Codec]:
     return provider.poll or provider.submit, provider.polled
 
 
-def _said(provider: Provider, route: str, codec: Codec, reply: Reply) -> Snapshot | None:
+def said_of(provider: Provider, route: str, codec: Codec, reply: Reply) -> Snapshot | None:
     """What an answer says of the task; None if it says nothing of one."""
     brings = 200 <= reply.status < 300 if route == "submit" else is_answer(provider, reply.status)
     said = read_snapshot(provider, codec, reply.document) if brings else None
@@ -190,8 +191,10 @@ def _said(provider: Provider, route: str, codec: Codec, reply: Reply) -> Snapsho
     return said
 
 
-def _path(declared: Route, call: Call, plan: Plan) -> str:
+def path_of(call: Call, plan: Plan) -> str:
     """The declared path if the call went there, else a word for any other: in an address may stand a secret."""
+    assert call.about is not None  # noqa: S101 - the calls of a task say what they are about
+    declared, _ = declared_for(plan.provider, call.about.kind)
     parts = urlsplit(call.url)
     below = parts.path.removeprefix(urlsplit(plan.base_url).path)
     return declared.path if declared.match(call.method, below, dict(parse_qsl(parts.query))) is not None else GIVEN

@@ -1,0 +1,71 @@
+"""The options of ``fluxkit verify`` that go beyond the offline checks."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from .complete import files, profiles
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: What only a live run has a use for, by the names of the arguments.
+LIVE_ONLY = ("spend_at_most", "yes", "profile", "key_file", "base_url", "journal", "record")
+
+SECTIONS = {
+    "The service itself": ("live", *LIVE_ONLY),
+    "Drift": ("trace", "allow"),
+}
+
+
+def live_options(command: Command) -> Command:
+    """Adds the options of live checks and of drift."""
+    for option in reversed(
+        (
+            click.option(
+                "--live", is_flag=True, help="Ask the service itself, too, and buy one image of each provider."
+            ),
+            click.option(
+                "--spend-at-most",
+                metavar="AMOUNT",
+                help='What this run may spend on all providers together, such as "0.20 USD".',
+            ),
+            click.option("--yes", is_flag=True, help="Buy without asking, as in CI."),
+            click.option(
+                "--profile",
+                metavar="NAME",
+                shell_complete=profiles,
+                help="The profile with key, model and price, if not the default one or the only one of the provider.",
+            ),
+            click.option(
+                "--key-file",
+                metavar="FILE|-",
+                shell_complete=files,
+                help="Read the key from a file, or from stdin for -.",
+            ),
+            click.option("--base-url", metavar="URL", help="Where the service is, if elsewhere. The key goes there."),
+            click.option(
+                "--journal",
+                metavar="FILE",
+                shell_complete=files,
+                help="Where it is noted what is bought, if not in the user's own journal.",
+            ),
+            click.option(
+                "--record", metavar="FILE", shell_complete=files, help="Write the trace of what the service answered."
+            ),
+            click.option(
+                "--trace",
+                metavar="FILE",
+                shell_complete=files,
+                help="Compare a trace that was recorded with the mock, and what the service answers with it.",
+            ),
+            click.option(
+                "--allow",
+                metavar="FILE",
+                shell_complete=files,
+                help="A TOML file with known drift: [[PROVIDER]] with drift, reason, date, and perhaps expires.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
