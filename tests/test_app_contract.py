@@ -1,7 +1,9 @@
 """The recorded requests of an app: whether another model serves them, and whether they come out there as they did."""
 
 import contextlib
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,16 @@ from xml.etree import ElementTree as ET
 import attrs
 import click.testing
 import pytest
+from hypothesis import given
 
 import fluxkit
 from fluxkit import Client, FluxError, SettingsError
 from fluxkit._contract.media import read_media
-from fluxkit._recording.read import Outcome, read_recording, request_of
+from fluxkit._recording.entry import request_document
+from fluxkit._recording.read import Entry, Outcome, read_recording, request_of
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
+from fluxkit.strategies import requests
 from fluxkit.testing import Move, Standing, check_app
 from fluxkit.testing import replay as replaying
 from fluxkit.testing.app import moves
@@ -162,7 +167,9 @@ def test_references_that_are_not_there_are_stood_in_for(ask: Ask, record: Path) 
             with reference.open() as file:
                 media = read_media(file)
             assert ("image/jpeg", 1344, 768) == (media.media_type, media.width, media.height)
-    assert [Standing.MOVES] * 2 == [move.standing for move in moves(record, to=FLEX)]
+    assert [(Standing.MOVES, "'a fox', 1 reference")] * 2 == [
+        (move.standing, move.asked) for move in moves(record, to=FLEX)
+    ]
 
 
 def test_requests_that_differ_in_prompt_and_seed_alone_are_one(ask: Ask, record: Path) -> None:
@@ -182,7 +189,31 @@ def test_a_prompt_that_was_left_out_is_one_of_the_same_length(
     monkeypatch.setenv("FLUXKIT_RECORD_PROMPTS", "0")
     for prompt in ("x", "a longer one of them"):
         ask(PRO, prompt)
+    assert {"a prompt that was left out"} == {move.asked for move in moves(record)}
     assert [1, 20] == [len(request_of(entry, stand_in, record).prompt) for entry in read_recording(record)]
+
+
+@given(request=requests())
+def test_a_request_comes_back_as_it_was_recorded(request: fluxkit.Request) -> None:
+    said = json.loads(json.dumps(request_document(request)))
+    again = Entry(1, "magnific", "flux-2-pro", said, {}).request(lambda kind, *_: stand_in(kind, 1, 1, 0))
+    told = request_document(again)
+    assert {**said, "references": 0} == {**told, "references": 0}
+    assert request.want == again.want
+    assert [each.media_type for each in request.references] == [each.media_type for each in again.references]
+    assert [each.url is None for each in request.references] == [each.url is None for each in again.references]
+
+
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/webp", "image/gif"])
+@pytest.mark.parametrize(
+    ("sides", "drawn"), [((640, 512), (640, 512)), ((None, None), (64, 64)), ((1, 70_000), (1, 16_383))]
+)
+def test_a_stand_in_has_the_type_the_sides_and_the_bytes(
+    media_type: str, sides: tuple[int | None, int | None], drawn: tuple[int, int]
+) -> None:
+    content = stand_in(media_type, *sides, 100_000)
+    media = read_media(io.BytesIO(content))
+    assert (media_type, *drawn, 100_000) == (media.media_type, media.width, media.height, len(content))
 
 
 # What comes out differently
@@ -376,10 +407,6 @@ BAD = {
         {"request": {"prompt": "a", "references": [{"media_type": "text/html"}]}},
         "line 1: media_type is 'text/html'",
     ),
-    "sides that nobody can draw": (
-        {"request": {"prompt": "a", "references": [{"media_type": "image/png", "width": 16000, "height": 16000}]}},
-        "line 1: width and height are 16000x16000",
-    ),
     "settings that are none": ({"settings": 7}, "settings is 7"),
     "a setting that is none": ({"settings": {"unsupported": {"prompt": "drop"}}}, "line 1: unsupported has 'prompt'"),
     "a host that is none": ({"settings": {"allow_hosts": ["a b"]}}, "line 1: allow_hosts holds"),
@@ -414,7 +441,7 @@ def test_a_line_is_counted_with_the_blank_ones_and_bounded(record: Path, monkeyp
 
 def test_what_is_said_beside_the_names_of_today_is_no_matter(ask: Ask, record: Path) -> None:
     ask(PRO)
-    change(record, colour="red")
+    change(record, colour="red", settings={"fit": "close", "base_url": "https://elsewhere.example", "key": "x"})
     assert Standing.MOVES is the_move(record).standing
 
 
@@ -487,6 +514,16 @@ def test_reports_say_the_same_for_machines(ask: Ask, record: Path, tmp_path: Pat
     assert ("3", "1") == (suite.get("tests"), suite.get("failures"))
     (failure,) = suite.iter("failure")
     assert ("refused", "seed: refused (the model has no seed)") == (failure.get("type"), failure.get("message"))
+
+
+def test_without_what_the_checks_need_it_says_how_to_install_it(
+    ask: Ask, record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(PRO)
+    monkeypatch.setitem(sys.modules, "fluxkit.testing", None)
+    done = run("--app", record)
+    assert Code.NOT_SENT == done.exit_code
+    assert "pip install 'fluxkit-py[all]'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import click.testing
 import PIL.Image
 import pytest
 
-from fluxkit import _plugins, errors
+from fluxkit import Client, _plugins, errors
 from fluxkit.cli.mock import mock_part
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
@@ -234,6 +234,7 @@ def test_mock_refuses_what_it_cannot_do(arguments: list[str], said: str) -> None
         (["--fault", "503:often"], "'503:often' cannot be read"),
         (["--host", "example.com"], "The mock cannot listen on 'example.com'"),
         (["--host", "192.0.2.1", "--port", "0"], "--host is 192.0.2.1: 192.0.2.1 is no address of this machine."),
+        (["--record", "absent/requests.jsonl"], "--record is 'absent/requests.jsonl', to which nothing can be written"),
         (["--token", "short"], "The token cannot be sent or is guessed too easily"),
     ],
 )
@@ -264,6 +265,18 @@ def test_mock_passes_on_its_options_and_what_is_wrong_with_plugins(monkeypatch: 
     assert (("rate=5/1", "in-flight=2"), "2.5") == (served[0].limits.written, str(served[0].accounts.of("x").left))
     assert "warning: The plugin 'bad'" in done.stderr
     assert ("polls", 3.0) == (served[0].progression, served[0].clock.speed)
+
+
+@pytest.mark.parametrize(("prompts", "said"), [("1", "a fox"), ("0", {"characters": 5})])
+def test_mock_records_what_it_is_asked(prompts: str, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def serve(service: MockService, **_: Any) -> None:
+        with Client(KLEIN, mock=service) as client:
+            client.generate("a fox", fetch=False)
+
+    monkeypatch.setattr("fluxkit_mockserver.server.serve", serve)
+    options = ("--record", "requests.jsonl", "--progression", "at-once")
+    assert 0 == run("mock", *options, FLUXKIT_RECORD_PROMPTS=prompts).exit_code
+    assert [said] == [json.loads(line)["request"]["prompt"] for line in Path("requests.jsonl").read_text().splitlines()]
 
 
 def test_an_error_of_the_sockets_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:

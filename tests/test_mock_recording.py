@@ -12,6 +12,7 @@ import pytest
 
 from fluxkit import Client, SettingsError
 from fluxkit._recording.read import read_recording
+from fluxkit._wire.json import HEADERS
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver import recording as recordings
 from fluxkit_mockserver.kit import exchange
@@ -195,3 +196,17 @@ def test_client_and_mock_record_one_request_alike(
     assert other.outcome is not None
     assert (ours.name, ours.said) == (other.name, other.said)
     assert attrs.asdict(ours.outcome) == attrs.asdict(other.outcome)
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "said"),
+    [
+        ({"a": {"b": 1}}, ("a", "b"), True),
+        ({"a": {"b": 1}}, ("a", "c"), False),
+        ({"a": [1]}, ("a", "0"), True),  # how far lists go is not looked at
+        ("<20000 bytes>", ("a",), True),
+        ({}, (HEADERS, "x-seed"), True),
+    ],
+)
+def test_a_field_is_asked_if_the_body_leads_to_it(body: Any, place: tuple[str, ...], said: bool) -> None:
+    assert said is recordings._leads(body, place)

@@ -1,5 +1,6 @@
 """The gallery's tests, offline: the same for each profile of its settings, with a mock in the service's place."""
 
+import re
 import shutil
 import tomllib
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from gallery import make_app
 
+from fluxkit.testing import check_app
 from fluxkit_mockserver import FluxkitMock
 
 HERE = Path(__file__).parent
@@ -101,3 +103,16 @@ async def test_the_profile_is_chosen_by_the_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv("FLUXKIT_PROFILE", "apimart")
     made = await ask(None, prompt="a lighthouse")
     assert ([1440, 1440], "0.03 USD") == (made.json()["size"], made.json()["price"])
+
+
+def test_what_was_recorded_of_the_gallery_moves_to_magnific() -> None:
+    assert check_app(HERE / "requests.jsonl", to="magnific")
+
+
+def test_what_was_recorded_moves_to_apimart_with_the_line_that_the_assertion_prints(folder: Path) -> None:
+    line = 'unsupported = { seed = "drop" }'
+    with pytest.raises(AssertionError, match=re.escape(line)):
+        check_app(HERE / "requests.jsonl", to="apimart")
+    with (folder / "fluxkit.toml").open("a", encoding="utf-8") as settings:
+        settings.write(f"{line}\n")
+    assert check_app(HERE / "requests.jsonl", to="apimart")

@@ -201,11 +201,14 @@ def _distinct(lines: Iterator[tuple[int, dict[str, Any]]]) -> tuple[Entry, ...]:
             provider=line["provider"],
             model=line["model"],
             said=line["request"],
-            settings=line.get("settings", {}),
+            settings={name: value for name, value in line.get("settings", {}).items() if name in SETTINGS},
             outcome=None if outcome is None else _outcome(outcome),
         )
     return tuple(found.values())
 
+
+#: The settings of a client that say what becomes of a request; no other is believed.
+SETTINGS = ("fit", "unsupported", "allow_hosts")
 
 #: What tells one request from another; how it was asked, and what was expected then, does not.
 NAMES = ("provider", "model", "request", "settings", "outcome", "task")

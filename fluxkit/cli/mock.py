@@ -2,7 +2,7 @@
 
 import errno
 import os
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import click
@@ -182,10 +182,8 @@ def mock(
             put("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
         say("serving until Ctrl-C")
 
-    prompts = os.environ.get(PROMPTS) != "0"
-    recording = mock_part("recording:Recording").at(record, prompts=prompts).of(service) if record else nullcontext()
     try:
-        with recording:
+        with _recording(service, record):
             mock_part("server:serve")(service, host=host, port=port, token=token, ready=ready)
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
@@ -196,6 +194,15 @@ def mock(
     finally:
         service.close()
     say(f"stopped; the mock has billed {service.billed}")
+
+
+def _recording(service: Any, record: str | None) -> AbstractContextManager[None]:
+    """What records what is asked of a mock, as long as it lasts, if that is wanted."""
+    if record is None:
+        return nullcontext()
+    recording = mock_part("recording:Recording").at(record, prompts=os.environ.get(PROMPTS) != "0")
+    recorded: AbstractContextManager[None] = recording.of(service)
+    return recorded
 
 
 def _faults() -> list[dict[str, Any]]:

@@ -2,13 +2,12 @@
 
 import enum
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from .._asked import FIELDS
 from .._client import Client
 from .._contract.report import shorten
 from .._contract.request import Request
@@ -25,7 +24,7 @@ from .replay import Replay, fate_of, replays
 BROUGHT = ("pixels", "format", "price")
 
 #: Fields that are shown of a request beside its prompt.
-TOLD = ("aspect", "resolution", "size", "seed", "output_format", "enhance_prompt", "safety_tolerance")
+TOLD = ("aspect", "resolution", "size", "seed", "output_format", "enhance_prompt", "safety_tolerance", "n")
 
 
 class Standing(enum.StrEnum):
@@ -41,13 +40,14 @@ class Standing(enum.StrEnum):
 class Move:
     """A recorded request on its way to another model.
 
-    *line* is where it stands in the recording, and *times* how often it was asked. *diff* says what would change;
-    ``str`` of it is a table. *replays* are what came of it on a mock of the other service, none where it is refused.
+    *line* is where it stands in the recording, *times* how often it was asked, and *request* are its fields as they
+    stand there. *diff* says what would change; ``str`` of it is a table. *replays* are what came of it on a mock of the
+    other service, none where it is refused.
     """
 
     line: int
     times: int
-    request: Request
+    request: Mapping[str, Any]
     diff: Diff
     outcome: str | None = None
     replays: tuple[Replay, ...] = ()
@@ -76,21 +76,20 @@ class Move:
     @property
     def changes(self) -> tuple[DiffRow, ...]:
         """What changes about the fields that are asked for and what they bring; all else is in the *diff*."""
-        asked = [field for field in FIELDS if getattr(self.request, field) is not None]
-        told = (*asked, *(f"options.{name}" for name in self.request.options), *BROUGHT)
+        options = (f"options.{name}" for name in self.request.get("options", ()))
+        told = (*self.request, *options, *BROUGHT)
         return tuple(row for row in self.diff.changes if row.field in told)
 
     @property
     def asked(self) -> str:
         """What is asked for, in a line."""
-        words = [shorten(self.request.prompt)]
-        told = {field: getattr(self.request, field) for field in TOLD}
-        words += [f"{field} {value}" for field, value in told.items() if value is not None]
-        if self.request.n > 1:
-            words.append(f"n {self.request.n}")
-        if self.request.references:
-            words.append(f"{len(self.request.references)} references")
-        return ", ".join([*words, *self.request.options])
+        said = self.request
+        prompt, references = said.get("prompt"), said.get("references", ())
+        words = [shorten(prompt) if isinstance(prompt, str) else "a prompt that was left out"]
+        words += [f"{field} {said[field]}" for field in TOLD if field in said]
+        if references:
+            words.append(f"{len(references)} reference{'s' if len(references) > 1 else ''}")
+        return ", ".join([*words, *said.get("options", ())])
 
     def lines(self) -> Iterator[str]:
         """What there is to say of it beside what is asked: reasons, ways out, and what changes."""
@@ -133,20 +132,20 @@ def moves(recording: str | Path, *, to: str | None = None, source: str | None = 
     """
     if to is not None:
         side_of(to, Request("a prompt"), {})  # what is wrong with it is wrong for every line
-    groups: dict[str, tuple[Entry, Request, Diff]] = {}
+    groups: dict[str, tuple[Entry, Diff]] = {}
     for entry in _made_of(source, read_recording(recording), recording):
-        request = request_of(entry, kit_of_mock().stand_in, recording)
+        request = request_of(entry, kit_of_mock().stand_in, recording)  # not kept: its images may be large
         try:
             diff = _diff(entry, request, to or entry.name)
         except (SettingsError, PluginError) as error:
             raise SettingsError(f"{recording}, line {entry.line}: {error.message}") from None
         key = _likeness(entry, diff)
         if key in groups:
-            first, request, diff = groups[key]
+            first, diff = groups[key]
             entry = attrs.evolve(first, times=first.times + entry.times)
-        groups[key] = entry, request, diff
-    for entry, request, diff in groups.values():
-        yield _moved(entry, request, diff, to or entry.name)
+        groups[key] = entry, diff
+    for entry, diff in groups.values():
+        yield _moved(entry, diff, to or entry.name)
 
 
 def _made_of(source: str | None, entries: tuple[Entry, ...], recording: str | Path) -> tuple[Entry, ...]:
@@ -176,10 +175,11 @@ def _likeness(entry: Entry, diff: Diff) -> str:
     return json.dumps([entry.name, said, "seed" in entry.said, entry.settings, outcome, fares], sort_keys=True)
 
 
-def _moved(entry: Entry, request: Request, diff: Diff, to: str) -> Move:
+def _moved(entry: Entry, diff: Diff, to: str) -> Move:
     outcome = None if entry.outcome is None else entry.outcome.error
+    move = Move(entry.line, entry.times, entry.said, diff, outcome)
     if not diff.switchable:
-        return Move(entry.line, entry.times, request, diff, outcome)
+        return move
 
     def make(mock: Any) -> Client:
         if ":" not in to:
@@ -187,14 +187,14 @@ def _moved(entry: Entry, request: Request, diff: Diff, to: str) -> Move:
         return Client(to, mock=mock, **entry.settings)
 
     provider, _ = named(f"{diff.b.provider}:{diff.b.model}")
-    found = tuple(replays(provider, request, entry.outcome, make))
+    found = tuple(replays(provider, entry.request(kit_of_mock().stand_in), entry.outcome, make))
     note = f"refused before, and served by {diff.b.name}" if outcome == "Unsupported" else ""
     if not found:
         what = (
             "no fault of a mock brings it about" if fate_of(entry.outcome) == "" else f"{provider.name} cannot say so"
         )
         note = f"recorded as {outcome}, which was not replayed: {what}"
-    return Move(entry.line, entry.times, request, diff, outcome, found, note)
+    return attrs.evolve(move, replays=found, note=note)
 
 
 def check_app(recording: str | Path, *, to: str | None = None, source: str | None = None) -> tuple[Move, ...]:

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 
 from PIL import Image
 
@@ -16,18 +17,18 @@ USUAL = 64
 MOST_BYTES = 50_000_000
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def stand_in(media_type: str, width: int | None, height: int | None, size: int) -> bytes:
     """A grey image of that type and those sides, filled up to *size* bytes behind its end, where decoders do not look.
 
-    Raises ``ValueError`` for a type that is none of a picture, and for sides that nobody can draw.
+    One that would be too large to draw is smaller. Raises ``ValueError`` for a type that is none of a picture.
     """
     wide, high = width or USUAL, height or USUAL
+    scale = min(1.0, LARGEST_SIDE / max(wide, high), math.sqrt(LARGEST_REFERENCE / (wide * high)))
+    wide, high = max(1, int(wide * scale)), max(1, int(high * scale))
     name = format_named(media_type)
     if name is None:
         raise ValueError(f"media_type is {media_type!r}. Allowed: the type of a PNG, JPEG, WebP or GIF.")
-    if wide * high > LARGEST_REFERENCE or max(wide, high) > LARGEST_SIDE:
-        raise ValueError(f"width and height are {wide}x{high}. Allowed: at most {LARGEST_REFERENCE} pixels.")
     file = io.BytesIO()
     Image.new("L", (wide, high), 128).save(file, name)
     content = file.getvalue()
