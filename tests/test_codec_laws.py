@@ -420,7 +420,7 @@ EXACT = (
 
 
 @pytest.mark.slow
-@settings(laws, max_examples=200)
+@settings(laws, max_examples=100)
 @given(st.sampled_from(EXACT), st.data())
 def test_a_schema_says_as_much_as_the_codec(codec: Codec, data: st.DataObject) -> None:
     near = spoilt(codec).map(lambda pair: pair[0])
@@ -447,6 +447,47 @@ def test_a_schema_is_laxer_where_it_has_no_words(codec: Codec, document: Json) -
     assert is_valid(codec, document)
     with pytest.raises(Unfit):
         codec.read(document)
+
+
+A_TEXT = {"type": ["string", "null"]}
+EITHER = Either(At("a", Flag()), At("b", Text()))
+WAYS = [
+    {"type": ["object", "null"], "properties": {"a": {"type": ["boolean", "null"]}}},
+    {"type": ["object", "null"], "properties": {"b": A_TEXT}},
+]
+
+
+@pytest.mark.parametrize(
+    ("codec", "expected"),
+    [
+        (Either(Link(), Hosted()), schema(Link())),
+        (Either(Text(), Reason()), {}),
+        (At("a", Text(), default=5), {"type": ["object", "null"], "properties": {"a": A_TEXT}}),
+        (EITHER, {"anyOf": WAYS}),
+        (Pair(EITHER, EITHER), {"anyOf": WAYS}),
+        (Pair(EITHER, Either(At("b", Text()), At("a", Flag()))), {"allOf": [{"anyOf": WAYS}, {"anyOf": WAYS[::-1]}]}),
+        (Form({"a": EITHER}), {"type": "object", "anyOf": WAYS}),
+        (Pair(EITHER, Implied("1K")), {"anyOf": WAYS}),
+        (
+            At("f", Form({"a": EITHER})),
+            {
+                "type": ["object", "null"],
+                "properties": {"f": {"anyOf": [{"type": "object", "anyOf": WAYS}, {"type": "null"}]}},
+            },
+        ),
+        (
+            Pair(Form({"a": EITHER}), Form({"b": Either(At("b", Text()), At("a", Flag()))})),
+            {"type": "object", "anyOf": WAYS, "allOf": [{"anyOf": WAYS[::-1]}]},
+        ),
+        (
+            Pair(EITHER, At("c", Text())),
+            {"type": ["object", "null"], "properties": {"c": A_TEXT}, "anyOf": WAYS},
+        ),
+    ],
+    ids=str,
+)
+def test_a_schema_is_as_plain_as_it_can_be(codec: Codec, expected: Any) -> None:
+    assert expected == schema(codec)
 
 
 def test_a_schema_closes_what_the_places_know() -> None:

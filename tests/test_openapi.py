@@ -23,10 +23,13 @@ from shapes.replicate import REPLICATE
 
 from fluxkit import strategies
 from fluxkit._wire.body import json_body
-from fluxkit._wire.declaration import Provider, Route
+from fluxkit._wire.codecs import Form
+from fluxkit._wire.declaration import Provider, Refusal, Route
 from fluxkit._wire.json import HEADERS, QUERY, Json
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.samples import samples_of
+from fluxkit._wire.scalars import Scalar
+from fluxkit.errors import RateLimited
 from fluxkit.testing.bench import any_plan
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_mockserver.answer import Incoming
@@ -100,6 +103,7 @@ def held(provider: Provider, response: httpx.Response) -> None:
 # The document.
 
 
+@pytest.mark.slow
 @each_provider
 def test_the_document_is_openapi(provider: Provider) -> None:
     openapi_spec_validator.validate(document(provider))
@@ -160,6 +164,44 @@ def test_every_example_is_what_the_document_says(provider: Provider) -> None:
     assert shown
     for place, example in shown:
         validator(provider, pointer(*place, "schema")).validate(example)
+
+
+def test_models_of_one_path_are_told_apart_and_shown_what_each_takes() -> None:
+    row = BFL.models[0]
+    edit = attrs.evolve(
+        row, request=row.request | Form({"references": row.form.get("references")}, need=["references"])
+    )
+    told = document(attrs.evolve(BFL, models=[edit, row]))
+    body = told["paths"]["/v1/flux-2-pro"]["post"]["requestBody"]["content"]["application/json"]
+    names = ["Flux2ProRequest", "Flux2ProRequest2"]
+    assert [{"$ref": f"#/components/schemas/{name}"} for name in names] == body["schema"]["anyOf"]
+    only = document(attrs.evolve(BFL, models=[edit]))["paths"]["/v1/flux-2-pro"]["post"]["requestBody"]
+    assert all("input_image" in each["value"] for each in only["content"]["application/json"]["examples"].values())
+
+
+def test_a_status_may_be_an_answer_and_a_refusal() -> None:
+    limited = attrs.evolve(BFL, refusals=[Refusal(200, RateLimited, text="too many"), *BFL.refusals])
+    told = document(limited)["components"]["responses"]["Submit200"]
+    expected = [{"$ref": f"#/components/schemas/{name}"} for name in ("Accepted", "Error")]
+    assert expected == told["content"]["application/json"]["schema"]["anyOf"]
+    assert "What the service says. Or: There are too many requests, or too many tasks at once." == told["description"]
+
+
+@attrs.frozen
+class Sealed(Scalar):
+    """What only a plugin knows."""
+
+    allowed = "sealed"
+
+
+def test_what_a_plugin_alone_knows_is_left_as_it_is() -> None:
+    upload = attrs.evolve(MAGNIFIC.upload, ticket=Sealed())
+    told = document(attrs.evolve(MAGNIFIC, error=Sealed(), upload=upload, samples=None, source="a letter"))
+    openapi_spec_validator.validate(told)
+    assert {"description": "sealed"} == told["components"]["schemas"]["Error"]
+    ticket = told["paths"]["/v1/ai/uploads/request-url"]["post"]["requestBody"]["content"]["application/json"]
+    assert {"description": "sealed"} == ticket["schema"]
+    assert "externalDocs" not in told
 
 
 # What goes in.
@@ -234,6 +276,7 @@ BEYOND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", BUNDLED, ids=lambda provider: provider.name)
 def test_recorded_requests_are_valid_just_if_they_are_taken(provider: Provider) -> None:
     beyond = {}
@@ -353,6 +396,7 @@ def test_what_is_said_beside_the_tasks_is_what_the_document_says(provider: Provi
                 assert visit.http.get(visit.url(aside.route)).is_success
 
 
+@pytest.mark.slow
 def test_what_is_said_of_an_upload_is_what_the_document_says() -> None:
     with visiting(APIMART) as visit:
         url = visit.url(APIMART.upload and APIMART.upload.route)
@@ -402,6 +446,7 @@ ASTRAY = {
 }
 
 
+@pytest.mark.slow
 @each_provider
 def test_every_other_fault_is_answered_as_the_document_says(provider: Provider) -> None:
     applies = {name for name, fault in FAULTS.items() if not fault.obstacle(provider)}
@@ -438,6 +483,7 @@ def test_webhooks_are_what_the_document_says(provider: Provider) -> None:
             assert {each["name"] for each in told["parameters"]} <= sent.headers.keys()
 
 
+@pytest.mark.slow
 def test_the_document_follows_the_switches() -> None:
     call = {"prompt": "a fox", "stray": 1}
     path = "/v1/ai/text-to-image/flux-2-klein"

@@ -54,7 +54,7 @@ def demanding(codec: Codec, names: Iterable[str] = ALWAYS) -> Codec:
 def about(provider: Provider) -> Mapping[str, str]:
     """What the fields of answers are about, by their names."""
     words = ", ".join(f"{word} ({state.value})" for word, state in provider.statuses)
-    life = "" if provider.link_life is None else f" It lives for {provider.link_life:g} seconds."
+    life = "" if provider.link_life is None else f" A link lives for {provider.link_life:g} seconds."
     return {
         "id": "The id of the task.",
         "status": f"Where the task stands: {words}. There may be words that no page knows." if words else "",
@@ -127,24 +127,25 @@ def statuses(dialect: Dialect, phase: str) -> Mapping[int, str]:
 
 
 def refusal(dialect: Dialect, status: int, text: str, phase: str) -> Schema:
-    """The response of a refusal, in the form of the service's errors; of none where its samples have another.
-
-    By the status of some refusals a poll may also be answered.
-    """
+    """The response of a refusal, in the form of the service's errors; of none where its samples have another."""
     shown = [each for each in dialect.samples if each.of == "refused" and each.status == status]
     form: Schema = {"$ref": "#/components/schemas/Error"}
-    answers: Mapping[str, Schema] = {}
     if not all(_reads(dialect.provider.error, each.body) for each in shown):
         form = {"description": "No form of it is known."}
-    elif phase == "poll" and status in dialect.statuses("polled"):
-        form = {"anyOf": [{"$ref": "#/components/schemas/Task"}, form]}
-        answers = answers_shown(dialect, "polled", dialect.provider.polled, status)
     of_phase = [each for each in shown if each.phase == phase] or shown
     told: Schema = {
         "description": text,
-        "content": content_of(form, {**answers, **examples_of(of_phase[:MOST_EXAMPLES])}),
+        "content": content_of(form, examples_of(of_phase[:MOST_EXAMPLES])),
     }
     if status == 429:
         wait = {"description": "How many seconds to wait.", "schema": {"type": "string"}}
         told["headers"] = {"retry-after": wait}
     return told
+
+
+def either(answer: Schema, refusal: Schema) -> Schema:
+    """The response of a status with which a call may be answered, and refused as well."""
+    one, other = (each["content"]["application/json"] for each in (answer, refusal))
+    shown = {**one.get("examples", {}), **other.get("examples", {})}
+    text = f"{answer['description']} Or: {refusal['description']}"
+    return {**refusal, "description": text, "content": content_of({"anyOf": [one["schema"], other["schema"]]}, shown)}

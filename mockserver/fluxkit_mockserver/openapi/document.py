@@ -11,7 +11,7 @@ from fluxkit._wire.scalars import Codec
 from fluxkit._wire.schema import Schema
 
 from ..dialect import Dialect
-from .answers import ALWAYS, answer_schema, answers_shown, refusal, statuses
+from .answers import ALWAYS, answer_schema, answers_shown, either, refusal, statuses
 from .requests import content_of, parameters_of, request_of, requests_shown, upload_of
 
 #: A secret for which every way of signing has a use: only the names of the headers are of interest.
@@ -95,9 +95,9 @@ class _Told:
         for call in self._calls("submit", "Makes a task, which is bought.", provider.submit):
             yield call, self._submit(call)
         for call in self._calls("poll", "Tells where a task stands.", provider.poll):
-            yield call, self._operation(call, self._answers("polled", provider.polled, "poll"))
+            yield call, self._operation(call, self._answers("polled", provider.polled))
         for call in self._calls("result", "Tells the images of a task.", provider.result):
-            yield call, self._operation(call, self._answers("resulted", provider.resulted or provider.polled, "result"))
+            yield call, self._operation(call, self._answers("resulted", provider.resulted or provider.polled))
         cancel = provider.cancel
         for call in self._calls("cancel", "Stops a task.", None if cancel is None else cancel.route):
             answer: Schema = {"description": "It is stopped.", "content": content_of({"type": "object"}, {})}
@@ -137,7 +137,7 @@ class _Told:
             yield _Call(name, text, route, path, models)
 
     def _submit(self, call: _Call) -> Schema:
-        told = self._operation(call, self._answers("accepted", self.provider.accepted, "submit"))
+        told = self._operation(call, self._answers("accepted", self.provider.accepted))
         bodies, examples, parameters = [], dict[str, Schema](), dict[tuple[str, str], Schema]()
         for row in call.rows:
             name = self._name(row)
@@ -167,36 +167,29 @@ class _Told:
         parameters += [_needed(call.route.query, "query")] if call.route.query else []
         told = dict(answers)
         for status, meaning in statuses(self.dialect, call.name).items():
-            if status not in told:
-                told[status] = self._refusal(call.name, status, meaning)
+            refused = refusal(self.dialect, status, meaning, call.name)
+            told[status] = either(told[status], refused) if status in told else refused
         name = "_".join(filter(None, (call.name, re.sub(r"\W+", "_", call.own))))
         return {
             "operationId": name,
             "summary": call.text.removesuffix("."),
             "tags": [*dict.fromkeys(row.name for row in call.rows)] if call.own else [self.provider.name],
             "parameters": parameters,
-            "responses": {str(status): told[status] for status in sorted(told)},
+            "responses": {str(status): self._respond(call.name, status, told[status]) for status in sorted(told)},
         }
 
-    def _answers(self, of: str, codec: Codec, phase: str) -> Mapping[int, Schema]:
-        """The answers by their statuses, but for one by which a call may be refused as well."""
-        refused = statuses(self.dialect, phase)
-        told = (status for status in self.dialect.statuses(of) if status not in refused)
-        return {status: self._answer(of, codec, status) for status in told}
-
-    def _answer(self, of: str, codec: Codec, status: int | None) -> Schema:
-        schema = _NAMES[of]
-        self.schemas.setdefault(schema, answer_schema(self.dialect, codec))
-        shown = answers_shown(self.dialect, of, codec, status)
-        told = {"description": "What the service says.", "content": content_of(_ref(schema), shown)}
-        return self._respond(f"{schema}{status or ''}", told)
-
-    def _refusal(self, phase: str, status: int, text: str) -> Schema:
-        return self._respond(f"{phase.capitalize()}{status}", refusal(self.dialect, status, text, phase))
-
-    def _respond(self, name: str, told: Schema) -> Schema:
+    def _respond(self, phase: str, status: int, told: Schema) -> Schema:
+        name = f"{phase.capitalize()}{status}"
         self.responses.setdefault(name, told)
         return {"$ref": f"#/components/responses/{name}"}
+
+    def _answers(self, of: str, codec: Codec) -> Mapping[int, Schema]:
+        return {status: self._answer(of, codec, status) for status in self.dialect.statuses(of)}
+
+    def _answer(self, of: str, codec: Codec, status: int | None) -> Schema:
+        self.schemas.setdefault(_NAMES[of], answer_schema(self.dialect, codec))
+        shown = answers_shown(self.dialect, of, codec, status)
+        return {"description": "What the service says.", "content": content_of(_ref(_NAMES[of]), shown)}
 
     def webhook(self, webhook: Webhook) -> Schema:
         """What is posted to the address that a request names."""
