@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -264,13 +265,17 @@ class _Keyed:
         return getattr(self.service, name)
 
 
-def test_a_service_without_tasks_is_judged_by_its_image() -> None:
+def test_a_service_without_tasks_is_judged_by_its_image_and_leaves_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     mock = MockService([OPENAI])
     found = flight(OPENAI, mock=mock, model=OPENAI.models[0].name)
     assert {} == failing(found)
     assert 1 == mock.billed
     reasons = {each.why for each in found.findings if each.outcome is Grade.NOT_APPLICABLE}
     assert "the service has no tasks: it answers with the image" in reasons
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_service_whose_images_come_by_a_second_call_is_judged_by_that_too() -> None:

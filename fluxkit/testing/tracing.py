@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,12 +116,13 @@ def mock_trace(
     mock = service_of(provider, **{"progression": "polls", **settings})
     plan = make_plan(provider, model, request, base_url=mock.base_url(provider.name))
     at = attended(driver(provider, mock))
-    manner = Manner(timeout=600.0, patience=60.0, place=Place(Path()), fetch=False, local=True)
-    try:
-        at.run(generate(plan, manner))
-    except FluxError:
-        if not at.heard:
-            raise  # else the trace shows how it ended
+    with tempfile.TemporaryDirectory(prefix="fluxkit-trace-") as folder:  # for an image that comes within an answer
+        manner = Manner(timeout=600.0, patience=60.0, place=Place(Path(folder)), fetch=False, local=True)
+        try:
+            at.run(generate(plan, manner))
+        except FluxError:
+            if not at.heard:
+                raise  # else the trace shows how it ended
     return trace_of(
         plan, at.heard, origin="mock", date=today or this_day(), pixels=plan.expected, formats=promised(plan)
     )
