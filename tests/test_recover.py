@@ -75,6 +75,8 @@ def there(mock: MockService, tmp_path: Path) -> Any:
     writers, clients = [], []
 
     def make(model: str = KLEIN, **settings: Any) -> Client:
+        for writer in writers:  # those who acted before have let go of what they had in hand
+            writer.ask(lambda _: None).result(9)
         base_url = server.base_url(model.partition(":")[0])
         settings = {"key": KEY, "base_url": base_url, "spool": tmp_path / "spool", **settings}
         client = hurried(Client(model, journal=tmp_path / "journal", **settings))
@@ -117,7 +119,6 @@ def interrupted(client: Client, to: str | Path) -> None:
     notes = Journal(client._driver.notes.writer, interrupt)
     client.__dict__["_driver"] = attrs.evolve(client._driver, notes=notes)
     raised(lambda: client.generate("a fox", to=to), KeyboardInterrupt)
-    notes.ask(lambda _: None)  # who had it in hand has let go of it
 
 
 def test_an_image_goes_where_it_was_to_go_and_replaces_nothing(there: Any, tmp_path: Path) -> None:
@@ -237,6 +238,7 @@ def test_only_this_service_is_asked_for_its_tasks(there: Any, mock: MockService)
 def test_an_asynchronous_client_keeps_the_same_journal(backend: str, there: Any, tmp_path: Path) -> None:
     sync = there()
     task = sync.submit("a fox")
+    sync.tasks()  # it has let go of the row
 
     async def main() -> Any:
         async with AsyncClient(
