@@ -282,6 +282,7 @@ def test_a_look_that_fails_keeps_the_task(there: Any, mock: MockService) -> None
     error = raised(lambda: gone.status(attrs.evolve(task, base_url=gone.base_url)), Unreachable)
     assert "ask again" in error.message
     assert error.retry
+    assert error.charged  # the task is bought, whoever cannot be asked after it
     assert error.task.id == task.id
     client.provider = attrs.evolve(MAGNIFIC, poll=None, samples=None)
     assert "no call" in raised(lambda: client.status(task), ContractError).message

@@ -44,6 +44,7 @@ from fluxkit.webhooks import Event, Replays, read, receiver
 from fluxkit_mockserver import MockService, to_app
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 ID = "046b6c7f-0b8a-43b9-b35d-6489e6daee91"
@@ -742,6 +743,15 @@ def test_news_that_come_between_submit_and_wait_are_there() -> None:
     mock.clock.advance(10.0)
     assert [200, 200] == [sent.answer for sent in mock.webhooks.sent]
     assert 1 == len(client.wait(task, fetch=False).images)
+
+
+def test_a_cost_that_only_the_submit_has_told_stays_known() -> None:
+    """The webhook with which the task ends does not say it again."""
+    client, mock, _ = mocked(provider=BFL)
+    mock.webhooks.connect(to_app(mounted(client)))
+    result = client.generate("a cat", webhook_url="https://app.example/hooks/", fetch=False)
+    assert [mock.charges[0].amount] == [result.cost and result.cost.number]
+    assert [str(result.cost)] == [row.cost for row in client.tasks()]
 
 
 @pytest.mark.parametrize("provider", [MAGNIFIC, APIMART])

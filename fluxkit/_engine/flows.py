@@ -128,6 +128,7 @@ def see_through(
 ) -> Flow[Delivery]:
     """From a bought task to its images. Every error carries the task: no fault, whose it ever is, may cost it."""
     patience, place, trouble = manner.patience, manner.place, None
+    said = None if seen is None else seen.cost  # at the submit; the end of a task may be told without it
     try:
         task, seen = yield from follow(provider, task, seen, deadline, patience=patience, duration=duration)
         seen = yield from with_result(provider, task, seen, deadline, patience=patience)
@@ -139,12 +140,13 @@ def see_through(
             images = yield from link(task, seen, place)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := attached(task, error)) from ours.__cause__
+    cost = said if seen.cost is None else seen.cost
     if trouble is None:
         # The seed that the service drew makes the image come again, and so it is noted with it.
         drawn = task if seen.seed is None else attrs.evolve(task, seed=seen.seed)
         with suppress(Exception):  # the images are there
-            yield Note("delivered", {"task": drawn, "cost": seen.cost})
-    return Delivery(task, images, seen.cost, trouble)
+            yield Note("delivered", {"task": drawn, "cost": cost})
+    return Delivery(task, images, cost, trouble)
 
 
 def _result(deliveries: Sequence[Delivery], errors: tuple[FluxError, ...], report: Report) -> Result:

@@ -11,7 +11,7 @@ from .._wire.declaration import Provider
 from .._wire.draft import WISHES
 from .._wire.exchange import polling, read_poll, submission
 from .._wire.plan import Plan, make_plan
-from ..errors import ContractError, FluxError, Overdue, TaskError, Unreachable
+from ..errors import Charged, ContractError, FluxError, Overdue, TaskError, Unreachable
 from .books import request_of
 from .effects import About, Claim, Claimed, Flow, Lost, Note, Now, calling
 from .flows import Manner, resume
@@ -35,6 +35,7 @@ def look(provider: Provider, task: Task, patience: float) -> Flow[Task]:
         raise Unreachable(
             f"{provider.name} could not be asked after the task {task.id}: {error.message.rstrip('.')}. "
             "The task goes on; ask again.",
+            charged=Charged.UNKNOWN,
             provider=task.provider,
             model=task.model,
             task=task,

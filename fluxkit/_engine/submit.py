@@ -85,7 +85,7 @@ def submit(
         raise ours from ours.__cause__
     task = _accepted(draft, reply, snapshot)
     try:
-        yield Note("accepted", {"row": row, "task": task})
+        yield _taken(row, task, snapshot)
     except Exception as error:  # noqa: BLE001 - it is raised as one of ours
         raise (ours := attached(task, error)) from ours.__cause__
     return task, snapshot
@@ -132,7 +132,7 @@ def submit_again(plan: Plan, row: Row, deadline: float, *, patience: float) -> F
         reply, snapshot = yield from _sent_again(
             plan, outgoing, lost, deadline, patience, about=About("submit", row.draft, row=row.row), at_once=True
         )
-        yield Note("accepted", {"row": row.row, "task": _accepted(row.draft, reply, snapshot)})
+        yield _taken(row.row, _accepted(row.draft, reply, snapshot), snapshot)
     except Exception as error:  # noqa: BLE001 - it is noted
         ours = unsent(plan, error)
         if not ours.charged:
@@ -239,6 +239,12 @@ def _draft(plan: Plan, turn: int) -> Task:
         seed=values.get("seed"),
         mocked=plan.mocked,
     )
+
+
+def _taken(row: str, task: Task, snapshot: Snapshot) -> Note:
+    """The note that a submit was accepted, with its cost where that is said already: it may never be said again."""
+    entry = {"row": row, "task": task}
+    return Note("accepted", entry if snapshot.cost is None else {**entry, "cost": snapshot.cost})
 
 
 def _accepted(draft: Task, reply: Reply, snapshot: Snapshot) -> Task:
