@@ -44,7 +44,6 @@ from fluxkit.webhooks import Event, Replays, read, receiver
 from fluxkit_mockserver import MockService, to_app
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
-from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 ID = "046b6c7f-0b8a-43b9-b35d-6489e6daee91"

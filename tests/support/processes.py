@@ -21,7 +21,8 @@ from fluxkit._engine.journal.owner import Owner
 from fluxkit._engine.journal.store import LEASE
 from fluxkit._engine.journal.writer import Writer
 from fluxkit.webhooks import receiver
-from fluxkit_mockserver import MockService
+from fluxkit_mockserver import FAULTS, MockService
+from fluxkit_mockserver.answer import Answer, Drop, Incoming
 from fluxkit_mockserver.webhooks import Delivery, to_app
 
 #: The row for which a submit is under way, as whoever bills it wants to know.
@@ -43,15 +44,16 @@ class Till(MockService):
         self.struck: dict[str, set[str]] = {}
         super().__init__(*given, **facts)
 
-    def _bill(self, task: Any, now: float) -> None:
-        super()._bill(task, now)
-        self.bought.setdefault(BUYING.get(), []).append(task.id)
-
-    def _strike(self, moment: str, task: Any, **facts: Any) -> str | None:
-        fault = super()._strike(moment, task, **facts)
-        if fault is not None:
-            self.struck.setdefault(BUYING.get() if moment == "submit" else task.id, set()).add(fault)
-        return fault
+    def handle(self, call: Incoming) -> Answer | Drop:
+        before = len(self.charges)
+        answer = super().handle(call)
+        for charge in self.charges[before:]:
+            self.bought.setdefault(BUYING.get(), []).append(charge.task)
+        seen = self.exchanges[-1]
+        for fault in seen.faults:
+            whose = BUYING.get() if FAULTS[fault].moment == "submit" else seen.task
+            self.struck.setdefault(str(whose), set()).add(fault)
+        return answer
 
 
 @attrs.define(eq=False)
