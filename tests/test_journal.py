@@ -21,14 +21,17 @@ import anyio
 import anyio.lowlevel
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.ledger import Wall, a_journal, a_task, an_intent, fetched, note
 from support.world import AsyncWorld, World, a_plan, accepted, completed, raised
 
 import fluxkit
+from fluxkit._contract.amount import Amount
 from fluxkit._contract.journal import Row, Settled
 from fluxkit._contract.task import State
 from fluxkit._engine import books
-from fluxkit._engine.books import asked, new_row, place_of, request_of
+from fluxkit._engine.books import applied, asked, begun, new_row, place_of, request_of
 from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Claim, Note
 from fluxkit._engine.flows import Manner, generate, place_order
@@ -36,6 +39,7 @@ from fluxkit._engine.journal import journal as door
 from fluxkit._engine.journal import owner, places, schema, writer
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.owner import Owner
+from fluxkit._engine.journal.record import COLUMNS, changes, new_line
 from fluxkit._engine.journal.store import LEASE
 from fluxkit._engine.journal.writer import writer_at
 from fluxkit._engine.notes import Notes
@@ -755,6 +759,52 @@ def test_what_nobody_waits_for_is_done_soon(path: Path, monkeypatch: pytest.Monk
     written.result(10)
     assert ["running"] == states(journal)
     journal.writer.close()
+
+
+def test_who_buys_one_after_another_does_not_wake_the_thread_for_what_nobody_waits_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "DELAY", 60.0)
+    journal = a_journal(path)
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    while not journal.writer._lingers:  # the thread has answered, and goes on
+        pass
+    woken: list[bool] = []
+    monkeypatch.setattr(journal.writer, "_wake", lambda: woken.append(True))
+    journal.take(note("state", task=a_task(state=State.RUNNING), progress=None, problems=()))
+    journal.take(note("fetched", task=a_task(state=State.COMPLETED), path=path, sha256="00", size=3))
+    assert [] == woken
+    monkeypatch.undo()
+    assert ["completed"] == states(journal)
+    journal.writer.close()
+
+
+NOTES = st.lists(
+    st.sampled_from(
+        [
+            note("accepted", task=a_task()),
+            note("refused", error="No."),
+            note("unknown", error="Nobody knows."),
+            note("state", task=a_task(state=State.RUNNING, status="IN_PROGRESS")),
+            note("fetched", task=a_task(state=State.COMPLETED), path="fox.png", sha256="00", size=3),
+            note("delivered", task=a_task(state=State.COMPLETED, seed=7), cost=Amount(Decimal("0.03"), "USD")),
+            note("settled", how=Settled.DISMISSED),
+            note("settled", how=Settled.ADOPTED, task=a_task("task-2")),
+        ]
+    ),
+    max_size=5,
+)
+
+
+@given(notes=NOTES)
+def test_what_has_changed_of_a_row_makes_its_line_that_of_the_new_one(notes: list[Note]) -> None:
+    row = begun("1", an_intent(), 1.0)
+    line = new_line(row)
+    for time, each in enumerate(notes):
+        row, before = applied(row, each, 2.0 + time), row
+        line = tuple({**dict(zip(COLUMNS, line, strict=True)), **changes(before, row)}.values())
+    assert new_line(row) == line
 
 
 # Where it lies

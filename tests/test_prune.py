@@ -10,11 +10,10 @@ import click.testing
 import pytest
 from support.ledger import a_journal, an_intent
 
-from fluxkit._contract.journal import DELIVERED, STATES, Fate, Row, Settled
+from fluxkit._contract.journal import DELIVERED, STATES, Fate, Settled
 from fluxkit._contract.task import State
 from fluxkit._engine.effects import Note
 from fluxkit._engine.journal.journal import Journal, open_journal
-from fluxkit._engine.journal.record import UPDATE, changed_line
 from fluxkit._engine.journal.writer import Writer
 from fluxkit.cli.program import fluxkit as program
 
@@ -105,9 +104,9 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
     row = in_state(journal, DELIVERED)
 
     def age(store: Any) -> None:
-        [(found, version)] = store._read("row = ?", row)
-        older: Row = attrs.evolve(found, updated_at=found.updated_at - 100 * DAY)
-        store._connection.execute(UPDATE, {**changed_line(older), "version": version})
+        [(found, _)] = store._read("row = ?", row)
+        older = found.updated_at - 100 * DAY
+        store._connection.execute("UPDATE submits SET updated_at = ? WHERE row = ?", (older, found.row))
 
     journal.ask(age)
     yield journal  # type: ignore[misc]

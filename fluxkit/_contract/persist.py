@@ -62,13 +62,14 @@ def _converter() -> cattrs.Converter:
 
 
 _CONVERTER = _converter()
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
 
 
 def dump(task: Task) -> str:
     """*task* as JSON text, in ASCII; what ``more`` keeps stands beside the known keys again."""
-    known = _CONVERTER.unstructure(attrs.evolve(task, more={}))
+    known = _CONVERTER.unstructure(attrs.evolve(task, more={}) if task.more else task)
     del known["more"]
-    return json.dumps({**task.more, **known, "version": VERSION}, allow_nan=False)
+    return _ENCODE({**task.more, **known, "version": VERSION})
 
 
 def load_task(text: str) -> Task:

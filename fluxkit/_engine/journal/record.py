@@ -1,5 +1,6 @@
 """A row as a line of the journal's file."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -24,66 +25,72 @@ FIXED: Final = (
     "idempotency",
     "body",
 )
-CHANGING: Final = (
-    "fate",
-    "state",
-    "why",
-    "task_id",
-    "draft",
-    "cost",
-    "images",
-    "updated_at",
-    "delivered_at",
-    "settled",
-    "settled_at",
-)
-COLUMNS: Final = (*FIXED, *CHANGING)
+_FACTS: Final = ("fate", "state", "why", "task_id", "cost", "updated_at", "delivered_at", "settled", "settled_at")
+COLUMNS: Final = (*FIXED, *_FACTS, "draft", "images")
 
 # No word of these is anybody's input.
 SELECT: Final = f"SELECT {', '.join(COLUMNS)}, version FROM submits"  # noqa: S608
-INSERT: Final = f"INSERT INTO submits ({', '.join(COLUMNS)}, owner) VALUES (:{', :'.join(COLUMNS)}, :owner)"  # noqa: S608
-UPDATE: Final = (
-    f"UPDATE submits SET {', '.join(f'{name} = :{name}' for name in CHANGING)}, version = version + 1 "  # noqa: S608
-    "WHERE row = :row AND version = :version"
-)
+INSERT: Final = f"INSERT INTO submits ({', '.join(COLUMNS)}, owner) VALUES ({', '.join('?' * len(COLUMNS))}, ?)"  # noqa: S608
 
 
-def new_line(row: Row) -> dict[str, Any]:
-    """A new row as the columns of the file have it."""
-    return {
-        **changed_line(row),
-        "provider": row.provider,
-        "model": row.model,
-        "base_url": row.base_url,
-        "asked": json.dumps(row.asked),
-        "turn": row.turn,
-        "price": row.price,
-        "place": None if row.place is None else json.dumps(row.place),
-        "created_at": row.created_at,
-        "again": row.again,
-        "label": row.label,
-        "token": row.token,
-        "idempotency": row.idempotency,
-        "body": row.body,
-    }
+def new_line(row: Row) -> tuple[Any, ...]:
+    """A new row as ``COLUMNS`` have it."""
+    return (
+        row.row,
+        row.provider,
+        row.model,
+        row.base_url,
+        json.dumps(row.asked),
+        row.turn,
+        row.price,
+        None if row.place is None else json.dumps(row.place),
+        row.created_at,
+        row.again,
+        row.label,
+        row.token,
+        row.idempotency,
+        row.body,
+        *_facts(row),
+        row.draft.to_json(),
+        _images(row),
+    )
 
 
-def changed_line(row: Row) -> dict[str, Any]:
-    """What may change of a row, as the columns of the file have it."""
-    return {
-        "row": row.row,
-        "fate": row.fate.name.lower(),
-        "state": row.state,
-        "why": row.why,
-        "task_id": row.draft.id,
-        "draft": row.draft.to_json(),
-        "cost": row.cost,
-        "images": json.dumps([[str(image.path), image.sha256, image.size] for image in row.images]),
-        "updated_at": row.updated_at,
-        "delivered_at": row.delivered_at,
-        "settled": row.settled,
-        "settled_at": row.settled_at,
-    }
+def changes(before: Row, row: Row) -> dict[str, Any]:
+    """What has changed of a row, by column: mostly little. The rest is not made into text or put into indexes again."""
+    pairs = zip(_FACTS, _facts(before), _facts(row), strict=True)
+    line = {name: fact for name, was, fact in pairs if fact != was}
+    if row.draft is not before.draft:
+        line["draft"] = row.draft.to_json()
+    if row.images is not before.images:
+        line["images"] = _images(row)
+    return line
+
+
+def _facts(row: Row) -> tuple[Any, ...]:
+    """A row as ``_FACTS`` have it."""
+    return (
+        row.fate.name.lower(),
+        row.state,
+        row.why,
+        row.draft.id,
+        row.cost,
+        row.updated_at,
+        row.delivered_at,
+        row.settled,
+        row.settled_at,
+    )
+
+
+def _images(row: Row) -> str:
+    return json.dumps([[str(image.path), image.sha256, image.size] for image in row.images])
+
+
+@functools.cache  # there are few such sets of names
+def update(names: tuple[str, ...]) -> str:
+    """The statement that writes these columns of a row, if it is still of the version that is known."""
+    written = "".join(f"{name} = ?, " for name in names)
+    return f"UPDATE submits SET {written}version = version + 1 WHERE row = ? AND version = ?"  # noqa: S608
 
 
 def taken_up(values: tuple[Any, ...]) -> tuple[Row, int]:

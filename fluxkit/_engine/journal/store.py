@@ -14,7 +14,7 @@ from ..effects import Afford, Claimed, Note
 from ..spending import affording, check
 from ..statement import Alike
 from .owner import Owner
-from .record import INSERT, SELECT, UPDATE, changed_line, new_line, taken_up
+from .record import INSERT, SELECT, changes, new_line, taken_up, update
 from .tally import Tally, past
 
 #: For how many seconds an owner has its rows in hand without saying so again.
@@ -94,7 +94,7 @@ class Store:
         self._check(affording(new), budgets, now)
         if new.again is not None:
             self._settle(new.again, resubmitted(new.again))
-        self._connection.execute(INSERT, {**new_line(new), "owner": self._owner.name})
+        self._connection.execute(INSERT, (*new_line(new), self._owner.name))
         self._known[row] = new, 0
         self._tally.changed(None, new)
         return row
@@ -133,8 +133,9 @@ class Store:
     def _write(self, row: Row, version: int, note: Note) -> tuple[Row, int] | None:
         """Writes what a note makes of a row, if it is still of that version."""
         new = applied(row, note, self._now())
-        changed = self._connection.execute(UPDATE, {**changed_line(new), "version": version})
-        if not changed.rowcount:
+        line = changes(row, new)
+        written = self._connection.execute(update(tuple(line)), (*line.values(), row.row, version))
+        if not written.rowcount:
             return None
         self._tally.changed(row, new)
         if new.again is not None and new.fate is not row.fate:

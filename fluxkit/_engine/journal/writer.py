@@ -27,7 +27,8 @@ Work = Callable[[Store], Any]
 #: After so many seconds without work, and with no row in hand, the file is closed and the thread ends.
 IDLE: Final = 10.0
 
-#: What nobody waits for is done with what comes next, or after so many seconds.
+#: What nobody waits for is done with what comes next, or after so many seconds. So long the thread stays awake after it
+#: has done something, too: who buys one image after another need not wake it for what nobody waits for.
 DELAY: Final = 0.05
 
 #: How many seconds the end of the process waits for what is still to be written.
@@ -74,13 +75,14 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._resting = False
         self._closing = False
+        self._lingers = False
 
     def ask(self, work: Work, *, durable: bool = False, idle: bool = False) -> "Future[Any]":
         """Has something done, and gives what will be its answer, or a ``FluxError``."""
         job = Job(work, durable, idle)
         with self._turn:
             self._jobs.append(job)
-            if not idle or len(self._jobs) == 1:
+            if not idle or not (self._lingers or len(self._jobs) > 1):
                 self._wake()
         return job.future
 
@@ -122,10 +124,12 @@ class Writer:
                 if jobs:
                     session.carry_out([job for job in jobs if job.future.set_running_or_notify_cancel()])
                     self._renewed = time.monotonic()
+                    self._lingers = True
                 self._look(session)
         finally:
             session.close()
             with self._turn:
+                self._lingers = False
                 self._thread = None
                 if self._closing:  # whoever waits on says so again
                     self._lookouts.clear()
@@ -157,6 +161,10 @@ class Writer:
                     return jobs
                 if self._closing:
                     break
+                if self._lingers:
+                    self._turn.wait(DELAY)
+                    self._lingers = False
+                    continue
                 pause = LOOK if self._lookouts else LEASE / 3 if self.held else IDLE
                 if not self._turn.wait(pause) and not self._jobs:
                     if self.held and (not self._lookouts or time.monotonic() - self._renewed >= LEASE / 3):
