@@ -11,8 +11,13 @@ import fluxkit
 import fluxkit_mockserver
 from fluxkit import _mock
 from fluxkit._plugins import installed
+from fluxkit.provider import Provider
 from fluxkit_mockserver import MockService, WallClock
 from fluxkit_mockserver.clock import VirtualClock
+from fluxkit_mockserver.dialect import dialect_of
+from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
+from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 
 @pytest.fixture
@@ -141,3 +146,20 @@ def test_a_wall_clock_is_as_fast_for_those_who_wait_asynchronously(backend: str)
 def test_a_wall_clock_does_not_stand_still() -> None:
     with pytest.raises(ValueError, match="speed"):
         WallClock(speed=0)
+
+
+@pytest.mark.parametrize("provider", [MAGNIFIC, FREEPIK, APIMART, BFL], ids=lambda each: each.name)
+def test_an_answer_that_is_stamped_is_the_one_that_would_be_written(provider: Provider) -> None:
+    dialect = dialect_of(provider)
+    of = "polled" if provider.resulted is None else "resulted"
+    for number, url in enumerate(
+        ("http://127.0.0.1/a.png?token=exp=1~x", 'http://"\\é/b.jpg', "https://cast.invalid/0")
+    ):
+        facts = {
+            **dialect.facts(of, dialect.life.last, id=f"id {number}", base_url="http://a", model="m"),
+            "seed": number,
+        }
+        picture = {"url": url, "expires_at": number, "width": 8, "height": 9, "media_type": "image/png"}
+        written = dialect.say(of, {**facts, "images": (picture,)})
+        stamped = dialect.say_completed(of, facts, picture, base_url="http://a", model="m")
+        assert (written.status, written.body, written.headers) == (stamped.status, stamped.body, stamped.headers)

@@ -94,6 +94,9 @@ class Faults:
         self._armed: list[Armed] = []
         self._count = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._armed)
+
     @property
     def armed(self) -> tuple[Armed, ...]:
         """Those that are armed, in the order in which they were."""

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import itertools
 import json
+import operator
 import re
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -131,7 +132,8 @@ class Dialect:
     @_shape.default
     def _shape_of_ids(self) -> tuple[str, ...]:
         shown = (each.means["id"] for each in self.samples if each.of == "accepted" and each.means.get("id"))
-        return _alphabets(next(shown, "00000000-0000-4000-8000-000000000000"))
+        alphabets = _alphabets(next(shown, "00000000-0000-4000-8000-000000000000"))
+        return tuple((letters * 256)[:256] for letters in alphabets)  # a letter for each byte
 
     @property
     def refunds(self) -> bool:
@@ -282,12 +284,31 @@ class Dialect:
 
         Tasks at one stage differ by their id alone, so the answer is cast once and the id stamped into it.
         """
-        tells_urls = not self._forms[of].keys().isdisjoint(("poll_url", "result_url", "cancel_url"))
-        cast = _cast(self, of, stage, base_url if tells_urls else "", model)
+        cast = _cast(self, of, stage, base_url if self._tells_urls(of) else "", model)
         if cast is None:
             return self.say(of, self.facts(of, stage, id=id, base_url=base_url, model=model))
         body, stamp = cast
         return Answer(self._status(of, self.words[stage]), body.replace(stamp, id.encode()), JSON_HEADERS)
+
+    def say_completed(
+        self, of: str, facts: Mapping[str, Any], picture: Mapping[str, Any], *, base_url: str, model: str
+    ) -> Answer:
+        """What is said at the end of a task with one image.
+
+        Where such answers differ by the id and the link alone, they are cast once, and both are stamped into it.
+        """
+        place = base_url if self._tells_urls(of) else ""
+        cast = None if "content" in picture else _cast_end(self, of, place, model, priced="cost" in facts)
+        if cast is None:
+            return self.say(of, {**facts, "images": (picture,)})
+        body, stamp, address = cast
+        link = _WRITER.encode(picture["url"])[1:-1].encode()
+        stamped = body.replace(stamp, facts["id"].encode()).replace(address, link)
+        return Answer(self._status(of, self.words[-1]), stamped, JSON_HEADERS)
+
+    def _tells_urls(self, of: str) -> bool:
+        """Whether an answer of this kind names addresses of the service."""
+        return not self._forms[of].keys().isdisjoint(("poll_url", "result_url", "cancel_url"))
 
     def end(self, state: State) -> tuple[str, ...]:
         """The service's words for an end in *state*: that for a failure, where it has none for a refusal."""
@@ -424,8 +445,7 @@ class Dialect:
     def new_id(self, seed: int, number: int) -> str:
         """A fresh id in the shape that the service's samples show."""
         digest = hashlib.sha512(f"{seed}:{self.provider.name}:{number}".encode()).digest()
-        turns = zip(self._shape, itertools.cycle(digest), strict=False)
-        return "".join([letters[turn % len(letters)] for letters, turn in turns])
+        return "".join(map(operator.getitem, self._shape, itertools.cycle(digest)))
 
 
 def _fits(codec: Codec, document: Json) -> bool:
@@ -490,6 +510,29 @@ def _cast(dialect: Dialect, of: str, stage: int, base_url: str, model: str) -> t
     )
     stamped = cast.replace(one.encode(), other.encode())
     return (cast, one.encode()) if one != other and stamped == check else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _cast_end(
+    dialect: Dialect, of: str, base_url: str, model: str, *, priced: bool
+) -> tuple[bytes, bytes, bytes] | None:
+    """An answer with one image, and the id and the link in it; None if others do not simply take the place of those."""
+    said = []
+    for number in range(2):
+        task, link = dialect.new_id(-1, number), f"https://cast.invalid/{number}"
+        picture = {
+            "url": link,
+            "expires_at": 10**9 + number,
+            "width": 64 + number,
+            "height": 96 + number,
+            "media_type": ("image/png", "image/jpeg")[number],
+        }
+        facts = dialect.facts(of, len(dialect.words) - 1, id=task, base_url=base_url, model=model)
+        facts |= {"seed": 7 + number, "images": (picture,)} | ({"cost": Decimal(7 + number)} if priced else {})
+        said.append((dialect.say(of, facts).body, task.encode(), link.encode()))
+    (cast, stamp, address), (check, other_stamp, other_address) = said
+    stamped = cast.replace(stamp, other_stamp).replace(address, other_address)
+    return (cast, stamp, address) if stamp != other_stamp and stamped == check else None
 
 
 def _grouped(items: Iterable[T], *, by: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:

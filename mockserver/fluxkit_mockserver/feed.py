@@ -31,7 +31,7 @@ class Feed:
         # Tells this feed from that of a mock that ran here before, because both count from 1.
         self.name = secrets.token_hex(4)
         self.last = 0
-        self._kept: deque[Happening] = deque(maxlen=most)
+        self._kept: deque[tuple[str, Any]] = deque(maxlen=most)  # a value is made of what somebody looks at
         self._listeners: dict[int, Callable[[], object]] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count()
@@ -40,7 +40,7 @@ class Feed:
         """Something has happened."""
         with self._lock:
             self.last += 1
-            self._kept.append(Happening(self.last, kind, subject))
+            self._kept.append((kind, subject))
             listeners = [*self._listeners.values()] if self._listeners else ()
         for listener in listeners:
             listener()
@@ -48,16 +48,17 @@ class Feed:
     def after(self, number: int, *, most: int) -> list[Happening] | None:
         """What has happened after *number*, at most so many; None if some of it is not kept any more."""
         with self._lock:
-            first = self._kept[0].number if self._kept else self.last + 1
+            first = self.last + 1 - len(self._kept)
             if number + 1 < first:
                 return None
-            return list(itertools.islice(self._kept, number + 1 - first, number + 1 - first + most))
+            kept = itertools.islice(self._kept, number + 1 - first, number + 1 - first + most)
+            return [Happening(place, *each) for place, each in enumerate(kept, number + 1)]
 
     @property
     def first(self) -> int:
         """The number of the oldest that is kept, or of the next if none is."""
         with self._lock:
-            return self._kept[0].number if self._kept else self.last + 1
+            return self.last + 1 - len(self._kept)
 
     @property
     def listeners(self) -> int:

@@ -148,8 +148,9 @@ def say(
         if "images" in dialect.names(of):
             task.links += 1
             fault = works.strike("link", task, but=() if task.links == 1 else ("expired-link",))
-            pictures = [works.gallery.picture(task, call.origin, works.now, dead=fault == "expired-link")]
-            if fault == "two-links":
-                pictures.append(works.gallery.picture(task, call.origin, works.now, dead=False, copy=1))
-            facts["images"] = tuple(pictures)
+            picture = works.gallery.picture(task, call.origin, works.now, dead=fault == "expired-link")
+            if fault != "two-links":
+                return dialect.say_completed(of, facts, picture, base_url=base_url, model=task.model.path)
+            again = works.gallery.picture(task, call.origin, works.now, dead=False, copy=1)
+            facts["images"] = picture, again
     return dialect.say(of, facts)

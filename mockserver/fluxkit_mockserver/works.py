@@ -90,7 +90,7 @@ class Works:
 
     def strike(self, moment: str, task: MockTask, *, but: Collection[str] = ()) -> str | None:
         """The fault that strikes at this moment of a task, if one does."""
-        if not self.faults.armed:
+        if not self.faults:
             return None
         facts = {**task.values, "provider": task.provider.name, "model": task.model.name}
         fault = self.faults.strike(moment, task.number, task.id, facts, but=but)
