@@ -149,6 +149,19 @@ def test_the_key_is_sent_as_the_service_wants_it(provider: Provider, expected: A
     assert {"key": expected} == document(provider)["components"]["securitySchemes"]
 
 
+def parameters(provider: Provider, path: str, method: str) -> set[tuple[str, str, bool]]:
+    told = document(provider)["paths"][path][method]["parameters"]
+    return {(each["in"], each["name"], each.get("required", False)) for each in told}
+
+
+def test_what_a_call_says_beside_its_body_is_a_parameter() -> None:
+    assert {("query", "fal_webhook", False)} == parameters(FAL, "/fal-ai/flux-2/klein/4b", "post")
+    assert "fal_webhook" not in document(FAL)["components"]["schemas"]["Flux2Klein4bRequest"]["properties"]
+    assert {("path", "id", True)} == parameters(FAL, "/fal-ai/flux-2/klein/4b/requests/{id}/cancel", "put")
+    assert {("query", "id", True)} == parameters(BFL, "/v1/get_result", "get")
+    assert {("header", "Idempotency-Key", False)} == parameters(APIMART, "/v1/images/generations", "post")
+
+
 def examples(told: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every example, with the place of the content that it is one of."""
     for step, inner in told.items() if isinstance(told, dict) else ():
