@@ -116,11 +116,20 @@ def test_what_no_setting_can_mend_is_said(ask: Ask, record: Path) -> None:
     assert "no setting helps for options.guidance" in [*the_move(record).lines()]
 
 
+def test_a_private_host_is_allowed_in_the_users_own_file(ask: Ask, record: Path) -> None:
+    ask(FLEX, references=["http://10.0.0.5/a.png"])
+    (move,) = moves(record, to="apimart:flux-2-pro")
+    assert (Standing.REFUSED_BEFORE, 'in a profile of your own file: allow_hosts = ["10.0.0.5"]') == (
+        move.standing,
+        [*move.lines()][-1],
+    )
+
+
 def test_the_settings_of_the_recorded_client_go_with_the_request(ask: Ask, record: Path) -> None:
     ask(PRO, seed=7, unsupported={"seed": "drop"})
     move = the_move(record)
     assert Standing.MOVES is move.standing
-    assert "seed: as asked -> dropped (the model has no seed), dropped" in [*move.lines()]
+    assert "seed: as asked -> dropped (the model has no seed)" in [*move.lines()]
 
 
 def test_a_profile_says_itself_what_it_gives_up(
@@ -488,7 +497,7 @@ def test_the_command_prints_a_line_for_each_request_and_what_changes(ask: Ask, r
         "          seed: refused (the model has no seed)",
         '          in a profile: unsupported = { seed = "drop" }',
         "",
-        "2 requests: 1 moves, 1 refused",
+        "2 requests, asked 3 times: 1 moves, 1 refused",
     ] == done.stdout.splitlines()
 
 

@@ -29,7 +29,9 @@ def verify_app(recording: str, *, source: str | None, to: str | None, as_json: s
         found.append(move)
     counts = app_report.counts(found)
     stand = ", ".join(f"{count} {standing}" for standing, count in counts.items() if count)
-    put(f"\n{len(found)} request{'s' if len(found) > 1 else ''}: {stand}")
+    times = sum(move.times for move in found)
+    asked = f", asked {times} times" if times > len(found) else ""
+    put(f"\n{len(found)} request{'s' if len(found) > 1 else ''}{asked}: {stand}")
     if as_json is not None:
         document = app_report.document_of(found, recording, to)
         Path(as_json).write_text(json.dumps(document, indent=2) + "\n", "utf-8")

@@ -16,7 +16,7 @@ from .._mock import kit_of_mock
 from .._recording.read import Entry, read_recording, request_of
 from .._service import hosts_of, named
 from .._wire.compare import compare
-from .._wire.diff import Change, Diff, DiffRow
+from .._wire.diff import Diff, DiffRow
 from ..errors import PluginError, SettingsError
 from .replay import Replay, fate_of, replays
 
@@ -96,13 +96,15 @@ class Move:
         b = self.diff.b
         if self.standing in (Standing.REFUSED, Standing.REFUSED_BEFORE):
             yield from (f"{row.field}: {row.b}" for row in self.diff.rows if row.field in b.refused)
-            yield from (f"in a profile: {setting}" for setting in b.settings)
+            for setting in b.settings:  # which private hosts are met, no project's file says
+                own = " of your own file" if setting.startswith("allow_hosts") else ""
+                yield f"in a profile{own}: {setting}"
             yield from (f"no setting helps for {field}" for field in b.firm)
             return
         yield from self.differs
         for row in self.changes:
             note = f" ({row.note})" if row.note else ""
-            yield f"{row.field}: {row.a} -> {row.b}{note}" + (f", {row.change}" if row.change in LOSSES else "")
+            yield f"{row.field}: {row.a} -> {row.b}{note}"
         if self.note:
             yield self.note
 
@@ -117,9 +119,6 @@ class Move:
             "diff": self.diff.to_dict(),
             "replays": [each.to_dict() for each in self.replays],
         }
-
-
-LOSSES = (Change.APPROXIMATED, Change.DROPPED)
 
 
 def moves(recording: str | Path, *, to: str | None = None, source: str | None = None) -> Iterator[Move]:
