@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import click.testing
 import pytest
+import yaml
 
 from fluxkit._engine import drive
 from fluxkit._engine.journal.journal import open_journal
@@ -360,3 +362,22 @@ def test_a_trace_of_another_provider_is_refused(run: Run, mock: MockService) -> 
 def test_with_no_trace_or_live_nothing_is_different(run: Run) -> None:
     done = run("magnific")
     assert (Code.DONE, {}, "") == (done.exit_code, marks(done), done.stderr)
+
+
+def test_the_workflow_is_one_and_its_commands_do_what_it_says(run: Run, mock: MockService) -> None:
+    done = run("--workflow")
+    assert (Code.DONE, "") == (done.exit_code, done.stderr)
+    workflow = yaml.safe_load(done.stdout)
+    assert {"push", "pull_request", "workflow_dispatch", "schedule"} == workflow[True].keys()  # YAML takes on for True
+    assert ["offline", "canary"] == [*workflow["jobs"]]
+    for name, job in workflow["jobs"].items():
+        uploads = [step["with"]["path"].split() for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+        commands = [shlex.split(step["run"]) for step in job["steps"] if step.get("run", "").startswith("fluxkit ")]
+        assert (1, 1) == (len(commands), len(uploads))
+        done = run(*commands[0][2:], command=commands[0][1])
+        assert Code.DONE == done.exit_code, done.output
+        assert [] == [path for path in uploads[0] if not Path(path).stat().st_size]
+        assert (name == "canary") == mock.billed
+    assert KEY not in Path("journal.sqlite").read_bytes().decode("latin-1")
+    assert "secrets.FLUXKIT_MAGNIFIC_KEY" in workflow["jobs"]["canary"]["env"]["FLUXKIT_MAGNIFIC_KEY"]
+    open_journal("journal.sqlite").writer.close()

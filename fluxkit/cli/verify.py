@@ -41,6 +41,7 @@ SECTIONS = {
         "fluxkit verify magnific --junit report.xml --html report.html",
         "fluxkit verify --app requests.jsonl --to apimart:flux-2-flex",
         'fluxkit verify magnific --live --spend-at-most "0.20 USD"',
+        "fluxkit verify --workflow > .github/workflows/contract.yml",
     ),
     sections=SECTIONS,
 )

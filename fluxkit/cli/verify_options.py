@@ -1,21 +1,32 @@
 """The options of ``fluxkit verify`` that go beyond the offline checks."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from .complete import files, profiles
+from .output import put
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: What only a live run has a use for, by the names of the arguments.
 LIVE_ONLY = ("spend_at_most", "yes", "profile", "key_file", "base_url", "journal", "record")
 
+#: The workflow that --workflow prints, beside this module.
+WORKFLOW = Path(__file__).with_name("workflow.yml")
+
 SECTIONS = {
     "The service itself": ("live", *LIVE_ONLY),
     "Drift": ("trace", "allow"),
 }
+
+
+def _print_workflow(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - as in click
+    if value:
+        put(WORKFLOW.read_text("utf-8").rstrip())
+        context.exit()
 
 
 def live_options(command: Command) -> Command:
@@ -64,6 +75,14 @@ def live_options(command: Command) -> Command:
                 metavar="FILE",
                 shell_complete=files,
                 help="A TOML file with known drift: [[PROVIDER]] with drift, reason, date, and perhaps expires.",
+            ),
+            click.option(
+                "--workflow",
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_print_workflow,
+                help="Print a workflow for GitHub that does all this, and do nothing else.",
             ),
         )
     ):
