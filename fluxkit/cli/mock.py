@@ -106,6 +106,14 @@ class Pace(click.Choice[str]):
     metavar="NAME=VALUE",
     help="What a service does where no page says it, such as magnific.envelope=bare.",
 )
+@click.option(
+    "--webhook-host",
+    "webhook_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="A host to which webhooks are posted. Of others, this machine is for who calls from it, and for anybody else "
+    "the address from which he calls.",
+)
 @click.option("--openapi", metavar="PROVIDER", help="Print a service as an OpenAPI 3.1 document, and serve nothing.")
 @click.option("--faults", "list_faults", is_flag=True, help="List every fault, and serve nothing.")
 @click.option("--switches", "list_switches", is_flag=True, help="List every switch as it is set, and serve nothing.")
@@ -124,6 +132,7 @@ def mock(
     state: str | None,
     record: str | None,
     switches: tuple[str, ...],
+    webhook_hosts: tuple[str, ...],
     openapi: str | None,
     list_faults: bool,
     list_switches: bool,
@@ -148,6 +157,7 @@ def mock(
             balance=balance,
             faults=faults,
             state=state,
+            webhook_hosts=webhook_hosts,
             switches=dict(map(mock_part("switches:read_switch"), switches)),
         )
         described = None if openapi is None else service.openapi(openapi, mock_part("server:url_of")(host, port))

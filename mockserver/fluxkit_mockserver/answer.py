@@ -24,6 +24,7 @@ PLAIN: Mapping[str, str] = {"content-type": "text/plain; charset=utf-8"}
 class Incoming:
     """One request: *path* is still quoted, header names are in lower case, *origin* is how the client got here.
 
+    *caller* is the address from which it came, empty in process.
     It is *oversized* if it has more than ``MOST_BODY`` bytes; of these none are there.
     """
 
@@ -34,6 +35,7 @@ class Incoming:
     body: bytes
     origin: str
     oversized: bool = False
+    caller: str = ""
 
 
 @attrs.frozen(eq=False)

@@ -160,6 +160,7 @@ def _incoming(scope: Scope, headers: Mapping[str, str], body: bytes | None) -> I
         body=body or b"",
         origin=_origin(scope, headers),
         oversized=body is None,
+        caller=scope["client"][0] if scope.get("client") else "",
     )
 
 

@@ -66,6 +66,7 @@ def _buy_new(
         created_at=works.now,
         duration=duration_of(row, number, works.durations, works.seed),
         references=brought,
+        caller=call.caller,
     )
     works.bill.accounts.check(dialect.provider.name, cost_of(task))
     fault = works.strike("submit", task)

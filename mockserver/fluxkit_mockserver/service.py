@@ -71,7 +71,8 @@ class MockService:
             clock: The mock's time; a virtual clock of its own if none is given.
             spelling: Which of the ways in which a service may say one thing is used, where there are several.
             keys: The keys that are taken; the first is the one for clients.
-            webhook_hosts: Hosts to which a mock on a port posts webhooks, beside this machine.
+            webhook_hosts: Hosts to which a mock on a port posts webhooks for everybody. Beside them it posts to this
+                machine for who calls from there, and to his own address for who calls from elsewhere.
             durations: How many seconds each task takes, where ``"seconds"`` move tasks on: ``"fixed"`` is what its
                 model's declaration says, and ``"spread"`` varies around that, seeded. Or seconds by the names of
                 models, a pair of them being the bounds of a spread; or a function of the task's number, from 1.

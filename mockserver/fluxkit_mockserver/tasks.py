@@ -47,8 +47,9 @@ class Progression(enum.StrEnum):
 class MockTask:
     """One task that was accepted and billed.
 
-    *ending* is the fault by which it ends in another way than well. *told* is the last stage of its life that a poll
-    has told, and *reported* the last one of which a webhook was made by a poll.
+    *caller* is the address from which it was bought, empty in process. *ending* is the fault by which it ends in
+    another way than well. *told* is the last stage of its life that a poll has told, and *reported* the last one of
+    which a webhook was made by a poll.
     """
 
     id: str
@@ -62,6 +63,7 @@ class MockTask:
     created_at: float
     duration: float
     references: tuple[bytes, ...] = attrs.field(default=(), repr=False)
+    caller: str = ""
     stuck: bool = False
     slow: bool = False
     ending: str = ""

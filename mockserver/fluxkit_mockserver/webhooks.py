@@ -1,9 +1,8 @@
 """The mock's webhooks: what a service reports by itself, signed as the service does, when its time has come.
 
 In process they go to an outlet, on the mock's virtual clock: whoever waits on that clock is told, at the moment at
-which the service would tell. On a port they are posted over the network, to this machine only, unless a host is
-allowed. Every delivery lies in the queue by itself, with its own time: one that is late, doubled, lost or changed is
-made so there.
+which the service would tell. On a port they are posted over the network, as far as ``reach`` lets them. Every delivery
+lies in the queue by itself, with its own time: one that is late, doubled, lost or changed is made so there.
 """
 
 import concurrent.futures
@@ -25,6 +24,7 @@ import attrs
 from fluxkit._wire.declaration import Provider, Webhook
 from fluxkit._wire.link import read_link
 
+from .reach import may_go
 from .tasks import MockTask, Progression
 
 if TYPE_CHECKING:
@@ -390,7 +390,7 @@ class Postman:
 
         delivery = self._delivery(parcel, self._clock.now())
         answer: int | None = None
-        if self._may_go(delivery.url):
+        if may_go(delivery.url, caller=parcel.task.caller, allowed=self._allow):
             try:
                 async with asyncio.timeout(_webhook(parcel.task.provider).timeout or USUAL_TIMEOUT):
                     async with client.stream(
@@ -400,13 +400,6 @@ class Postman:
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
                 answer = 0
         self._done(parcel, delivery.url, answer)
-
-    def _may_go(self, url: str) -> bool:
-        try:
-            link = read_link(url)
-        except ValueError:
-            return False
-        return link.loopback or link.host in self._allow
 
 
 def _nothing() -> None:
