@@ -100,8 +100,8 @@ def receiver(client: "Client | AsyncClient") -> "ASGIApp":
 
     An event that brings back the token of a submit whose answer was lost settles which task that submit has bought, by
     the journal also for a process that has died since: the client's listener hears of it as an event ``settled``, with
-    the task, to be waited for, and ``recover`` fetches it. While another process that runs may still get the answer,
-    the service is asked to send it again (503).
+    the task, to be waited for, and ``recover`` fetches it. If the answer may still come, to this process or another
+    one, the journal knows the task all the same: that one may not live to note it.
 
     Raises ``SettingsError`` if the service has no webhooks, the client no secret for them, or Starlette is missing.
     """
@@ -167,11 +167,11 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
     """Notes which task a submit of unknown fate has bought, if the event tells; False if that is to be told again.
 
     What this client has submitted it knows by itself. Else the journal may know the token: of a process that has died,
-    or of one that still waits for the answer, and then nobody else decides.
+    or of one that still waits for the answer.
     """
     from ._contract.journal import Fate
     from ._engine.drive import keep_note_async
-    from ._engine.tokens import adopted_by
+    from ._engine.tokens import adopted_by, foretelling
 
     notes, mailbox = client._driver.notes, client._mailbox  # noqa: SLF001
     ears = client._ears  # noqa: SLF001
@@ -181,12 +181,20 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
         for row in await notes.rows_async(token=event.token, **here):
             note = adopted_by(row, event)
     if note is None:
+        early = mailbox.tokens.foretold_by(event)
+        if early is not None:
+            await notes.foretell(early)
         return True
     try:
         await keep_note_async(note, notes, mailbox, ears)
     except SettingsError:
         rows = await notes.rows_async(row=note.entry["row"])
-        return all(row.state not in (Fate.INTENT, Fate.UNKNOWN) for row in rows)
+        if any(row.state == Fate.UNKNOWN for row in rows):
+            return False
+        if any(row.state == Fate.INTENT for row in rows):
+            await notes.foretell(foretelling(note))
+            ears.note(note)
+            ears.logged(note, "")
     return True
 
 

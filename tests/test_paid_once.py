@@ -32,6 +32,7 @@ from fluxkit._engine.journal.store import LEASE
 from fluxkit._engine.spending import amount_of
 from fluxkit._wire.token import read_token
 from fluxkit_mockserver import FAULTS
+from fluxkit_mockserver.clock import EPOCH
 from fluxkit_mockserver.webhooks import Delivery
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
@@ -467,10 +468,30 @@ class PaidOnce(RuleBasedStateMachine):
     def find_no_secrets(self) -> None:
         tokens = [row.token for row in self.rows() if row.token is not None]
         told = "\n".join(self.said)
+        assert "could not be noted" not in told
         for secret in (KEY, SECRET, *tokens):
             assert secret not in told
         for file in self.place.glob("journal*"):
             assert not any(secret.encode() in file.read_bytes() for secret in (KEY, SECRET))
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_what_a_webhook_says_before_the_answer_is_not_lost_with_whoever_waits_for_that(dies: bool) -> None:
+    """The service has its 200 and does not send it again."""
+    state = PaidOnce()
+    state.open(models=["magnific:flux-2-pro"], ways=("sync", "sync"), trust=False, budget=False, seed=0)
+    if dies:
+        state.somebody_else_meanwhile(who=0, which=0, after=35.0, what="dies")
+    state.submits(who=0, which=0, hook=0, mishap="accepted-then-hang")
+    assert (60.0, 2, {200}) == (
+        state.clock.now() - EPOCH,
+        len(state.mock.webhooks.sent),
+        {sent.answer for sent in state.mock.webhooks.sent},
+    )
+    [row] = state.rows()
+    assert ("completed", dies) == (row.state, row.row in state.orphans)
+    assert dies or any(said.startswith("settled") for said in state.said)
+    state.teardown()
 
 
 PaidOnce.TestCase.settings = settings(max_examples=ONCE, stateful_step_count=20)

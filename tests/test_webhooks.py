@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from shapes.replicate import REPLICATE
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from support.ledger import a_journal, an_intent
+from support.ledger import a_journal, a_task, an_intent
 from support.ledger import note as note_of
 from support.world import EPOCH, raised
 
@@ -29,7 +29,7 @@ from fluxkit import AsyncClient, Client, State, strategies
 from fluxkit._contract.event import Event as Happened
 from fluxkit._contract.task import Task
 from fluxkit._engine.drive import keep_note, keep_note_async
-from fluxkit._engine.effects import Note, calling
+from fluxkit._engine.effects import Claim, Note, calling
 from fluxkit._engine.event import MOST_BODY, MOST_DELIVERIES
 from fluxkit._engine.journal.journal import Journal
 from fluxkit._engine.mailbox import Mailbox
@@ -666,15 +666,24 @@ def test_a_webhook_settles_what_a_process_that_has_died_never_said(journalled: A
     assert [(row, ID)] == [(each.row, each.draft.id) for each in client.tasks()]
 
 
-def test_what_a_running_process_may_still_hear_is_asked_for_again(journalled: Any) -> None:
+@pytest.mark.parametrize("end", ["accepted", "unknown", "death"])
+def test_what_a_running_process_may_still_hear_is_known_whatever_becomes_of_it(journalled: Any, end: str) -> None:
+    """The service may not send it again, and whoever waits for the answer may not live to note it."""
     client, another = journalled
-    app, notes = mounted(client), another()
+    heard = list[Happened]()
+    client._listener = heard.append
+    notes = another()
     row = notes.take(an_intent(token=TOKEN))
-    assert 503 == come(client, app=app)
-    assert ["intent"] == [each.state for each in client.tasks()]
-    notes.take(note_of("unknown", row, error="it was lost"))
-    assert 200 == come(client, app=app)
-    assert [(row, ID)] == [(each.row, each.draft.id) for each in client.tasks()]
+    assert 200 == come(client)
+    assert [(row, ID)] == [(event.row, event.task_id) for event in heard if event.kind == "settled"]
+    assert 1 == client.recover(timeout=5).elsewhere
+    if end != "death":
+        notes.take(note_of(end, row, **({"task": a_task(ID)} if end == "accepted" else {"error": "it was lost"})))
+    notes.leave([row])
+    notes.rows()
+    [known] = client.tasks()
+    assert (row, ID, True) == (known.row, known.task.id, known.owing)
+    assert () == notes.claim(Claim("magnific", client.base_url)).unknown
 
 
 def test_what_somebody_else_has_settled_meanwhile_is_taken(journalled: Any, monkeypatch: pytest.MonkeyPatch) -> None:

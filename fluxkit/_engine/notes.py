@@ -40,6 +40,10 @@ class Notebook(Protocol):
         """Keeps the note without holding up the event loop; gives the name of its row."""
         ...
 
+    async def foretell(self, note: Note) -> None:
+        """Keeps what a webhook says of a submit whose answer is still to come: whoever waits for that may die."""
+        ...
+
     def leave(self, rows: Collection[str]) -> None:
         """Takes rows out of this process's hand, without waiting for that: their flow has ended."""
         ...
@@ -122,6 +126,9 @@ class Notes:
     async def take_async(self, note: Note) -> str:
         """Keeps the note."""
         return self.take(note)
+
+    async def foretell(self, note: Note) -> None:
+        """Needs not keep it: with the process these notes end, too."""
 
     def afford(self, asked: Afford) -> None:
         """Looks whether the budgets have room, without reserving anything."""

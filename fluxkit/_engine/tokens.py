@@ -76,6 +76,14 @@ class Tokens:
             submit.event = submit.event or event
             return _settled(submit)
 
+    def foretold_by(self, event: Event) -> Note | None:
+        """The note of the id that an event tells of a submit that still waits for its answer; None if none does."""
+        with self._lock:
+            submit = self._open.get(event.token or "", 0.0)
+            if submit is None or submit.unknown:
+                return None
+            return foretelling(_adopted(submit.row, submit.draft, event))
+
 
 def adopted_by(row: Row, event: Event) -> Note | None:
     """The note that an event makes of a row that its token was noted in, perhaps by a process that has died since.
@@ -83,6 +91,11 @@ def adopted_by(row: Row, event: Event) -> Note | None:
     None if the fate of that submit is known.
     """
     return _adopted(row.row, row.draft, event) if row.state in (Fate.INTENT, Fate.UNKNOWN) else None
+
+
+def foretelling(adopted: Note) -> Note:
+    """What is to be written of such a submit now: whoever waits for its answer may not live to note it."""
+    return Note("accepted", {"row": adopted.entry["row"], "task": adopted.entry["task"]})
 
 
 def _settled(submit: _Open) -> Note | None:

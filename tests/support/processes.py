@@ -101,6 +101,11 @@ class Hand:
         self.life.go_on()
         return row
 
+    async def foretell(self, note: Note) -> None:
+        self.life.go_on()
+        await self.journal.foretell(note)
+        self.life.go_on()
+
     def claim(self, claim: Claim) -> Any:
         self.life.go_on()
         claimed = self.journal.claim(claim)

@@ -111,6 +111,14 @@ class Journal:
         self._tell(note, row, written)
         return row
 
+    async def foretell(self, note: Note) -> None:
+        """Writes what a webhook says of a submit whose answer is still to come; whoever waits for that will tell it.
+
+        The row stays in whose hand it is.
+        """
+        work = functools.partial(Store.apply, note=note, row=note.entry["row"], release=False)
+        await self._answer_async(self.writer.ask(work, durable=True))
+
     def leave(self, rows: Collection[str]) -> None:
         """Takes rows out of this process's hand, without waiting for that: whoever recovers may have them."""
         mine = self.writer.held.intersection(rows)

@@ -9,7 +9,7 @@ import attrs
 from ..._contract.budget import DAY, Budget
 from ..._contract.journal import DELIVERED, Fate, Row, Settled
 from ..._contract.task import State, Task
-from ..books import applied, begun, reopened, resubmitted
+from ..books import applied, begun, reopened, resubmitted, same_task
 from ..effects import Afford, Claimed, Note
 from ..spending import affording, check
 from ..statement import Alike
@@ -150,6 +150,8 @@ class Store:
         if not found:
             raise NotOpen(f"There is no row {row}")
         [(old, version, owner)] = found
+        if note.entry["how"] is Settled.ADOPTED and old.task is not None and same_task(old.task, note.entry["task"]):
+            return  # a webhook has told it before
         if owner in self._owners_there():
             raise NotOpen(f"The row {row} is in the hands of a running process")
         if not old.open or (note.entry["how"] is not Settled.DISMISSED and old.fate is Fate.ACCEPTED):
