@@ -10,6 +10,7 @@ import attrs
 from .answer import CONTROL, EVENTS, MOST_BODY, MOST_CONTROL_BODY, PLAIN, Answer, Drop, Incoming
 from .control.guard import Guard
 from .dialect import read_query
+from .inspector import page_of
 from .intake import App, Gone, Receive, Scope, Send, read_body, reply
 from .namespaces import is_control, without_prefix
 from .service import MockService
@@ -61,7 +62,7 @@ class _Door:
         return PlainTextResponse(_index(self.service, _origin(request.scope, request.headers)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in PAGES and scope["method"] in ("GET", "HEAD"):
+        if scope["path"] in PAGES and scope["method"] in ("GET", "HEAD") and not _wants_page(scope):
             await self._pages(scope, receive, send)
             return
         call = await self._let_in(scope, receive, send)
@@ -87,6 +88,9 @@ class _Door:
         control = is_control(scope["raw_path"].decode("latin-1"))
         if control:
             call = _incoming(scope, headers, b"")
+            if (page := page_of(call)) is not None:
+                await reply(page, send)
+                return None
             if (refused := self.guard.refuse(call)) is not None:
                 await reply(refused, send, close=True)
                 return None
@@ -123,6 +127,12 @@ class _Door:
         # A client that gives up ends the response: Starlette listens for that between two bytes.
         headers = {**answer.headers, "content-length": str(len(answer.body))}
         return StreamingResponse(_drops(answer.body, self._real(answer.drip)), answer.status, headers)
+
+
+def _wants_page(scope: Scope) -> bool:
+    """Whether a browser asks for the inspector."""
+    accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    return scope["path"] == CONTROL and b"text/html" in accepted
 
 
 async def _drops(body: bytes, interval: float) -> AsyncIterator[bytes]:
@@ -185,5 +195,6 @@ def _index(service: MockService, origin: str) -> str:
     return (
         "The mock server of fluxkit: it speaks as these services do, and nothing is bought.\n\n"
         f"Base URLs:\n{rows}\n\n"
-        f"Keys taken: {', '.join(service.keys)}\n"
+        f"Keys taken: {', '.join(service.keys)}\n\n"
+        f"What happens here, in a browser: {origin}{CONTROL}\n"
     )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from fluxkit.provider import State
 
 from ..answer import Answer
@@ -182,6 +184,8 @@ def image(world: "MockService", said: Said) -> Answer:
     state = world.standing(found)[1]
     if state is not State.COMPLETED:
         raise Wrong(409, f"The task is {state.name}: there is an image once it is COMPLETED.")
+    if (side := said.get("side")) is not None:
+        found = _smaller(found, side)
     return Answer(
         200, draw_task(found), {"content-type": TYPES[found.format], "cache-control": "private, max-age=3600"}
     )
@@ -305,6 +309,14 @@ def _task(world: "MockService", said: Said) -> "MockTask":
     if found is None:
         raise Wrong(404, f"There is no task {said['id']!r} in this namespace. GET /__mock__/tasks lists them.")
     return found
+
+
+def _smaller(task: "MockTask", side: int) -> "MockTask":
+    """The task with an image whose longer side is that, as far as it is not smaller already."""
+    point = task.point
+    scale = min(1.0, side / max(point.width, point.height))
+    width, height = (max(1, round(each * scale)) for each in (point.width, point.height))
+    return attrs.evolve(task, point=attrs.evolve(point, width=width, height=height))
 
 
 def _exchange(world: "MockService", said: Said) -> Exchange:

@@ -202,6 +202,7 @@ OPERATIONS: Final = (
         "The image of a task that is completed, whatever became of the links to it; the service notices nothing.",
         do.image,
         {"type": "string", "format": "binary"},
+        query={"side": whole(16, 4096)},
         media_type="image/*",
     ),
     Operation(
