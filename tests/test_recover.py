@@ -10,13 +10,14 @@ from typing import Any
 import anyio
 import attrs
 import pytest
-from support.world import World, a_plan, accepted, complaint, completed, raised, told
+from support.world import Said, World, a_plan, accepted, complaint, completed, raised, told
 
 import fluxkit
 from fluxkit import AsyncClient, Client
 from fluxkit._contract.journal import Recovered, Settled
 from fluxkit._contract.task import State
 from fluxkit._engine.drive import Driver, SystemClock
+from fluxkit._engine.effects import Lost
 from fluxkit._engine.flows import Manner, place_order
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.writer import Writer
@@ -307,6 +308,56 @@ def test_what_nobody_knows_is_listed_with_what_to_do(there: Any, mock: MockServi
     assert [row] == [each.row for each in there().tasks(state="unknown")]
     assert found.to_dict()["unknown"][0]["row"] == row
     assert 1 == mock.billed
+
+
+def test_tasks_that_no_row_has_are_named_as_candidates_and_one_is_adopted_by_hand(
+    there: Any, mock: MockService
+) -> None:
+    there().generate("a hare")
+    row = lost(there, mock)
+    found = there().recover()
+    (task,) = found.candidates
+    assert (KLEIN, str(State.CREATED)) == (f"{task.provider}:{task.model}", str(task.state))
+    assert mock.charges[-1].task == task.id
+    assert f"candidate: task {task.id} of {KLEIN}, CREATED" in str(found)
+    assert [{"id": task.id, "state": "created", "status": "CREATED"}] == found.to_dict()["candidates"]
+    assert ([row], 2) == ([each.row for each in found.unknown], mock.billed)
+    there().adopt(row, task.id)
+    found = there().recover()
+    assert (1, (), ()) == (len(found.results), found.unknown, found.candidates)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        complaint(MAGNIFIC, 404, "Not found"),
+        complaint(MAGNIFIC, 401, "Missing API key"),
+        Said(document={"data": "none"}),
+        Said(document={"data": []}),
+        Said(200, None, "<html>"),
+        Lost("The answer was lost."),
+        Unreachable("Nobody is there."),
+    ],
+    ids=str,
+)
+def test_without_a_list_that_can_be_read_there_are_no_candidates_and_no_error(said: Any) -> None:
+    found = recovered(said)
+    assert ((), (), 1) == (found.candidates, found.errors, len(found.unknown))
+
+
+def test_what_can_be_read_of_a_list_is_told() -> None:
+    listed = [{"task_id": "a", "status": "NEW WORD"}, {"task_id": 7}, {"task_id": "b"}, {"status": "CREATED"}]
+    found = recovered(Said(document={"data": listed}))
+    assert [("a", State.RUNNING), ("b", State.RUNNING)] == [(task.id, task.state) for task in found.candidates]
+
+
+def recovered(said: Any) -> Recovered:
+    """What a recovery finds after a submit whose answer was lost, where the list of tasks is answered so."""
+    notes, manner = Notes(), Manner(timeout=600.0, patience=9.0, place=Place(Path()))
+    world = World([Lost("The answer was lost.")])
+    raised(lambda: Driver(world, world, notes).run(place_order(a_plan(MAGNIFIC), manner)), SubmissionUnknown)
+    world = World([said])
+    return Driver(world, world, notes).run(recover(MAGNIFIC, MAGNIFIC.base_url, manner, lambda _: manner.place))
 
 
 def test_a_row_is_adopted_and_fetched(there: Any, mock: MockService) -> None:

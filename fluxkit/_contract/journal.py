@@ -165,20 +165,29 @@ ADVICE = (
 )
 
 
+#: What the tasks are that a service lists beside.
+CHOICE = (
+    "The service lists these tasks, and none is in the journal: a submit of unknown fate may have become one of them."
+)
+
+
 @attrs.frozen
 class Recovered:
     """What a recovery brought.
 
     ``results`` are those that were bought before and have come now. ``running`` are tasks that were not done in time.
     ``errors`` are tasks that ended without an image, or whose images could not be had. ``unknown`` are submits whose
-    fate nobody knows: they may have been bought, and fluxkit does not send them again. ``elsewhere`` is the number of
-    rows that are in the hands of a running process, and were left to it.
+    fate nobody knows: they may have been bought, and fluxkit does not send them again. ``candidates`` are tasks that
+    the service lists and no row has, where it lists any: an unknown submit may have become one of them, and whether it
+    has is yours to say. ``elsewhere`` is the number of rows that are in the hands of a running process, and were left
+    to it.
     """
 
     results: tuple[Result, ...] = ()
     running: tuple[Task, ...] = ()
     errors: tuple[FluxError, ...] = ()
     unknown: tuple[Row, ...] = ()
+    candidates: tuple[Task, ...] = ()
     elsewhere: int = 0
 
     def __bool__(self) -> bool:
@@ -189,6 +198,12 @@ class Recovered:
         lines += [f"still running: task {task.id}, {task.status or task.state}" for task in self.running]
         lines += [f"error: {error.message}" for error in self.errors]
         lines += [f"unknown: {row}" for row in self.unknown]
+        lines += [
+            f"candidate: task {task.id} of {task.provider}:{task.model}, {task.status or task.state}"
+            for task in self.candidates
+        ]
+        if self.candidates:
+            lines.append(CHOICE)
         if self.unknown:
             lines.append(ADVICE)
         if self.elsewhere:
@@ -199,8 +214,13 @@ class Recovered:
         """What was recovered as plain values, for JSON and for logs."""
         return {
             "results": [result.to_dict() for result in self.results],
-            "running": [{"id": task.id, "state": task.state, "status": task.status} for task in self.running],
+            "running": [_brief(task) for task in self.running],
             "errors": [describe(error) for error in self.errors],
             "unknown": [row.to_dict() for row in self.unknown],
+            "candidates": [_brief(task) for task in self.candidates],
             "elsewhere": self.elsewhere,
         }
+
+
+def _brief(task: Task) -> Mapping[str, Any]:
+    return {"id": task.id, "state": task.state, "status": task.status}

@@ -32,6 +32,7 @@ from .effects import (
     Lost,
     Note,
     Now,
+    Recall,
     Reply,
     Seek,
     Seen,
@@ -227,6 +228,28 @@ def rows_in(effect: Any, answer: Any) -> list[str]:
     return []
 
 
+def consult(effect: Claim | Afford | Recall, notes: Notebook) -> Any:
+    """What the notes say to a question."""
+    match effect:
+        case Claim():
+            return notes.claim(effect)
+        case Afford():
+            return notes.afford(effect)
+        case Recall(wanted):
+            return notes.rows(**wanted)
+
+
+async def consult_async(effect: Claim | Afford | Recall, notes: Notebook) -> Any:
+    """What the notes say to a question."""
+    match effect:
+        case Claim():
+            return await notes.claim_async(effect)
+        case Afford():
+            return await notes.afford_async(effect)
+        case Recall(wanted):
+            return await notes.rows_async(**wanted)
+
+
 @attrs.frozen(eq=False)
 class Driver:
     """Runs flows on the calling thread."""
@@ -297,10 +320,8 @@ class Driver:
                 return Woken(self.clock.now())
             case Note():
                 return keep_note(effect, self.notes, self.mailbox, self.ears)
-            case Claim():
-                return self.notes.claim(effect)
-            case Afford():
-                return self.notes.afford(effect)
+            case Claim() | Afford() | Recall():
+                return consult(effect, self.notes)
         return _at_once(effect, self.clock)
 
     def _heard(self, effect: Call | Fetch, carry_out: Callable[[Any], Any]) -> Any:
@@ -405,10 +426,8 @@ class AsyncDriver:
                 return Woken(self.clock.now())
             case Note():
                 return await keep_note_async(effect, self.notes, self.mailbox, self.ears)
-            case Claim():
-                return await self.notes.claim_async(effect)
-            case Afford():
-                return await self.notes.afford_async(effect)
+            case Claim() | Afford() | Recall():
+                return await consult_async(effect, self.notes)
         return _at_once(effect, self.clock)
 
     async def _heard(self, effect: Call | Fetch, carry_out: Callable[[Any], Awaitable[Any]]) -> Any:

@@ -169,6 +169,13 @@ class Claimed:
 
 
 @attrs.frozen(eq=False)
+class Recall:
+    """Ask for the rows that have the facts *wanted*, such as a provider; answered with them, the oldest first."""
+
+    wanted: Mapping[str, str]
+
+
+@attrs.frozen(eq=False)
 class Fetch:
     """Download *url* (byte for byte as it was received) without key or cookies into *path*, atomically.
 

@@ -9,13 +9,14 @@ from .._contract.result import Result
 from .._contract.task import State, Task
 from .._wire.declaration import Provider
 from .._wire.draft import WISHES
-from .._wire.exchange import polling, read_poll, submission
+from .._wire.exchange import listing, polling, read_listing, read_poll, submission
 from .._wire.plan import Plan, make_plan
 from ..errors import Charged, ContractError, FluxError, Overdue, TaskError, Unreachable
 from .books import request_of
-from .effects import About, Claim, Claimed, Flow, Lost, Note, Now, calling
+from .effects import About, Claim, Claimed, Flow, Lost, Note, Now, Recall, calling
 from .flows import Manner, resume
 from .follow import noted
+from .pacing import call_time
 from .place import Place
 from .submit import attached, digest_of, submit_again
 from .together import together
@@ -59,6 +60,7 @@ def recover(provider: Provider, base_url: str, manner: Manner, where: Callable[[
     outcomes = yield from together([_bring(provider, row, deadline, manner, where) for row in claimed.taken])
     results = tuple(outcome for outcome in outcomes if isinstance(outcome, Result))
     errors = [outcome for outcome in outcomes if isinstance(outcome, FluxError)]
+    candidates = yield from _candidates(provider, base_url, claimed.unknown, deadline, manner.patience)
     return Recovered(
         results=results,
         running=tuple(error.task for error in errors if isinstance(error, Overdue)),
@@ -67,8 +69,32 @@ def recover(provider: Provider, base_url: str, manner: Manner, where: Callable[[
             *(error for result in results for error in result.errors),
         ),
         unknown=claimed.unknown,
+        candidates=candidates,
         elsewhere=claimed.elsewhere,
     )
+
+
+def _candidates(
+    provider: Provider, base_url: str, unknown: tuple[Row, ...], deadline: float, patience: float
+) -> Flow[tuple[Task, ...]]:
+    """The tasks that the service lists and no row has: what a submit of unknown fate may have become.
+
+    A list says neither who made a task nor of what, so nothing is adopted by it. That it cannot be had is no error.
+    """
+    found: list[Task] = []
+    for model in dict.fromkeys(row.model for row in unknown):
+        outgoing = listing(provider, base_url, model)
+        left = call_time((yield Now()), deadline, patience)
+        if outgoing is None or not left:
+            continue
+        try:
+            reply = yield calling(outgoing, left)
+        except (FluxError, Lost):
+            continue
+        known = yield Recall({"provider": provider.name, "base_url": base_url, "model": model})
+        ids = {row.task.id for row in known if row.task is not None}
+        found += [task for task in read_listing(provider, model, base_url, reply) if task.id not in ids]
+    return tuple(found)
 
 
 def asked_again(provider: Provider, claim: Claim, claimed: Claimed, deadline: float, manner: Manner) -> Flow[Claimed]:

@@ -138,6 +138,37 @@ def cancelling(provider: Provider, task: Task) -> Outgoing | None:
     return _reading(provider, task, None if provider.cancel is None else provider.cancel.route, task.cancel_url)
 
 
+def listing(provider: Provider, base_url: str, model: str) -> Outgoing | None:
+    """The call that lists the tasks of a model; None if the service lists none."""
+    rows = provider.named(model)
+    if provider.listing is None or not rows:
+        return None
+    route = provider.listing.route
+    return Outgoing(route.method, route.url(base_url, model=rows[0].path), {}, b"", (origin(base_url),))
+
+
+def read_listing(provider: Provider, model: str, base_url: str, reply: Reply) -> tuple[Task, ...]:
+    """The tasks that an answer lists, as far as they can be read; none if it is a refusal, as a list is no promise."""
+    if provider.listing is None or not 200 <= reply.status < 300:
+        return ()
+    try:
+        said = provider.listing.answer.read(reply.document)
+    except Unfit as error:
+        said = error.found
+    told = [each for each in (said if isinstance(said, list | tuple) else ()) if each.get("id")]
+    return tuple(
+        Task(
+            provider=provider.name,
+            model=model,
+            id=each["id"],
+            base_url=base_url,
+            state=provider.state(each.get("status", "")) or State.RUNNING,
+            status=each.get("status", ""),
+        )
+        for each in told
+    )
+
+
 def _reading(provider: Provider, task: Task, route: Route | None, given: str | None) -> Outgoing | None:
     """The call to *route*, at the address that an answer has *given*, or at the one that the declaration says."""
     if route is None:
