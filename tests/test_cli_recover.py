@@ -96,13 +96,30 @@ def test_a_journal_does_not_say_where_a_key_goes(base_url: str, mock: MockServic
     submitted(base_url)
     before = len(mock.exchanges)
     done = run("recover")
-    assert f"give --base-url {base_url} to ask there" in done.stderr
-    assert (0, before) == (done.exit_code, len(mock.exchanges))
-    assert "nothing was left" in run("recover", "--provider", "freepik").stderr
+    assert f"left alone: what was bought from magnific at {base_url}; give --base-url {base_url} to ask there\n" == (
+        done.stderr
+    )
+    assert (6, before) == (done.exit_code, len(mock.exchanges))
+    assert (0, "nothing was left to recover\n") == (
+        (done := run("recover", "--provider", "freepik")).exit_code,
+        done.stderr,
+    )
     row = lost(base_url, mock)
     done = run("recover", "--resubmit", row)
     assert 2 == done.exit_code
     assert "--base-url" in done.stderr
+
+
+def test_the_environment_says_where_its_key_goes(
+    base_url: str, mock: MockService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    submitted(base_url)
+    monkeypatch.setenv("FLUXKIT_MAGNIFIC_BASE_URL", f"{base_url}/")
+    (tmp_path / "key").write_text("test")
+    done = run("recover", "--key-file", str(tmp_path / "key"))
+    assert (6, True) == (done.exit_code, "left alone" in done.stderr)
+    done = run("recover")
+    assert (0, "", ["delivered"]) == (done.exit_code, done.stderr, states())
 
 
 def test_what_is_not_known_is_listed_and_adopted(base_url: str, mock: MockService) -> None:
@@ -160,6 +177,7 @@ def test_a_task_that_still_runs_is_said(base_url: str, mock: MockService) -> Non
         (["--adopt", "x"], "TASK=ROW"),
         (["--adopt", "=x"], "TASK=ROW"),
         (["--adopt", "a=b", "--resubmit", "b"], "exclude each other"),
+        (["--provider", "magnifc"], "--provider is 'magnifc'"),
         (["--adopt", "a=b"], "no row b"),
         (["--resubmit", "b"], "no row b"),
         (["--dismiss", "b"], "no row b"),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .._contract.report import shorten
+from .._service import place_variable
 from ..errors import FluxError, SettingsError
 from .complete import files
 from .help import Command
@@ -57,6 +59,9 @@ def recover(**given: Any) -> int:
     it was accepted is listed with what to do: --adopt TASK=ROW if the account of the service has the task, --resubmit
     ROW if it has not and the image is still wanted, --dismiss ROW if it is not. With --idempotency trust, or if the
     profile in use says so, it is sent again first, with the key by which the service is to know it.
+
+    A service is asked at its own address, or where --base-url or FLUXKIT_<PROVIDER>_BASE_URL says that it is. What was
+    bought elsewhere is left alone and said, and the exit code is 6.
     """
     from .._engine.journal.journal import open_journal
 
@@ -72,12 +77,17 @@ def recover(**given: Any) -> int:
         services = services_of(journal.rows(row=row), given)
         if not services:
             raise SettingsError(f"The journal has no row {row}. fluxkit tasks lists those that it has.")
+        code = Code.DONE
     else:
-        services = services_of([row for row in journal.rows() if row.open], given)
+        rows = journal.rows()
+        _check_provider(given["provider"], rows)
+        rows = [row for row in rows if row.open]
+        services = services_of(rows, given)
+        code = Code.UNKNOWN if parted(rows, given)[1] else Code.DONE
     watch = Watch()
     watch.tell = lambda _: None
     try:
-        return _all(services, {**given, "listener": watch})
+        return _all(services, {**given, "listener": watch}, code)
     except KeyboardInterrupt as stop:
         standing, facts = watch.standing()
         advice = "what was not fetched is in the journal still: fluxkit recover goes on where this has ended"
@@ -94,24 +104,9 @@ def _dismiss(journal: "Journal", row: str) -> int:
 
 
 def services_of(rows: "Sequence[Row]", given: Mapping[str, Any]) -> "list[tuple[Row, Callable[[], Client]]]":
-    """The services to be asked, each with a row of it: those at their own address, and the one that is named.
-
-    A journal must not say where a key goes.
-    """
-    from .._plugins import installed
-
-    registry, found, elsewhere = installed(), {}, {}
-    for row in rows:
-        if given["provider"] not in (None, row.provider):
-            continue
-        if row.base_url == (given["base_url"] or "").rstrip("/"):
-            found[row.provider, row.base_url] = row
-        elif row.provider in registry.names and row.base_url == registry.provider(row.provider).base_url:
-            if given["base_url"] is None:
-                found[row.provider, row.base_url] = row
-        else:
-            elsewhere[row.provider, row.base_url] = row
-    for provider, base_url in elsewhere if given["base_url"] is None else ():
+    """The services to be asked, each with a row of it: those at their own address, and the one that is named."""
+    found, elsewhere = parted(rows, given)
+    for provider, base_url in elsewhere:
         say(f"left alone: what was bought from {provider} at {base_url}; give --base-url {base_url} to ask there")
     if given["key_file"] and len({row.provider for row in found.values()}) > 1:
         raise click.UsageError("--key-file holds one key, and the journal has several providers: give --provider, too")
@@ -119,6 +114,41 @@ def services_of(rows: "Sequence[Row]", given: Mapping[str, Any]) -> "list[tuple[
         raise SettingsError(f"The row is of {rows[0].provider} at {rows[0].base_url}. Give --base-url to ask there.")
     key = read_key(given["key_file"]) if found else None
     return [(row, lambda row=row: _client(row, key, given)) for row in found.values()]  # type: ignore[misc]
+
+
+def parted(
+    rows: "Sequence[Row]", given: Mapping[str, Any]
+) -> "tuple[dict[tuple[str, str], Row], dict[tuple[str, str], Row]]":
+    """The services of *rows* that may be asked, and those at an address that nobody names.
+
+    A journal must not say where a key goes: the declaration does, ``--base-url``, or for a key of the environment the
+    environment. Who gives an address means the rows there and no others.
+    """
+    from .._plugins import installed
+
+    registry, found, elsewhere = installed(), {}, {}
+    for row in rows:
+        if given["provider"] not in (None, row.provider):
+            continue
+        places = {registry.provider(row.provider).base_url} if row.provider in registry.names else set()
+        if not given["key_file"]:
+            places.add(os.environ.get(place_variable(row.provider), "").rstrip("/"))
+        if given["base_url"] is not None:
+            places = {given["base_url"].rstrip("/")}
+        if row.base_url in places:
+            found[row.provider, row.base_url] = row
+        elif given["base_url"] is None:
+            elsewhere[row.provider, row.base_url] = row
+    return found, elsewhere
+
+
+def _check_provider(name: str | None, rows: "Sequence[Row]") -> None:
+    """Refuses a provider that neither is installed nor has a row: nothing of it would be left, whatever was bought."""
+    from .._plugins import installed
+
+    known = sorted({*installed().names, *(row.provider for row in rows)})
+    if name is not None and name not in known:
+        raise SettingsError(f"--provider is {shorten(name)}. Allowed: {', '.join(known)}.")
 
 
 def _client(row: "Row", key: str | None, given: Mapping[str, Any]) -> "Client":
@@ -155,9 +185,9 @@ def _idempotency(row: "Row", given: Mapping[str, Any]) -> str | None:
     return str(setting.value) if here == row.base_url else None
 
 
-def _all(services: "list[tuple[Row, Callable[[], Client]]]", given: Mapping[str, Any]) -> int:
-    """Recovers from each service; what is wrong with one does not stop the others."""
-    code, found = Code.DONE, []
+def _all(services: "list[tuple[Row, Callable[[], Client]]]", given: Mapping[str, Any], code: Code) -> int:
+    """Recovers from each service; what is wrong with one does not stop the others. *code* is what is known already."""
+    found = []
     for row, make in services:
         try:
             with make() as client:
@@ -180,7 +210,7 @@ def _all(services: "list[tuple[Row, Callable[[], Client]]]", given: Mapping[str,
     else:
         for image in (image for each in found for result in each.results for image in result.images):
             put(str(image.path))
-    if not any(map(bool, found)):
+    if not any(map(bool, found)) and code is Code.DONE:
         say("nothing was left to recover")
     return code
 
