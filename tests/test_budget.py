@@ -108,7 +108,7 @@ def test_the_error_says_what_was_spent_and_when_the_day_ends(notebook: Callable[
     buys(book, "0.08 USD")
     assert refused(book).message == (
         "The budget of 0.10 USD for a day has no room for an image of magnific:flux-2-klein at 0.03 USD: 0.08 USD are "
-        "spent or reserved. Nothing was bought. The day ends at 2026-01-02 00:00 UTC; to go on before, raise the "
+        "spent or reserved. It was not bought. The day ends at 2026-01-02 00:00 UTC; to go on before, raise the "
         "budget. fluxkit spend shows what was bought."
     )
 
@@ -559,12 +559,13 @@ def test_a_profile_keeps_its_budget_over_several_commands(tmp_path: Path, monkey
             f'base_url = "{server.base_url("magnific")}"\nkey = "test"\njournal = "journal.sqlite"\n'
         )
         runs = []
-        for more in ([], ["--json"], ["--budget", "0.06 USD"]):
+        for more in ([], ["--json"], ["--budget", "0.06 USD"], ["--budget", "0.10 USD", "-n", "2"]):
             words = ["generate", "a fox", "-o", str(tmp_path), *more]
             runs.append(click.testing.CliRunner().invoke(program, words, env={"FLUXKIT_CONFIG": os.devnull}))
-    assert [0, 2, 0] == [each.exit_code for each in runs], runs[0].stderr
+    assert [0, 2, 0, 11] == [each.exit_code for each in runs], runs[0].stderr
+    assert "Nothing was bought" not in runs[3].stderr
     assert "error: The budget of 0.05 USD for a day has no room" in runs[1].stderr
     said = json.loads(runs[1].stdout)
     assert ("BudgetExceeded", "0.03 USD", "no") == (said["error"], said["spent"], said["charged"])
-    assert 2 == mock.billed
+    assert 3 == mock.billed
     writer_at(Path("journal.sqlite")).close()

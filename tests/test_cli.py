@@ -258,7 +258,7 @@ def test_offline_by_environment_alone_is_refused_by_the_library() -> None:
     assert 0 == done.exit_code
 
 
-@pytest.mark.parametrize("where", ["missing/x.png", "missing/", "file/x.png", "file/", "pipe", "x" * 250 + ".png"])
+@pytest.mark.parametrize("where", ["file/x.png", "file/", "file/missing/", "pipe", "x" * 250 + ".png"])
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_sent(where: str, unsent: None) -> None:
     Path("file").touch()
     os.mkfifo("pipe")
@@ -266,6 +266,19 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_sent(whe
     assert Code.NOT_SENT == done.exit_code
     assert done.stderr.startswith(f"error: --output is {where}, where nothing can be written: ")
     assert ["file", "pipe"] == sorted(path.name for path in Path().iterdir())
+
+
+@pytest.mark.parametrize("where", ["missing/x.png", "missing/at/all/", "missing/{seed}.png"])
+def test_a_directory_that_is_missing_is_made(where: str) -> None:
+    done = run("generate", "a", "-p", KLEIN, "--offline", "--seed", "7", "-o", where)
+    assert (Code.DONE, "") == (done.exit_code, done.stdout.replace(os.sep, "/").partition("missing/")[0])
+    assert Path(done.stdout.strip()).stat().st_size
+    assert "{" not in done.stdout
+
+
+def test_a_directory_is_made_only_if_something_is_bought(unsent: None) -> None:
+    assert Code.NOT_SENT == run("generate", "a", "-p", KLEIN, "-o", "missing/").exit_code
+    assert not Path("missing").exists()
 
 
 def test_a_directory_that_refuses_files_is_noticed_before_anything_is_sent(
@@ -815,7 +828,9 @@ def test_help_says_of_each_command_what_the_command_says() -> None:
 def test_help_documents_every_exit_code() -> None:
     done = run("--help")
     assert set(Code) == set(MEANINGS)
-    assert [] == [code for code, meaning in MEANINGS.items() if f"\n  {code:>3}  {meaning}\n" not in done.stdout]
+    assert [] == [
+        code for code, meaning in MEANINGS.items() if f" {code} {meaning} " not in " ".join(done.stdout.split()) + " "
+    ]
 
 
 def test_examples_in_the_help_can_be_run() -> None:

@@ -88,7 +88,7 @@ def check(budget: Budget, asked: Afford, kinds: Mapping[Kind, int], now: float) 
     )
     raise BudgetExceeded(
         f"The budget of {budget.most} for {what} has no room for an image of {who} at {price}: {total} are spent or "
-        f"reserved{others}. Nothing was bought. {way_out}. fluxkit spend shows what was bought.",
+        f"reserved{others}. It was not bought. {way_out}. fluxkit spend shows what was bought.",
         budget=budget.most,
         spent=total,
         price=price,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._contract.report import Outcome
-from ..errors import DeliveryWarning, SettingsError
+from ..errors import BudgetExceeded, DeliveryWarning, FluxError, SettingsError
 from .help import Command
 from .options import SECTIONS, check_together, delivery_options, request_of, request_options
 from .output import Code, code_of, lines_of, put, put_document, say
@@ -46,7 +46,9 @@ def generate(**given: Any) -> int:
 
     check_together(**given)
     request = request_of(given)
-    to = writable(given["output"] or ".") if given["fetch"] else None
+    to = given["output"] or "."
+    if given["fetch"]:
+        writable(to, made=True)
     watch = Watch(request.n, fetch=given["fetch"])
     profile = profile_of(given)
     client = Client(**usable(profile, Client, os.environ), listener=watch)
@@ -58,13 +60,18 @@ def generate(**given: Any) -> int:
     with client, accounted(watch), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DeliveryWarning)
         with telling(quiet=given["as_json"]) as watch.tell:
-            result = client.generate(request, to=to, fetch=given["fetch"])
+            result = client.generate(request, to=to if given["fetch"] else None, fetch=given["fetch"])
         _explain(result, [*watch.problems, *(str(warning.message) for warning in caught)])
         if given["as_json"]:
             put_document(result.to_dict())
         else:
             _list(result)
-    return max(map(code_of, result.errors), default=Code.DONE)
+    return max(map(_code, result.errors), default=Code.DONE)
+
+
+def _code(error: FluxError) -> Code:
+    """The exit code for one of several images. A budget that is reached by then does not mean that nothing was sent."""
+    return Code.LEFT if isinstance(error, BudgetExceeded) else code_of(error)
 
 
 def recovery_of(client: "Client", journal: str | None) -> str | None:
@@ -99,28 +106,29 @@ def _list(result: "Result") -> None:
         say(f"cost: {result.cost}{', in the mock only' if result.mocked else ''}")
 
 
-def writable(output: str) -> Path:
-    """Where images go: a directory that is there, or a file in one. Raises ``SettingsError`` if it cannot be written.
+def writable(output: str, *, made: bool = False) -> Path:
+    """Where images go: a directory, or a file in one. Raises ``SettingsError`` if it cannot be written.
 
-    It is tried before anything is bought: an image that finds no place is paid all the same.
+    It is tried before anything is bought: an image that finds no place is paid all the same. A directory that is not
+    there will do if it is *made* later, as a client does.
     """
     to = Path(output)
     try:
         if to.is_dir():
             directory = to
         else:
-            directory = to.parent
-            if output.endswith((os.sep, "/")):
-                raise FileNotFoundError(0, "there is no such directory")
+            directory = to if output.endswith((os.sep, "/")) else to.parent
             if to.exists() and not to.is_file():
                 raise FileExistsError(0, "it is neither a file nor a directory")
             with suppress(FileNotFoundError):  # the number and the suffix that may follow must not make it too long
                 (directory / f"{to.name}-100.2.jpeg").lstat()
+        while made and not os.path.lexists(directory):
+            directory = directory.parent
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
         raise SettingsError(
             f"--output is {output}, where nothing can be written: {error.strerror}. "
-            "Allowed: a directory that exists, or a file in one."
+            f"Allowed: a directory{'' if made else ' that exists'}, or a file in one."
         ) from None
     return to

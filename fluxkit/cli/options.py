@@ -162,7 +162,8 @@ def _delivery(hide: Mapping[str, Any], *, idle: bool = False) -> dict[str, Optio
             "--output",
             metavar="PATH",
             shell_complete=files,
-            help="A file or a directory; without it the current one. A name without suffix gets the true one.",
+            help="A file, or with / at its end a directory; without it the current one. A name without suffix gets the "
+            "true one, and {provider}, {model}, {task}, {seed} and {n} in a name are filled.",
         ),
         "fetch": click.option(
             "--fetch/--no-fetch",

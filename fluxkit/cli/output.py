@@ -48,8 +48,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.NO_SWITCH: "diff, verify --app: the other model cannot serve a request; nothing was sent",
     Code.NOT_KEPT: "verify: a promise is broken, or a deviation gone; with --app: a request comes out differently; "
     "samples: one is wrong",
-    Code.NOT_PROVED: "verify: a plugin or a provider could not be checked; all else holds",
-    Code.LEFT: "batch: the budget is reached, and rows are left",
+    Code.NOT_PROVED: "verify, samples: a plugin or a provider could not be checked; all else holds",
+    Code.LEFT: "the budget is reached: the other rows of a batch, or images of -n, are not bought",
     Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",
     Code.TERMINATED: "SIGTERM; the same",
 }

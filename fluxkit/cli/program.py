@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -86,7 +87,7 @@ class Program(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes a first example, and the exit codes, which all commands share."""
         write_lines(formatter, "Try it, nothing is bought", [EXAMPLE])
-        write_lines(formatter, "Exit codes", [f"{code:>3}  {meaning}" for code, meaning in MEANINGS.items()])
+        write_lines(formatter, "Exit codes", [line for code, text in MEANINGS.items() for line in _wrapped(code, text)])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes what the commands do, without loading them."""
@@ -104,6 +105,12 @@ class Program(click.Group):
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(importlib.import_module(f".{name}", __package__), name)
         return command
+
+
+def _wrapped(code: Code, meaning: str) -> list[str]:
+    """An exit code with its meaning, within the 80 columns of a terminal."""
+    first, *others = textwrap.wrap(meaning, 73)
+    return [f"{code:>3}  {first}", *(f"     {line}" for line in others)]
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

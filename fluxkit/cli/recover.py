@@ -81,9 +81,9 @@ def recover(**given: Any) -> int:
     else:
         rows = journal.rows()
         _check_provider(given["provider"], rows)
-        rows = [row for row in rows if row.open]
-        services = services_of(rows, given)
-        code = Code.UNKNOWN if parted(rows, given)[1] else Code.DONE
+        open_rows = [row for row in rows if row.open]
+        services = services_of(open_rows, given)
+        code = Code.UNKNOWN if parted(open_rows, given)[1] else Code.DONE
     watch = Watch()
     watch.tell = lambda _: None
     try:
