@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import SettingsError
 from .output import Code, coloured, printable, put
+from .verify_live import kit
 
 if TYPE_CHECKING:
     from ..testing.app import Move
@@ -17,12 +17,8 @@ COLOURS = {"moves": "green", "refused": "red", "differs": "red"}
 
 def verify_app(recording: str, *, source: str | None, to: str | None, as_json: str | None, junit: str | None) -> Code:
     """Prints what becomes of each request, writes the reports, and gives the exit code."""
-    try:
+    with kit():
         from ..testing import app, app_report
-    except ImportError as error:
-        raise SettingsError(
-            f"The checks need {error.name}, which is not installed. Install it: pip install 'fluxkit-py[all]'."
-        ) from error
     found = []
     for move in app.moves(recording, to=to, source=source):
         put("\n".join(_lines(move)))
