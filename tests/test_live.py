@@ -15,12 +15,13 @@ from shapes.openai import OPENAI
 import fluxkit
 from fluxkit._contract.amount import Amount
 from fluxkit._contract.budget import Budget
+from fluxkit._wire.plan import make_plan
 from fluxkit.errors import SettingsError, Unauthorized
 from fluxkit.provider import Provider
-from fluxkit.testing.canary import Flight, drifts_of_record, fly, model_for, plan_for
+from fluxkit.testing.canary import Flight, best_plan, drifts_of_record, fly, model_for, plan_for
 from fluxkit.testing.drift import Allowance
 from fluxkit.testing.finding import Grade
-from fluxkit.testing.live import FREE, LIVE
+from fluxkit.testing.live import FREE, LIVE, check_live_polls_are_answered_as_declared
 from fluxkit.testing.lookalike import lookalike
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.kit import Occupied, document
@@ -347,3 +348,89 @@ def test_a_lookalike_is_another_text_of_the_same_form(text: str) -> None:
 def test_a_lookalike_of_an_id_is_one_that_the_service_could_give() -> None:
     assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", lookalike("046b6c7f-0b8a-43b9-b35d-6489e6daee91"))
     assert re.fullmatch("task_[0-9A-HJKMNP-TV-Z]{26}", lookalike("task_01KFG5BBFNK1YQDTJDZY0P0QT2"))
+
+
+# What seldom happens.
+
+
+def test_a_mock_that_cannot_be_traced_ends_it_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise fluxkit.SubmissionUnknown("the mock is broken")
+
+    monkeypatch.setattr("fluxkit.testing.canary.mock_trace", broken)
+    mock = MockService([MAGNIFIC])
+    with pytest.raises(fluxkit.SubmissionUnknown):
+        flight(MAGNIFIC, mock=mock)
+    assert 0 == len(mock.exchanges)
+
+
+def test_a_model_that_needs_nothing_and_promises_no_pixels_is_judged_by_the_rest() -> None:
+    found = flight(MAGNIFIC, model="flux-dev")
+    assert {} == failing(found)
+    whys = {each.check: each.why for each in found.findings}
+    assert "the model asks for nothing that a request could lack" == whys["live_bad_request_is_refused"]
+    assert "the declaration does not say how many pixels come" == whys["live_pixels_are_as_expected"]
+
+
+def test_a_budget_that_cannot_be_kept_is_raised_and_nothing_is_bought() -> None:
+    for model in ("flux-dev", "flux-2-klein"):
+        mock = MockService([MAGNIFIC])
+        with (
+            fluxkit.Client(
+                f"magnific:{model}", mock=mock, price="0.03 USD", budget=Budget(cap("1 EUR"), LABEL)
+            ) as client,
+            pytest.raises(SettingsError, match="in another currency"),
+        ):
+            fly(client, plan_for(client, cap()), label=LABEL)
+        assert 0 == mock.billed
+
+
+def test_a_model_that_takes_no_request_of_a_canary_is_left_alone() -> None:
+    (klein, *_) = MAGNIFIC.models
+    picky = attrs.evolve(
+        klein, name="picky", path="picky", request=attrs.evolve(klein.form, need=("prompt", "references"))
+    )
+    provider = attrs.evolve(BFL, models=[picky, *BFL.models])
+    assert model_for(BFL) == model_for(provider)
+    with pytest.raises(fluxkit.Unsupported):
+        best_plan(lambda request: make_plan(provider, "picky", request))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, 'the refusal has not the declared form: {"oops": 1}'),
+        (403, "Rejected expected, and it is Unauthorized: "),
+        (418, "Rejected expected, and it is SubmissionUnknown: "),
+    ],
+)
+def test_a_refusal_of_another_kind_or_form_is_named(status: int, said: str) -> None:
+    def odd(call: Any, pass_on: Callable[[Any], Any]) -> Any:
+        answer = pass_on(call)
+        return document(status, {"oops": 1}) if answer.status == 400 else answer
+
+    occupied = Occupied(MockService([MAGNIFIC], progression="polls"), odd)
+    found = failing(flight(MAGNIFIC, mock=_Doctored(occupied)))
+    assert ["live_bad_request_is_refused"] == [*found]
+    assert found["live_bad_request_is_refused"].startswith(said)
+
+
+def test_a_task_that_cannot_be_read_again_is_named() -> None:
+    ended = []
+
+    def forgetful(call: Any, pass_on: Callable[[Any], Any]) -> Any:
+        answer = pass_on(call)
+        if b"COMPLETED" in answer.body:
+            ended.append(call)
+        return document(401, {"message": "Invalid API key"}) if len(ended) > 1 else answer
+
+    occupied = Occupied(MockService([MAGNIFIC], progression="polls"), forgetful)
+    (name,) = failing(flight(MAGNIFIC, mock=_Doctored(occupied)))
+    assert "live_task_is_found_again" == name
+
+
+def test_a_poll_that_goes_to_an_address_that_nobody_declared_is_named() -> None:
+    evidence = flight(MAGNIFIC).evidence
+    strays = [(attrs.evolve(call, url="https://elsewhere.example/tasks/1"), reply) for call, reply in evidence.heard]
+    found = check_live_polls_are_answered_as_declared.find(attrs.evolve(evidence, heard=strays))
+    assert "the service gives an address for polls that the declaration does not know" == found.why

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import attrs
 import click.testing
 import pytest
 import yaml
@@ -193,6 +194,21 @@ def test_a_service_that_is_odd_is_named(run: Run, mock: MockService, fault: str,
     failed = {line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith("  fail  ")}
     assert (code, checks, 1) == (done.exit_code, failed, mock.billed), done.output
     assert ("error: " in done.stderr) is (code is not Code.NOT_KEPT)
+
+
+def test_a_service_that_takes_what_it_must_refuse_leaves_a_task_that_is_recovered(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [attrs.evolve(row, request=attrs.evolve(row.form, need=())) for row in MAGNIFIC.models]
+    lax = MockService([attrs.evolve(MAGNIFIC, models=models)], progression="polls", clock=WallClock(), keys=[KEY])
+    with Server(lax) as server:
+        monkeypatch.setenv("FLUXKIT_MAGNIFIC_BASE_URL", server.base_url("magnific"))
+        done = run("magnific", *CAP, "--yes")
+        assert (Code.UNKNOWN, 2) == (done.exit_code, lax.billed), done.output
+        assert "warning: a request that must be refused was accepted as the task" in done.stderr
+        assert "spent: 0.06 USD of at most 0.20 USD" in done.stderr
+        assert Code.DONE == run("--base-url", server.base_url("magnific"), command="recover").exit_code
+    assert 2 == lax.billed
 
 
 def test_whoever_says_no_buys_nothing_and_who_says_yes_does(

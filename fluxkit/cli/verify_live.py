@@ -12,6 +12,7 @@ import attrs
 import click
 
 from .._contract.amount import Amount
+from .._contract.task import Task
 from ..errors import FluxError, SettingsError
 from .output import Code, Trouble, code_of, lines_of, say
 from .verify_options import LIVE_ONLY
@@ -212,7 +213,11 @@ class Live:
         for image in () if found.result is None else found.result.images:
             say(f"bought: {image.path}")
         say(f"spent: {cost} of at most {cap}")
-        errors = [each for each in (found.error, found.bad and found.bad[1]) if isinstance(each, FluxError)]
+        bad = None if found.bad is None else found.bad[1]
+        if isinstance(bad, Task):
+            say(f"warning: a request that must be refused was accepted as the task {bad.id}, which may be billed")
+            self.code = Code.UNKNOWN
+        errors = [each for each in (found.error, bad) if isinstance(each, FluxError)]
         for error in errors:
             code = code_of(error)
             if code in (Code.UNKNOWN, Code.NOT_FETCHED):

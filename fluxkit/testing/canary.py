@@ -124,6 +124,8 @@ def fly(
     provider = client.provider
     if recorded is not None:
         check_comparable(recorded, provider, plan)
+    # Made before anything is sent: once it is bought, no error may stand between the image and its report.
+    expected, known = mock_trace(provider, client.model, plan.request), sample_trace(provider, client.model)
     driver: Driver = client._driver  # noqa: SLF001 - of our client, like all that follows
     foreign = wrong = None
     if provider.poll is not None:
@@ -157,7 +159,8 @@ def fly(
     evidence = attrs.evolve(evidence, heard=tuple(at.heard), result=result, error=error, again=again, unbought=unbought)
     trace = _trace(evidence) if at.heard and not unbought else None
     if trace is not None:
-        evidence = attrs.evolve(evidence, judgement=judged(_drifts(plan, trace, recorded), allowances, this_day()))
+        found = [*drifts(expected, trace, known=known), *(() if recorded is None else drifts(recorded, trace))]
+        evidence = attrs.evolve(evidence, judgement=judged(dict.fromkeys(found), allowances, this_day()))
     return Flight(evidence, tuple(check.find(evidence) for check in LIVE), trace)
 
 
@@ -171,15 +174,6 @@ def _trace(evidence: Evidence) -> Trace:
         pixels=[image.pixels for image in images if image.pixels is not None],
         formats=[image.media_type for image in images if image.media_type is not None],
     )
-
-
-def _drifts(plan: Plan, trace: Trace, recorded: Trace | None) -> Iterator[Drift]:
-    """In what the service differs from its mock and its samples, and from what was recorded of it before."""
-    provider, model = plan.provider, plan.model.name
-    expected = mock_trace(provider, model, plan.request)
-    yield from drifts(expected, trace, known=sample_trace(provider, model))
-    if recorded is not None:
-        yield from drifts(recorded, trace)
 
 
 def check_comparable(recorded: Trace, provider: Provider, plan: Plan) -> None:
