@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -448,10 +449,9 @@ def test_what_cannot_be_settled_says_why(there: Any, mock: MockService) -> None:
 # Killed at any moment
 
 ZYGOTE = """
-import os, random, signal, sys, time
+import itertools, os, random, signal, sys, time
 from pathlib import Path
-import attrs
-from fluxkit import Client
+from fluxkit import Client, FluxError
 from test_recover import KLEIN, KEY, hurried
 
 base_url, place, seed, runs = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
@@ -476,15 +476,36 @@ def recovers(_):
     client.close()
 
 
-def forked(run, number, patience=None):
+def goes_on(number):
+    # It comes back to what others have bought, too, and takes no error for an end.
+    client, turns = a_client(), itertools.count()
+    while True:
+        try:
+            match luck.randrange(4):
+                case 0:
+                    client.recover(timeout=5)
+                case 1:
+                    client.submit(f"a cat {number}-{next(turns)}", seed=7)
+                case _:
+                    client.generate(f"a fox {number}-{next(turns)}", seed=7, n=luck.choice([1, 2]), timeout=20)
+        except FluxError:
+            pass
+
+
+def begun(run, number):
     pid = os.fork()
     if pid == 0:
+        luck.seed(f"{seed} {number}")
         try:
             run(number)
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(1)
         os._exit(0)
+    return pid
+
+
+def ended(pid, patience=None):
     if patience is not None:
         time.sleep(patience)
         os.kill(pid, signal.SIGKILL)
@@ -492,24 +513,37 @@ def forked(run, number, patience=None):
 
 
 a_client().tasks()  # all that is imported once need not be imported by the children
-for number in range(runs):
-    assert signal.SIGKILL == forked(works, number, luck.uniform(0.06, 0.3))
-    assert 0 == forked(recovers, number)
+if sys.argv[5] == "alone":
+    for number in range(runs):
+        assert signal.SIGKILL == ended(begun(works, number), luck.uniform(0.06, 0.3))
+        assert 0 == ended(begun(recovers, number))
+else:
+    pair = [begun(goes_on, -1), begun(goes_on, -2)]
+    for number in range(runs):
+        whose = luck.randrange(2)
+        assert signal.SIGKILL == ended(pair[whose], luck.uniform(0.02, 0.3))
+        pair[whose] = begun(goes_on, number)
+    for pid in pair:
+        assert signal.SIGKILL == ended(pid, 0.1)
 """
+
+
+def kill(server: Server, tmp_path: Path, *, runs: int, seed: int, how: str) -> None:
+    """Lets processes work on one journal, and kills them so often."""
+    done = subprocess.run(
+        [sys.executable, "-c", ZYGOTE, server.base_url("magnific"), str(tmp_path), str(seed), str(runs), how],
+        cwd=Path(__file__).parent,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+    )
+    assert (0, "") == (done.returncode, done.stderr)
 
 
 def killed(mock: MockService, tmp_path: Path, *, runs: int, seed: int) -> None:
     with Server(mock) as server:
-        arguments = [server.base_url("magnific"), str(tmp_path), str(seed), str(runs)]
-        done = subprocess.run(
-            [sys.executable, "-c", ZYGOTE, *arguments],
-            cwd=Path(__file__).parent,
-            check=False,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        )
-    assert (0, "") == (done.returncode, done.stderr)
+        kill(server, tmp_path, runs=runs, seed=seed, how="alone")
     journal = Journal(Writer(tmp_path / "journal"))
     rows = journal.rows()
     journal.writer.close()
@@ -538,3 +572,64 @@ def test_whoever_is_killed_at_any_moment_pays_once_and_loses_nothing(mock: MockS
 @pytest.mark.parametrize("seed", range(5))
 def test_whoever_is_killed_often_pays_once_and_loses_nothing(mock: MockService, tmp_path: Path, seed: int) -> None:
     killed(mock, tmp_path, runs=100, seed=seed)
+
+
+class Ledger(MockService):
+    """A mock that counts what was bought by what was asked for: every submit of the test asks for something else."""
+
+    def __init__(self) -> None:
+        super().__init__([MAGNIFIC], progression="polls", clock=WallClock())
+        self.bought: Counter[tuple[str, int]] = Counter()
+
+    def handle(self, call: Any) -> Any:
+        before = self.billed
+        answer = super().handle(call)
+        if self.billed > before:
+            body = json.loads(call.body)
+            self.bought[body["prompt"], body["seed"]] += 1
+        return answer
+
+
+#: What passes, what may have been bought, and what is no image; none of them takes time.
+PLAGUES = (
+    *("503", "500", "accepted-then-dropped", "gateway-503-after-accept", "cut-200", "accepted-then-not-json"),
+    *("fail", "poll-503", "poll-dropped", "cut-poll", "not-json", "status-goes-back", "unknown-status", "poll-404"),
+    *("expired-link", "link-503", "truncated-image", "cut-image"),
+)
+
+
+def killed_in_pairs(tmp_path: Path, *, runs: int, seed: int) -> None:
+    mock = Ledger()
+    for plague in PLAGUES:
+        mock.fault(plague, rate=0.04)
+    with Server(mock) as server:
+        kill(server, tmp_path, runs=runs, seed=seed, how="in pairs")
+        mock.unfault()
+        place = {"spool": tmp_path / "spool", "journal": tmp_path / "journal"}
+        with hurried(Client(KLEIN, key=KEY, base_url=server.base_url("magnific"), **place)) as client:
+            while (left := client.recover(timeout=60)).results:
+                pass
+            rows = client.tasks()
+    open_journal(tmp_path / "journal").writer.close()
+    found = Counter(row.state for row in rows)
+    assert {"delivered", "unknown", "not bought", "failed"} >= found.keys()
+    assert 1 == max(mock.bought.values()), "something was bought twice"
+    asked = {(row.asked["prompt"], row.draft.seed): row for row in rows}
+    assert len(rows) == len(asked)
+    accepted = {what for what, row in asked.items() if row.state in ("delivered", "failed")}
+    unknown = {what for what, row in asked.items() if row.state == "unknown"}
+    # All that was billed is had, or has failed, or is listed; and nothing else is said to be bought.
+    assert accepted <= mock.bought.keys() <= accepted | unknown
+    assert {row.row for row in left.unknown} == {row.row for row in rows if row.state == "unknown"}
+    assert found["delivered"] >= runs
+    assert all(image.path.stat().st_size == image.size for row in rows for image in row.images)
+    assert all(row.images for row in rows if row.state == "delivered")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize(
+    ("runs", "seed"), [(10, 1), *(pytest.param(100, seed, marks=pytest.mark.deep) for seed in range(2, 5))]
+)
+def test_two_that_are_killed_under_faults_pay_once_and_lose_nothing(tmp_path: Path, runs: int, seed: int) -> None:
+    killed_in_pairs(tmp_path, runs=runs, seed=seed)
