@@ -1,5 +1,6 @@
 """A mock that keeps its state in a file: one that is started again goes on, and its clients do not notice."""
 
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
 from fluxkit_mockserver.dialect import read_query
 from fluxkit_mockserver.state import StateFile
+from fluxkit_mockserver.switches import SWITCHES
 from fluxkit_mockserver.webhooks import Delivery
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
@@ -392,7 +394,7 @@ class Restarts(RuleBasedStateMachine):
         assert ends(one) == ends(other)
         if method == "POST" and not isinstance(one, Drop) and one.status == 200:
             self.asked = [
-                f"{KLEIN}/{each.id}" if each.provider is MAGNIFIC else f"/apimart/v1/tasks/{each.id}"
+                f"{KLEIN}/{each.id}" if each.provider.name == "magnific" else f"/apimart/v1/tasks/{each.id}"
                 for each in self.lasting.tasks
             ]
 
@@ -433,7 +435,35 @@ class Restarts(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         for mock in (self.lasting, self.restarted):
             mock.clock.advance(seconds)
-        self.both("GET", "/nobody")  # the time is kept with the next call
+
+    @rule(limits=st.sampled_from(["rate=3/20", "in-flight=1", ()]), world=st.sampled_from(["", "a"]))
+    def limit(self, limits: Any, world: str) -> None:
+        for mock in (self.lasting, self.restarted):
+            (mock.namespace(world) if world else mock).limits = limits
+
+    @rule(balance=st.sampled_from([None, 2]), provider=st.sampled_from([None, "magnific"]))
+    def pay(self, balance: int | None, provider: str | None) -> None:
+        for mock in (self.lasting, self.restarted):
+            mock.accounts.put(balance, provider)
+
+    @rule(
+        switch=st.sampled_from(["envelope", "magnific.failed-tasks", "magnific.extra-fields", "rounding"]),
+        place=st.integers(0, 2),
+    )
+    def switch(self, switch: str, place: int) -> None:
+        values = (None, *SWITCHES[switch.removeprefix("magnific.")].values)
+        for mock in (self.lasting, self.restarted):
+            mock.switch({switch: values[place]})
+
+    @rule(stray=st.booleans())
+    def submit_what_a_switch_decides(self, stray: bool) -> None:
+        fields = {"aspect_ratio": "classic_4_3", "resolution": "2k", **({"stray": 1} if stray else {})}
+        self.both("POST", KLEIN, {"prompt": "a fox", **fields})
+
+    @rule(progression=st.sampled_from(["at once", "polls", "seconds"]))
+    def move_otherwise(self, progression: str) -> None:
+        for mock in (self.lasting, self.restarted):
+            mock.progression = progression
 
     @rule()
     def reset(self) -> None:
@@ -444,6 +474,9 @@ class Restarts(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "restarted"):
             assert (self.lasting.billed, self.lasting.charges) == (self.restarted.billed, self.restarted.charges)
+            assert self.lasting.switches == self.restarted.switches
+            points = [[each.point for each in mock.tasks] for mock in (self.lasting, self.restarted)]
+            assert points[0] == points[1]
             self.restarted.close()
 
 
@@ -459,3 +492,19 @@ def test_two_files_may_be_in_use_by_one_process(tmp_path: Path) -> None:
     assert [(), ()] == [file.worlds for file in files]
     for file in files:
         file.close()
+
+
+def test_what_is_given_otherwise_takes_the_place_of_what_was_set_since(path: Path) -> None:
+    with contextlib.closing(MockService([MAGNIFIC], state=path, limits="in-flight=3")) as mock:
+        mock.limits, mock.progression = "in-flight=1", "polls"
+    with contextlib.closing(MockService([MAGNIFIC], state=path, limits="in-flight=3")) as mock:
+        assert (("in-flight=1",), "polls") == (mock.limits.written, mock.progression)
+    with contextlib.closing(MockService([MAGNIFIC], state=path, limits="in-flight=5")) as mock:
+        assert (("in-flight=5",), "seconds") == (mock.limits.written, mock.progression)
+
+
+def test_a_limit_counts_the_tasks_that_run_already(path: Path) -> None:
+    with contextlib.closing(MockService([MAGNIFIC], state=path)) as mock:
+        tell(mock, "POST", KLEIN, {"prompt": "a fox"})
+        mock.limits = "in-flight=1"
+        assert 429 == tell(mock, "POST", KLEIN, {"prompt": "a fox"}).status

@@ -40,6 +40,11 @@ class Accounts:
     def __iter__(self) -> Iterator[tuple[str, Account]]:
         return iter([*self._kept.items()])
 
+    @property
+    def balance(self) -> str | None:
+        """What an account begins with, as text; None if without end."""
+        return None if self._balance is None else str(self._balance)
+
     def of(self, provider: str) -> Account:
         """The account at one service."""
         if provider not in self._kept:
@@ -54,8 +59,9 @@ class Accounts:
         else:
             self._kept[provider] = Account(amount_of(balance))
 
-    def restore(self, kept: Mapping[str, Sequence[str | None]]) -> None:
-        """Takes in what was ``kept`` of a mock that was here before."""
+    def restore(self, kept: Mapping[str, Sequence[str | None]], balance: str | None) -> None:
+        """Takes in what was ``kept`` of a mock that was here before, and its ``balance``."""
+        self._balance = amount_of(balance)
         for provider, (began, used) in kept.items():
             self._kept[provider] = Account(None if began is None else Decimal(began), Decimal(used or 0))
 

@@ -20,10 +20,7 @@ from .switches import MOST_REFERENCE
 from .tasks import SLOWNESS, MockTask, duration_of, point_of
 from .telling import is_done, reporting, say, words_of
 from .uploads import UPLOADS, path_of
-from .works import Works
-
-#: A service and the key with which it is called, in its form.
-Account = tuple[str, str]
+from .works import Account, Works
 
 
 def buy(works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Account, call: Incoming) -> Answer | Drop:
@@ -67,6 +64,8 @@ def _buy_new(
         duration=duration_of(row, number, works.durations, works.seed),
         references=brought,
         caller=call.caller,
+        key=works.number_of(account),
+        switched=works.dialects.own(dialect.provider.name),
     )
     works.bill.accounts.check(dialect.provider.name, cost_of(task))
     fault = works.strike("submit", task)

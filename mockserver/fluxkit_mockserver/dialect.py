@@ -490,9 +490,17 @@ class Dialects(Mapping[str, Dialect]):
 
     def __getitem__(self, name: str) -> Dialect:
         if name not in self._spoken:
-            provider, own = self._providers[name], self._unusual[name]
-            self._spoken[name] = dialect_of(turned(provider, own) if own else provider, self._spelling, own)
+            self._spoken[name] = self.once(name, self._unusual[name])
         return self._spoken[name]
+
+    def own(self, name: str) -> Switches:
+        """The switches of one service that are not as usual."""
+        return self._unusual[name]
+
+    def once(self, name: str, own: Switches) -> Dialect:
+        """The dialect of a service as it was when these were its switches."""
+        provider = self._providers[name]
+        return dialect_of(turned(provider, own) if own else provider, self._spelling, own)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._providers)

@@ -21,6 +21,9 @@ _RATE = re.compile(r"(\d{1,9})/(\d{1,9}(?:\.\d{1,6})?)")
 #: The names in which a service tells how many requests are left; no page documents them, and clients read them.
 LIMIT, REMAINING, RESET = "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"
 
+#: How many calls of each account are kept in a file.
+MOST_KEPT = 1_000
+
 #: Of how many keys requests are counted; of more, the one that was used first is counted anew.
 MOST_KEYS = 1_000
 
@@ -109,11 +112,25 @@ class Gauge:
             raise Refused(RateLimited, headers={"retry-after": str(wait), **told})
         return told
 
+    @property
+    def counted(self) -> Mapping[tuple[str, str], tuple[float, ...]]:
+        """When each account has called lately, as far as that counts; of very many calls the last."""
+        return {account: tuple(calls)[-MOST_KEPT:] for account, calls in self._calls.items()}
+
+    def restore(self, account: tuple[str, str], calls: Iterable[float]) -> None:
+        """Takes in when an account has called."""
+        self._calls[account] = deque(calls)
+
+    def recount(self, tasks: Iterable[tuple[tuple[str, str], MockTask]]) -> None:
+        """Counts tasks of accounts that were accepted before there was this limit."""
+        self._running.clear()
+        for account, task in tasks:
+            self.began(account, task)
+
     def running(self, account: tuple[str, str], is_running: Callable[[MockTask], bool]) -> int | None:
         """How many tasks of an account run, as *is_running* says; None where nothing bounds them."""
         if self.limits.in_flight is None:
             return None
-        # What was accepted before the limit was set is not counted: nobody knows any more by which key it came.
         tasks = [task for task in self._running.get(account, ()) if is_running(task)]
         self._running[account] = tasks
         return len(tasks)

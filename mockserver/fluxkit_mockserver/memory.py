@@ -2,10 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from .answer import Incoming
 from .dialect import Refused
 from .exchanges import Exchange
-from .tasks import MockTask, point_of
+from .limits import Limits
+from .switches import SWITCHES
+from .tasks import MockTask, Progression, point_of
 from .telling import reporting, words_of
 from .works import Works
 
@@ -42,6 +46,9 @@ def _facts(works: Works) -> dict[str, Any]:
         "uploads": works.uploads.number,
         "accounts": works.bill.accounts.kept,
         "faults": works.faults.kept,
+        "made": works.made,
+        "set": works.settings,
+        "calls": [(name, works.number_of((name, key)), times) for (name, key), times in works.gauge.counted.items()],
     }
 
 
@@ -52,12 +59,24 @@ def recall(works: Works, state: "StateFile") -> None:
     works.clock.advance(facts.get("now", 0.0) - works.clock.now())
     works.accepted = facts.get("accepted", 0)
     works.uploads.restore(state.uploads(works.name), facts.get("uploads", 0))
-    works.bill.accounts.restore(facts.get("accounts", {}))
+    settings = works.settings
+    if facts.get("made") == works.made:  # what is given otherwise than before takes the place of what was set since
+        settings |= facts["set"]
+    works.progression = Progression(settings["progression"])
+    if settings["switches"] != works.switches:
+        works.switch({**dict.fromkeys(works.switches), **settings["switches"]})
+    works.gauge.limits = Limits.read(settings["limits"])
+    works.bill.accounts.restore(facts.get("accounts", {}), settings["balance"])
     works.bill.restore(state.charges(works.name))
     if not works.faults.armed:  # what is armed from the beginning takes their place
         works.faults.restore(facts.get("faults", {}))
     for kept in state.tasks(works.name):
         _read_again(works, kept)
+    works.limit(works.gauge.limits)
+    for name, number, times in facts.get("calls", ()):
+        form = next((each.key.form for each in works.providers if each.name == name), None)
+        if form is not None and number < len(works.keys):
+            works.gauge.restore((name, form.format(key=works.keys[number])), times)
 
 
 def _read_again(works: Works, kept: "Kept") -> None:
@@ -65,9 +84,10 @@ def _read_again(works: Works, kept: "Kept") -> None:
     from .state import restored
 
     name, slash, rest = kept.call.path.lstrip("/").partition("/")
-    dialect = works.dialects.get(name)
-    if dialect is None:
+    if name not in works.dialects:
         return
+    switched = tuple((switch, value) for switch, value in kept.facts.get("switched", ()) if switch in SWITCHES)
+    dialect = works.dialects.once(name, switched)
     try:
         row, values = dialect.read_request(dialect.submitted(kept.call, f"{slash}{rest}"), kept.call)
     except Refused:
@@ -76,9 +96,8 @@ def _read_again(works: Works, kept: "Kept") -> None:
     task = MockTask(
         kept.id, kept.number, dialect.provider, row, values, point_of(row, values), 0, "", 0.0, 0.0, references
     )
-    task = works.tasks[kept.id] = restored(task, kept.facts)
-    account = name, dialect.provider.key.form.format(key=works.keys[0])  # by which key it came is not kept
-    works.replays.keep(account, dialect.provider, kept.call, task, task.created_at)
+    task = works.tasks[kept.id] = attrs.evolve(restored(task, kept.facts), switched=switched)
+    works.replays.keep(works.account_of(task), dialect.provider, kept.call, task, task.created_at)
     if "webhook_url" in values and task.ending != "vanished":
         report = reporting(works, dialect, task, kept.call)
         works.webhooks.resume(task, words_of(dialect, task), works.progression, report, works.clock.now())

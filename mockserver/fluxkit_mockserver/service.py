@@ -85,10 +85,11 @@ class MockService:
             balance: What the account at each service begins with. Every image lowers it by its price, by 1 where nobody
                 knows the price; what it cannot pay is refused with 402. Without it there is no end to it.
             faults: Those that are armed from the beginning, each in a line such as ``"503:x2"``.
-            state: The file in which tasks, bills, uploads, armed faults, balances and the time are kept, so that a mock
-                that is made with it later goes on with them; ``SettingsError`` if it cannot be used. Without it they
-                end with the mock. What limits have counted, exchanges and the attempts at webhooks are not kept.
-                Faults that are given here take the place of those in the file.
+            state: The file in which tasks, bills, uploads, armed faults, balances, what limits have counted and the
+                time are kept, and what was set meanwhile, so that a mock that is made with it later goes on with them;
+                ``SettingsError`` if it cannot be used. Without it they end with the mock. Exchanges and the attempts at
+                webhooks are not kept. Faults that are given here take the place of those in the file, and so do
+                progression, switches, limits and balance if one of them is given otherwise than before.
         """
         check_durations(durations)
         check_retention(retention)
@@ -192,8 +193,10 @@ class MockService:
         It holds for every call from now on; a task that was accepted before keeps its size, format, link and webhooks.
         ``ValueError`` for a name or a value that there is not, and then nothing is set.
         """
-        with self._works.lock:
-            self._works.switch(settings)
+        works = self._works
+        with works.lock:
+            works.switch(settings)
+            keep_facts(works)
 
     @property
     def progression(self) -> Progression:
@@ -202,7 +205,10 @@ class MockService:
 
     @progression.setter
     def progression(self, progression: Progression | str) -> None:
-        self._works.progression = Progression(progression)
+        works = self._works
+        with works.lock:
+            works.progression = Progression(progression)
+            keep_facts(works)
 
     @property
     def limits(self) -> Limits:
@@ -211,7 +217,10 @@ class MockService:
 
     @limits.setter
     def limits(self, limits: Limits | Mapping[str, Any] | Sequence[str] | str) -> None:
-        self._works.gauge.limits = Limits.read(limits)
+        works = self._works
+        with works.lock:
+            works.limit(Limits.read(limits))
+            keep_facts(works)
 
     # What has happened
 
@@ -461,5 +470,10 @@ class MockService:
 
     def close(self) -> None:
         """Lets go of the file in which it keeps its state, so that another mock can go on with it."""
-        if self._works.state is not None:
-            self._works.state.close()
+        state = self._works.state
+        for world in (self, *self._namespaces) if state is not None else ():
+            works = world._works  # noqa: SLF001 - it is of the same class
+            keep_facts(works)
+            works.state = None
+        if state is not None:
+            state.close()

@@ -11,7 +11,7 @@ from fluxkit.errors import Rejected, Unauthorized, Vanished
 from . import abroad
 from .accounts import ENDLESS
 from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
-from .buying import Account, buy
+from .buying import buy
 from .closest import nearest_route
 from .dialect import Dialect, Refused
 from .exchanges import Exchange
@@ -19,7 +19,7 @@ from .gallery import IMAGES, named_by
 from .memory import keep
 from .telling import asked_for, cancel, poll, result, standing
 from .uploads import UPLOADS
-from .works import Works
+from .works import Account, Works
 
 
 def exchange(works: Works, call: Incoming) -> Answer | Drop:

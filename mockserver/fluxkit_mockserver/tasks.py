@@ -47,9 +47,10 @@ class Progression(enum.StrEnum):
 class MockTask:
     """One task that was accepted and billed.
 
-    *caller* is the address from which it was bought, empty in process. *ending* is the fault by which it ends in
-    another way than well. *told* is the last stage of its life that a poll has told, and *reported* the last one of
-    which a webhook was made by a poll.
+    *caller* is the address from which it was bought, empty in process, *key* the number of the mock's key that came
+    with it, and *switched* are the switches of its service that were not as usual then. *ending* is the fault by which
+    it ends in another way than well. *told* is the last stage of its life that a poll has told, and *reported* the last
+    one of which a webhook was made by a poll.
     """
 
     id: str
@@ -64,6 +65,8 @@ class MockTask:
     duration: float
     references: tuple[bytes, ...] = attrs.field(default=(), repr=False)
     caller: str = ""
+    key: int = 0
+    switched: tuple[tuple[str, str], ...] = ()
     stuck: bool = False
     slow: bool = False
     ending: str = ""

@@ -29,6 +29,9 @@ from .webhooks import Postman
 if TYPE_CHECKING:
     from .state import StateFile
 
+#: A service and the key with which it is called, in its form.
+Account = tuple[str, str]
+
 
 @attrs.define(eq=False)
 class Works:
@@ -36,7 +39,7 @@ class Works:
 
     The modules beside this one change it by what calls say, one call at a time, under its *lock*. *seen* is the
     exchange that is under way; of tasks, *accepted* is how many there were, and *tasks* those that are kept.
-    *state* is the file in which all of it is kept, if it is.
+    *made* are its ``settings`` as they were at first. *state* is the file in which all of it is kept, if it is.
     """
 
     providers: tuple[Provider, ...]
@@ -57,6 +60,7 @@ class Works:
     watch: Watch
     gallery: Gallery
     secrets: Keys
+    made: Mapping[str, Any] = attrs.field(init=False)
     webhooks: Postman = attrs.field(init=False)
     replays: Replays = attrs.field(init=False, factory=Replays)
     exchanges: Exchanges = attrs.field(init=False, factory=Exchanges)
@@ -71,10 +75,39 @@ class Works:
     def _none_is_under_way(self) -> Exchange:
         return Exchange("", "", 0, 0.0)
 
+    def account_of(self, task: MockTask) -> Account:
+        """Who has bought a task: with a key that the mock has no more, whoever has the last one."""
+        provider = task.provider
+        return provider.name, provider.key.form.format(key=self.keys[min(task.key, len(self.keys) - 1)])
+
+    def number_of(self, account: Account) -> int:
+        """The number of the key with which an account is called."""
+        form = next(each.key.form for each in self.providers if each.name == account[0])
+        return [form.format(key=key) for key in self.keys].index(account[1])
+
+    def limit(self, limits: Limits) -> None:
+        """Sets how much each key may do; tasks that run already count."""
+        self.gauge.limits = limits
+        self.gauge.recount((self.account_of(task), task) for task in self.tasks.values())
+
     @property
     def now(self) -> float:
         """When the exchange came that is under way."""
         return self.seen.at
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What may be set while it runs, as JSON."""
+        return {
+            "progression": str(self.progression),
+            "switches": self.switches,
+            "limits": attrs.asdict(self.gauge.limits),
+            "balance": self.bill.accounts.balance,
+        }
+
+    @made.default
+    def _as_it_is_made(self) -> Mapping[str, Any]:
+        return self.settings
 
     @property
     def prefix(self) -> str:
