@@ -48,12 +48,11 @@ mock = MockService(
     clock=WallClock(),
     durations=lambda number: durations[(number - 1) % len(durations)],
 )
-mock.exchanges = type(mock.exchanges)(most=1_000_000)
 with Server(mock) as server:
     print(server.url, flush=True)
     for line in sys.stdin:
         ends = {task.id: task.created_at + task.duration for task in mock.tasks}
-        print(json.dumps({"ends": ends, "requests": len(mock.exchanges)}), flush=True)
+        print(json.dumps({"ends": ends, "requests": mock.exchanges[-1].number}), flush=True)
         mock.reset()
 """
 

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from support.rawserver import Heard, Peer, RawServer, answering, certificate, http, zipped
 
-from fluxkit._engine import network, transport
+from fluxkit._engine import network, transport, wires
 from fluxkit._engine.download import Draft, Fault
 from fluxkit._engine.effects import Call, Fetch, Fetched, Keep, Lost, Reply
 from fluxkit._engine.outbox import _Address
@@ -486,7 +486,7 @@ def test_deadline_of_httpx_alone_is_that_of_each_read() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["TLS", "CONNECT", "proxy TLS"])
 def test_connection_that_is_never_finished_means_that_nothing_left(carry: Carry, way: str) -> None:
-    transport._trusted()  # reading the certificates for the first time is no part of the wait
+    wires._trusted()  # reading the certificates for the first time is no part of the wait
     with RawServer(lambda peer: peer.hang()) as server:
         address = f"127.0.0.1:{server.port}"
         if way == "TLS":
@@ -722,14 +722,14 @@ def test_only_so_many_connections_are_opened() -> None:
 def test_calls_wait_before_the_pool_and_not_in_it(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 3 * transport.CONNECTIONS
     inside: list[int] = []
-    carry, carry_async = transport._Sockets.carry, transport._AsyncSockets.carry
+    carry, carry_async = wires.Sockets.carry, wires.AsyncSockets.carry
 
     def counted(wire: Any, *rest: Any) -> httpcore.Response:
-        inside.append(len(wire._pool._requests))
+        inside.append(wire.resting.used)
         return carry(wire, *rest)
 
     async def counted_async(wire: Any, *rest: Any) -> httpcore.Response:
-        inside.append(len(wire._pool._requests))
+        inside.append(wire.resting.used)
         return await carry_async(wire, *rest)
 
     def script(peer: Peer) -> None:
@@ -740,8 +740,8 @@ def test_calls_wait_before_the_pool_and_not_in_it(way: str, monkeypatch: pytest.
             peer.say(http())
 
     all_in_use = threading.Event()
-    monkeypatch.setattr(transport._Sockets, "carry", counted)
-    monkeypatch.setattr(transport._AsyncSockets, "carry", counted_async)
+    monkeypatch.setattr(wires.Sockets, "carry", counted)
+    monkeypatch.setattr(wires.AsyncSockets, "carry", counted_async)
 
     async def main() -> None:
         async with contextlib.aclosing(AsyncTransport(secret=SECRET)) as carrier, anyio.create_task_group() as tasks:
@@ -768,7 +768,7 @@ def test_transport_may_be_used_again_after_it_was_closed() -> None:
 
 
 def test_no_certificates_are_read_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_trusted", lambda: pytest.fail("made"))
+    monkeypatch.setattr(wires, "_trusted", lambda: pytest.fail("made"))
     monkeypatch.setattr(ssl, "create_default_context", lambda *_, **__: pytest.fail("made"))
     with RawServer(answering(http())) as server:
         _carry("sync", get(server.url))

@@ -4,40 +4,31 @@ They carry out ``Call``, ``Fetch``, ``Keep`` and ``Bring``. Both use httpcore, o
 those would bring along what must not happen here: cookies, redirects, credentials taken out of addresses, a log line
 for every signed link. A stand-in for the sockets is a transport of httpx, as whoever writes a mock knows them.
 Whatever there is to decide is decided once, by `Rules` and by the modules ``secret`` and ``download``; the classes only
-read and write, one blocking, one on anyio (asyncio and trio). Only they, and the modules ``network``, ``outbox`` and
-``rules`` below them, know httpx and httpcore.
+read and write, one blocking, one on anyio (asyncio and trio). Only they, and the modules ``network``,
+``outbox``, ``rules`` and ``wires`` below them, know httpx and httpcore.
 """
 
-import functools
-import os
-import ssl
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import anyio
 import anyio.to_thread
 import httpcore
 import httpx
 
-from ..errors import SettingsError
 from .download import Answer, Draft
 from .effects import Bring, Call, Fetch, Fetched, Keep, Reply
-from .network import AsyncNetwork, Deadline, Network, ours
+from .network import Deadline, ours
 from .outbox import Exchange, Lane
 from .rules import Rules
 from .secret import Secret
+from .wires import CONNECTIONS, AsyncSockets, AsyncStandIn, Sockets, StandIn
 
 MOST: Final = 16 * 1024 * 1024
 """The largest answer to a call that is taken, in bytes, unpacked."""
-
-CONNECTIONS: Final = 20
-"""How many connections of one kind are open at once; further exchanges wait for one, in order."""
-
-_FRESH: Final = 1.0  # seconds that a connection may have rested before it carries a call that buys
-_KEPT: Final = 30.0  # seconds that any other may have rested
 
 
 class Transport:
@@ -68,7 +59,7 @@ class Transport:
             secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
         )
         self._inner = inner
-        self._wires: dict[Lane, tuple[_Sockets | _StandIn, threading.Semaphore]] = {}
+        self._wires: dict[Lane, tuple[Sockets | StandIn, threading.Semaphore]] = {}
         self._lock = threading.Lock()
 
     def call(self, call: Call) -> Reply:
@@ -124,7 +115,7 @@ class Transport:
         raise failure
 
     def close(self) -> None:
-        """Closes all connections; a later effect opens new ones."""
+        """Closes all connections, those in use as soon as they are not; a later effect opens new ones."""
         with self._lock:
             wires, self._wires = self._wires, {}
         for wire, _ in wires.values():
@@ -151,11 +142,11 @@ class Transport:
             exchange.close()
             ours.reset(quiet)
 
-    def _wire(self, lane: Lane) -> tuple["_Sockets | _StandIn", threading.Semaphore]:
+    def _wire(self, lane: Lane) -> tuple["Sockets | StandIn", threading.Semaphore]:
         """The connections of a lane, and the gate before them: each request that waits in httpx's pool slows it."""
         with self._lock:
             if lane not in self._wires:
-                wire = _Sockets(lane) if self._inner is None else _StandIn(self._inner, self._rules.now)
+                wire = Sockets(lane) if self._inner is None else StandIn(self._inner, self._rules.now)
                 self._wires[lane] = wire, threading.Semaphore(CONNECTIONS)
             return self._wires[lane]
 
@@ -177,7 +168,7 @@ class AsyncTransport:
             secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
         )
         self._inner = inner
-        self._wires: dict[Lane, tuple[_AsyncSockets | _AsyncStandIn, anyio.Semaphore]] = {}
+        self._wires: dict[Lane, tuple[AsyncSockets | AsyncStandIn, anyio.Semaphore]] = {}
 
     async def call(self, call: Call) -> Reply:
         """One exchange with the service; an answer that redirects is a reply like any other."""
@@ -233,7 +224,7 @@ class AsyncTransport:
         raise failure
 
     async def aclose(self) -> None:
-        """Closes all connections; a later effect opens new ones."""
+        """Closes all connections, those in use as soon as they are not; a later effect opens new ones."""
         wires, self._wires = self._wires, {}
         for wire, _ in wires.values():
             await wire.aclose()
@@ -255,69 +246,11 @@ class AsyncTransport:
             exchange.close()
             ours.reset(quiet)
 
-    def _wire(self, lane: Lane) -> tuple["_AsyncSockets | _AsyncStandIn", anyio.Semaphore]:
+    def _wire(self, lane: Lane) -> tuple["AsyncSockets | AsyncStandIn", anyio.Semaphore]:
         if lane not in self._wires:
-            wire = _AsyncSockets(lane) if self._inner is None else _AsyncStandIn(self._inner, self._rules.now)
+            wire = AsyncSockets(lane) if self._inner is None else AsyncStandIn(self._inner, self._rules.now)
             self._wires[lane] = wire, anyio.Semaphore(CONNECTIONS, fast_acquire=True)
         return self._wires[lane]
-
-
-class _Sockets:
-    """The connections of a lane, with a network of ours."""
-
-    def __init__(self, lane: Lane) -> None:
-        self._pool = httpcore.ConnectionPool(**_pool(lane), network_backend=Network(guarded=lane.guarded))
-
-    def carry(self, exchange: Exchange) -> httpcore.Response:
-        return self._pool.handle_request(exchange.for_sockets())
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _AsyncSockets:
-    """The same for anyio."""
-
-    def __init__(self, lane: Lane) -> None:
-        self._pool = httpcore.AsyncConnectionPool(**_pool(lane), network_backend=AsyncNetwork(guarded=lane.guarded))
-
-    async def carry(self, exchange: Exchange) -> httpcore.Response:
-        return await self._pool.handle_async_request(exchange.for_sockets())
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
-
-
-class _StandIn:
-    """What stands in for the sockets. Whoever made it closes it."""
-
-    def __init__(self, inner: httpx.BaseTransport, now: Callable[[], float]) -> None:
-        self._inner = inner
-        self._now = now
-
-    def carry(self, exchange: Exchange) -> httpcore.Response:
-        response = self._inner.handle_request(exchange.for_stand_in(now=self._now()))
-        stream = cast("httpx.SyncByteStream", response.stream)
-        return httpcore.Response(response.status_code, headers=response.headers.raw, content=stream)
-
-    def close(self) -> None:
-        """Leaves it open."""
-
-
-class _AsyncStandIn:
-    """The same for anyio."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, now: Callable[[], float]) -> None:
-        self._inner = inner
-        self._now = now
-
-    async def carry(self, exchange: Exchange) -> httpcore.Response:
-        response = await self._inner.handle_async_request(exchange.for_stand_in(now=self._now()))
-        stream = cast("httpx.AsyncByteStream", response.stream)
-        return httpcore.Response(response.status_code, headers=response.headers.raw, content=stream)
-
-    async def aclose(self) -> None:
-        """Leaves it open."""
 
 
 def _read(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:
@@ -330,41 +263,3 @@ def _read(response: httpcore.Response, answer: Answer, deadline: Deadline) -> No
 async def _aread(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:
     async for piece in cast("AsyncIterable[bytes]", response.stream):
         deadline.fault = answer.take(piece)
-
-
-def _pool(lane: Lane) -> dict[str, Any]:
-    """The arguments of a pool, blocking or not."""
-    return {
-        "ssl_context": _trusted() if lane.secure else None,
-        "proxy": None if lane.proxy is None else _proxy(lane.proxy),
-        "max_connections": CONNECTIONS,
-        "keepalive_expiry": _FRESH if lane.fresh else _KEPT,
-    }
-
-
-def _proxy(address: str) -> httpcore.Proxy:
-    try:
-        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
-    except (ValueError, httpx.InvalidURL):
-        raise SettingsError("The proxy is no address such as http://proxy.example:3128.") from None
-    if proxy.url.scheme not in ("http", "https") or not proxy.url.host:
-        raise SettingsError(
-            f"The proxy {proxy.url.scheme}://{proxy.url.host} cannot be used. Allowed: an http or https address."
-        )
-    url = httpcore.URL(scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=b"/")
-    return httpcore.Proxy(url, auth=proxy.raw_auth, ssl_context=_trusted() if proxy.url.scheme == "https" else None)
-
-
-def _trusted() -> ssl.SSLContext:
-    """The certificates that are trusted: those that SSL_CERT_FILE or SSL_CERT_DIR names, else those of certifi."""
-    return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-
-
-@functools.lru_cache(maxsize=4)  # it takes some 30 ms to make one
-def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
-    try:
-        return httpx.create_ssl_context()
-    except OSError as error:
-        raise SettingsError(
-            f"No certificates could be read from SSL_CERT_FILE={file or ''} or SSL_CERT_DIR={folder or ''} ({error})."
-        ) from None
