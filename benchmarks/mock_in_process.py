@@ -9,9 +9,11 @@ fresh mock, as a test has, and as many calls as a long test makes.
 Run it with the interpreter that has fluxkit installed: ``python benchmarks/mock_in_process.py``.
 """
 
+import gc
 import json
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import TypedDict
 
@@ -22,6 +24,9 @@ from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 ROUNDS = 15
 CALLS = 400
+
+#: How many tasks are finished when their memory is counted, and how many have gone before.
+TASKS, WARM = 2_000, 5_500
 
 URL = "http://127.0.0.1/magnific/v1/ai/text-to-image/flux-2-klein"
 KEY = {"x-magnific-api-key": "test"}
@@ -100,19 +105,52 @@ def _fresh() -> Figure:
     return _figure(ours, floor)
 
 
+def _memory() -> dict[str, float]:
+    """KB that Python holds of each finished task, and of each one that is forgotten, whose bill stays."""
+    mock = MockService([MAGNIFIC, FREEPIK], progression="at once")
+
+    def buy(tasks: int) -> None:
+        with httpx.Client(transport=mock.transport()) as client:
+            for _ in range(tasks):
+                _poll(client)()
+
+    def held() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    def forget() -> None:
+        mock.clock.advance(1e8)
+        with httpx.Client(transport=mock.transport()) as client:
+            client.get(f"{URL}/none", headers=KEY)
+
+    tracemalloc.start()
+    buy(WARM)  # the records of exchanges and of what happens are full from here on
+    forget()
+    before = held()
+    buy(TASKS)
+    full = held()
+    forget()
+    after = held()
+    tracemalloc.stop()
+    return {"kb_a_task": (full - before) / TASKS / 1024, "kb_a_forgotten_task": (after - before) / TASKS / 1024}
+
+
 def _figure(ours: list[float], floor: list[float]) -> Figure:
     one, other = statistics.median(ours), statistics.median(floor)
     return Figure(ours=one, floor=other, ratio=one / other)
 
 
-def run() -> dict[str, Figure]:
-    """Measures each kind of call and a fresh mock, prints the table and gives the figures."""
+def run() -> dict[str, Figure | dict[str, float]]:
+    """Measures each kind of call, a fresh mock and what tasks hold, prints the tables and gives the figures."""
     figures = {**{name: _contest(name) for name in CONTESTS}, "fresh mock": _fresh()}
     print(f"{'median us of processor':24}{'ours':>9}{'floor':>9}{'ours/floor':>12}   goal")
     for name, figure in figures.items():
         goal = "at most 1000 us" if name == "fresh mock" else "at most 1.6x"
         print(f"{name:24}{figure['ours']:9.1f}{figure['floor']:9.1f}{figure['ratio']:11.2f}x   {goal}")
-    return figures
+    memory = _memory()
+    print(f"a finished task holds {memory['kb_a_task']:.2f} KB (goal at most 2)")
+    print(f"one that is forgotten holds {memory['kb_a_forgotten_task']:.2f} KB, its bill")
+    return {**figures, "memory": memory}
 
 
 if __name__ == "__main__":

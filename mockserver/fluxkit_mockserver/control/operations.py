@@ -153,7 +153,7 @@ def exchanges(world: "MockService", said: Said) -> Said:
 def billed(world: "MockService", said: Said) -> Said:
     """What was bought."""
     charges = [*world.charges]
-    return {"billed": len(charges), "charges": [shown.charge(each) for each in charges]}
+    return {"billed": world.billed, "charges": [shown.charge(each) for each in charges]}
 
 
 def tasks(world: "MockService", said: Said) -> Said:
