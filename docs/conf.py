@@ -46,6 +46,7 @@ MENU = {
         "/docs/how-to/watch-and-cancel",
         "/docs/how-to/offline-tests",
         "/docs/how-to/mock-from-any-language",
+        "/docs/how-to/inspector",
         "/docs/how-to/test-your-app",
         "/docs/how-to/add-a-provider",
         "/docs/how-to/verify-in-ci",

@@ -129,8 +129,9 @@ def test_mock_serves_what_it_prints_until_ctrl_c() -> None:
     with running("mock", "--port", "0", "--progression", "at once", "--seed", "3") as mock:
         assert mock.stdout is not None
         assert mock.stderr is not None
-        printed = dict(line.split() for line in lines_until("control ", mock.stdout))
-        assert {*_plugins.installed().names, "key", "control"} == printed.keys()
+        printed = dict(line.split() for line in lines_until("inspector ", mock.stdout))
+        assert printed["control"] == printed["inspector"]
+        assert {*_plugins.installed().names, "key", "control", "inspector"} == printed.keys()
         assert printed["magnific"].replace("magnific", "__mock__/") == printed["control"]
         Path("key.txt").write_text(printed["key"])
         there = ("--base-url", printed["magnific"], "--key-file", "key.txt")
@@ -151,7 +152,7 @@ def test_mock_in_json_is_one_document_that_comes_when_it_serves() -> None:
         while not lines or lines[-1] != "}\n":
             lines.append(mock.stdout.readline())
         document = json.loads("".join(lines))
-        assert {"url", "key", "keys", "base_urls", "control", "token"} == document.keys()
+        assert {"url", "key", "keys", "base_urls", "control", "inspector", "token"} == document.keys()
         assert (["test"], None, f"{document['url']}/__mock__/") == tuple(
             document[name] for name in ("keys", "token", "control")
         )
@@ -262,6 +263,7 @@ def test_mock_passes_on_its_options_and_what_is_wrong_with_plugins(monkeypatch: 
     told = dict(line.split() for line in done.stdout.splitlines())
     assert (0, "test", "http://127.0.0.1:7/__mock__/") == (done.exit_code, told["key"], told["control"])
     assert len(told["token"]) > 30
+    assert f"{told['control']}#token={told['token']}" == told["inspector"]
     assert (("rate=5/1", "in-flight=2"), "2.5") == (served[0].limits.written, str(served[0].accounts.of("x").left))
     assert "warning: The plugin 'bad'" in done.stderr
     assert ("polls", 3.0) == (served[0].progression, served[0].clock.speed)

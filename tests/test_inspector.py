@@ -189,24 +189,29 @@ def test_a_task_is_seen_as_it_happens_with_all_that_happened_to_it(
 ) -> None:
     page = opened()
     page.get_by_role("heading", name="Nothing has come yet").wait_for()
-    task = look(web, submit(web, "a fox in the snow", webhook_url=f"{running.url}/hook"))
+    mock.fault("poll-503", times=1)
+    task = submit(web, "a fox in the snow", webhook_url=f"{running.url}/hook")
+    assert 503 == web.get(f"{KLEIN}/{task}", headers=KEY).status_code
+    look(web, task)
     row = page.locator(".row", has_text="a fox in the snow")
     row.click()
     page.get_by_role("heading", name="a fox in the snow").wait_for()
     sees(page.locator(".picture img")).to_have_js_property("naturalWidth", 1024)
     page.locator(".event.webhook").wait_for()
+    sees(page.locator(".event", has_text="/images/")).to_have_count(1)
     told = [re.sub(r"\s+", " ", each) for each in page.locator(".event").all_inner_texts()]
     kinds = page.locator(".event").evaluate_all("all => all.map(each => each.className.split(' ')[1])")
     assert ["exchange", "accepted", "bill"] == kinds[:3]
     assert {"webhook", "exchange"} <= set(kinds[3:])
     assert [1, 1, 1] == [sum(part in each for each in told) for part in ("POST /magnific", "/images/", "price unknown")]
     page.locator(".event.exchange summary").first.click()
-    assert '"prompt": "a fox in the snow"' in page.locator(".event.exchange").first.inner_text()
-    assert f'"task_id": "{task}"' in page.locator(".event.exchange").first.inner_text()
+    sees(page.locator(".event.exchange").first).to_contain_text('"prompt": "a fox in the snow"')
+    sees(page.locator(".event.exchange").first).to_contain_text(f'"task_id": "{task}"')
+    assert "GET /magnific/v1/ai/text-to-image/flux-2-klein/… 503 poll-503" in " ".join(told)
     page.locator(".event.webhook summary").first.click()
-    assert '"status"' in page.locator(".event.webhook").first.inner_text()
+    sees(page.locator(".event.webhook").first).to_contain_text('"status"')
     web.get(f"{KLEIN}/{task}", headers=KEY)  # seen in the open timeline, which stays as it is
-    page.locator(".facts div", has_text="polls").get_by_text("2", exact=True).wait_for()
+    page.locator(".facts div", has_text="polls").get_by_text("3", exact=True).wait_for()
     assert page.locator(".event.exchange details").first.evaluate("each => each.open")
     assert "1" == page.locator("#count-tasks").inner_text()
 

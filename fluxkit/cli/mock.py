@@ -4,6 +4,7 @@ import errno
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -141,8 +142,9 @@ def mock(
     """Serve a mock of every provider, until Ctrl-C.
 
     It serves this machine only, unless --host says otherwise. The base URL of each service is printed, the key that all
-    of them take, and where tests control it; nothing is bought. With --json they are one document. A key with a name
-    behind it, such as test-checkout, leads into a namespace of its own. Ctrl-C is its proper end: the exit code is 0.
+    of them take, where tests control it, and the inspector, a page that shows what happens; nothing is bought. With
+    --json they are one document. A key with a name behind it, such as test-checkout, leads into a namespace of its own.
+    Ctrl-C is its proper end: the exit code is 0.
     """
     from .._plugins import installed
 
@@ -175,6 +177,7 @@ def mock(
     def ready(url: str) -> None:
         urls = {name: service.base_url(name, url) for name in service.providers}
         control = f"{url}/__mock__/"
+        inspector = f"{control}#token={quote(token, safe='')}" if token else control  # a browser sends no fragment
         if as_json:
             put_document(
                 {
@@ -183,11 +186,13 @@ def mock(
                     "keys": list(service.keys),
                     "base_urls": urls,
                     "control": control,
+                    "inspector": inspector,
                     "token": token,
                 }
             )
         else:
-            rows = {**urls, "key": service.key, "control": control} | ({"token": token} if token else {})
+            rows = {**urls, "key": service.key, "control": control, "inspector": inspector}
+            rows |= {"token": token} if token else {}
             width = max(map(len, rows))
             put("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
         say("serving until Ctrl-C")

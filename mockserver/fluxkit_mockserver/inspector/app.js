@@ -144,7 +144,7 @@ function drawList() {
   const shown = filter.text || filter.provider || filter.status ? every.filter((item) => fits(item, filter)) : every;
   list.show(shown);
   const noun = view === "tasks" ? "task" : "exchange";
-  say($("told"), !store.loaded ? "Loading" : shown.length === every.length ? many(every.length, noun) : `${shown.length.toLocaleString("en")} of ${many(every.length, noun)}`);
+  say($("told"), !store.loaded ? "Loading" : shown.length === every.length ? (view === "exchanges" && store.earlier ? `the last ${many(every.length, noun)}` : many(every.length, noun)) : `${shown.length.toLocaleString("en")} of ${many(every.length, noun)}`);
   const bare = store.loaded && !shown.length;
   $("list").hidden = bare;
   $("empty").hidden = !bare;
@@ -193,7 +193,7 @@ function drawEmpty(filtered) {
 
 function drawHead() {
   say($("count-tasks"), store.tasks.size.toLocaleString("en"));
-  say($("count-exchanges"), store.exchanges.size.toLocaleString("en"));
+  say($("count-exchanges"), (store.exchanges.size + store.earlier).toLocaleString("en"));
   const armed = store.armed.filter((each) => each.left !== 0).length;
   say($("count-faults"), armed ? `${armed} armed` : "");
   const charges = [...store.charges.values()].filter((each) => !each.refunded);

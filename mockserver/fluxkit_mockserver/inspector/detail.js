@@ -181,7 +181,7 @@ export function makeDetail(root, { back, open }) {
     function update(now, events) {
       state.replaceChildren(badge(now.state));
       about.replaceChildren(facts([
-        ["status, as the service says it", now.status], ["provider", now.provider], ["model", now.model], ["id", h("code", {}, now.id)],
+        ["service says", now.status], ["provider", now.provider], ["model", now.model], ["id", h("code", {}, now.id)],
         ["size", `${now.width} × ${now.height}`], ["format", now.format], ["seed", now.seed],
         ["references", now.references || ""], ["polls", now.polls], ["takes", span(now.duration)],
         ["accepted", dayTime(now.created_at)],

@@ -21,6 +21,7 @@ export const store = {
   progression: "",
   clock: null,
   heardAt: 0, // when the clock was heard, in real seconds
+  earlier: 0, // exchanges that the mock remembers and this page has not fetched
   loaded: false,
 };
 
@@ -122,6 +123,7 @@ export async function loadAll() {
     get("exchanges?most=500"),
     get("billed"),
   ]);
+  store.earlier = exchanges.total - exchanges.exchanges.length;
   Object.assign(store, { services: services.services, key: services.key, namespace: services.namespace });
   store.tasks.clear();
   store.exchanges.clear();
