@@ -86,15 +86,18 @@ def asked(
     request: Request | str, fields: Mapping[str, Any], defaults: Mapping[str, Any], row: "Model", to: str | Path | None
 ) -> Request:
     """The request of a call whose image goes to *to*: the name of that file says more than a default format does."""
-    if "output_format" in defaults and implied_by(row, to):
-        defaults = {field: value for field, value in defaults.items() if field != "output_format"}
+    if "output_format" not in fields and (implied := implied_by(row, to)):
+        return requested(request, fields, {**defaults, "output_format": implied})
     return implying(requested(request, fields, defaults), row, to)
 
 
 def implied_by(row: "Model", to: str | Path | None) -> str | None:
     """The format that the name *to* implies, if the model has it."""
-    implied = None if to is None or Path(to).is_dir() else format_named(Path(to).suffix)
-    return implied if implied and _takes(row.form.get("output_format"), implied) else None
+    if to is None:
+        return None
+    path = Path(to)
+    implied = format_named(path.suffix)
+    return implied if implied and not path.is_dir() and _takes(row.form.get("output_format"), implied) else None
 
 
 def _takes(codec: "Codec | None", value: Any) -> bool:

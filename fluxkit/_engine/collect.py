@@ -154,32 +154,32 @@ def _noted(task: Task, fetched: Fetched) -> Note:
 
 
 def _image(task: Task, seen: Snapshot, picture: Picture, fetched: Fetched | None) -> Image:
-    image = Image(
-        None,
+    facts: dict[str, Any] = {} if fetched is None else _in_file(task, fetched)
+    return Image(
+        facts.pop("path", None),
         url=picture.url,
         expires_at=picture.expires_at,
         seed=task.seed if seen.seed is None else seen.seed,
         mocked=task.mocked,
+        **facts,
     )
-    return image if fetched is None else _with(image, task, fetched)
 
 
 def found_again(task: Task, fetched: Fetched) -> Image:
     """The image of a task that was fetched before; its link is not known any more."""
-    return _with(Image(None, seed=task.seed, mocked=task.mocked), task, fetched)
+    return Image(**_in_file(task, fetched), seed=task.seed, mocked=task.mocked)
 
 
-def _with(image: Image, task: Task, fetched: Fetched) -> Image:
-    """The image with the file that holds it."""
-    return attrs.evolve(
-        image,
-        path=fetched.path,
-        media_type=fetched.media_type,
-        pixels=(fetched.width, fetched.height),
-        size=fetched.size,
-        sha256=fetched.sha256,
-        mismatch=_mismatch(task, fetched),
-    )
+def _in_file(task: Task, fetched: Fetched) -> dict[str, Any]:
+    """What is known of an image by the file that holds it."""
+    return {
+        "path": fetched.path,
+        "media_type": fetched.media_type,
+        "pixels": (fetched.width, fetched.height),
+        "size": fetched.size,
+        "sha256": fetched.sha256,
+        "mismatch": _mismatch(task, fetched),
+    }
 
 
 def _mismatch(task: Task, fetched: Fetched) -> tuple[str, ...]:
