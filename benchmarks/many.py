@@ -195,7 +195,9 @@ def run() -> dict[str, Any]:
         )
     figures["ratio"] = statistics.median(turn["fluxkit"]["wall"] / turn["by hand"]["wall"] for turn in rounds)
     figures["journal ratio"] = statistics.median(turn["journal"]["wall"] / turn["fluxkit"]["wall"] for turn in rounds)
+    figures["cpu ratio"] = statistics.median(turn["fluxkit"]["cpu"] / turn["by hand"]["cpu"] for turn in rounds)
     print(f"fluxkit takes {figures['ratio']:.2f} x (goal: at most 1.25; p99 late at most 1.2 s; at most 5 requests)")
+    print(f"and {figures['cpu ratio']:.2f} x of the CPU, which says more where others are at work on the machine")
     print(f"with each submit noted on the disk {figures['journal ratio']:.2f} x of that")
     for crowd in CROWDS:
         told = subprocess.run([sys.executable, __file__, str(crowd)], capture_output=True, text=True, check=True)
