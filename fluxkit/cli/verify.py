@@ -37,12 +37,12 @@ SECTIONS = {
 @click.command(
     cls=Command,
     examples=(
-        "fluxkit verify",
         "fluxkit verify magnific --junit report.xml --html report.html",
-        "FLUXKIT_RECORD=requests.jsonl fluxkit generate fox -p magnific:flux-2-pro --offline",
+        "FLUXKIT_RECORD=requests.jsonl \\",
+        "    fluxkit generate fox -p magnific:flux-2-pro --offline",
         "fluxkit verify --app requests.jsonl --to apimart:flux-2-flex",
         'fluxkit verify magnific --live --spend-at-most "0.20 USD"',
-        "fluxkit verify --workflow > .github/workflows/contract.yml",
+        "fluxkit verify --workflow > contract.yml",
     ),
     sections=SECTIONS,
 )
