@@ -27,7 +27,7 @@ def prose(text: str | None) -> str:
 def cell(text: str) -> str:
     """The help of an option, with its default and bounds in words."""
     text = re.sub(r"\s+\[default: (.+)\]$", r" Default: \1.", text)
-    return prose(text.replace("x>0", "above 0").replace("<=x<=", " to "))
+    return prose(text.replace("x>0", "above 0").replace("x>=", "from ").replace("<=x<=", " to "))
 
 
 def options(title: str, rows: list[tuple[str, str]]) -> str:

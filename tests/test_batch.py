@@ -767,7 +767,7 @@ def test_ctrl_c_says_how_to_go_on(run: Any, mock: MockService, monkeypatch: pyte
         done = run("--in-flight", "2")
     assert 130 == done.exit_code
     assert "interrupted; " in done.stderr
-    assert "the same command goes on" in done.stderr
+    assert "The same command goes on" in done.stderr
     assert (0, 5) == (run().exit_code, mock.billed)
 
 
@@ -783,11 +783,36 @@ def test_ctrl_c_before_the_first_row_says_that_nothing_was_sent(run: Any, monkey
 
 
 @pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"prompt": "a"', "it is no JSON: Expecting ',' delimiter at character 15. Allowed: an object"),
+        ("null", "it is null. Allowed: an object"),
+        ("[true]", "it is [true]. Allowed: an object"),
+        ('{"prompt": "a", "id": ""}', "id is ''. Allowed: a text of at most 200 letters, or a whole number."),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said_in_its_own_words(run: Any, line: str, problem: str) -> None:
+    """A line of a file is one line of JSON: a place in it is a character, and null is not None."""
+    write(line, *foxes(1))
+    assert f"rows.jsonl, line 1: {problem}" in run().stderr
+    assert 5 == run("--keep-going").exit_code
+    [error] = rows()[0]["errors"]
+    assert ". Nothing was bought." in f"{error['message']} {error['advice']}"
+
+
+def test_options_that_are_no_longer_the_same_are_named_as_they_were_given(run: Any) -> None:
+    write(*foxes(1))
+    run()
+    done = run("--seed", "4")
+    assert "was begun with the options of the requests none, and now it is seed = 4. Nothing was sent." in done.stderr
+
+
+@pytest.mark.parametrize(
     ("options", "env", "problem"),
     [
         (("--journal", "off"), {}, "The journal is off"),
         ((), {"FLUXKIT_OFFLINE": "1"}, "FLUXKIT_OFFLINE is set"),
-        (("--in-flight", "0"), {}, "in_flight is 0"),
+        (("--in-flight", "0"), {}, "--in-flight"),
         (("--offline",), {}, "exclude each other"),
     ],
 )

@@ -171,6 +171,22 @@ def test_a_task_that_still_runs_is_said(base_url: str, mock: MockService) -> Non
     assert f"still running: task {task}" in done.stderr
 
 
+def test_a_journal_that_is_not_there_is_not_made() -> None:
+    """To say of it that it holds nothing would be to say that nothing was bought."""
+    for command in (["tasks"], ["tasks", "--prune", "1d"], ["recover"], ["spend"], ["cancel", "x"]):
+        done = run(*command, "--journal", "journl.sqlite")
+        assert (2, "error: There is no journal journl.sqlite.") == (done.exit_code, done.stderr.partition("\n")[0])
+    assert not Path("journl.sqlite").exists()
+
+
+def test_a_lost_answer_names_its_row_and_the_way_on(base_url: str, mock: MockService) -> None:
+    mock.fault("accepted-then-dropped", times=1)
+    done = run("generate", "a fox", "-p", KLEIN, "--base-url", base_url)
+    [row] = open_journal(None).rows()
+    assert 6 == done.exit_code
+    assert f"It is the row {row.row}: fluxkit recover --base-url {base_url} says what to do." in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

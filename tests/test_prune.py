@@ -118,7 +118,7 @@ def run(*arguments: str) -> click.testing.Result:
 
 
 def test_the_command_prunes(journal: Journal) -> None:
-    assert "pruned: 0 rows that were finished more than 200 days ago\n" == run("--prune", "200d").stderr
+    assert "pruned: 0 rows, finished 200 days ago or more\n" == run("--prune", "200d").stderr
     assert {"pruned": 1} == json.loads(run("--prune", "90d", "--json").stdout)
     assert () == journal.rows()
 

@@ -281,6 +281,19 @@ def test_a_wrong_line_in_an_ini_file_ends_the_run_with_what_is_allowed(
     assert "Traceback" not in f"{done.stdout}{done.stderr}"
 
 
+def test_a_wrong_progression_fails_with_what_is_allowed(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.fluxkit_mock(progression="slowly")
+        def test_a_value(fluxkit_mock):
+            pass
+    """)
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    done.assert_outcomes(errors=1)
+    assert "ValueError: progression is 'slowly'. Allowed: at once, polls, seconds." in str(done.stdout)
+
+
 def test_a_test_that_fails_shows_what_the_mock_was_asked_and_what_was_bought(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import pytest
@@ -335,7 +348,7 @@ def test_a_test_that_fails_shows_what_the_mock_was_asked_and_what_was_bought(pyt
     shown = str(done.stdout)
     assert 3 == shown.count("- fluxkit mock -")
     assert "The mark fluxkit_mock takes settings by name" in shown
-    assert "unexpected keyword argument 'seeds'" in shown
+    assert "The mark fluxkit_mock has seeds. Allowed: providers, seed, " in shown
     assert "in assert_submitted" not in shown  # the failure is shown at the line of the test
 
 

@@ -137,6 +137,7 @@ def test_many_fill_their_names(mock: MockService, tmp_path: Path) -> None:
     ("to", "says"),
     [
         ("images/{sed}.png", "to has {sed}. Nothing was sent. Allowed: in the name of the file {provider}, {model}"),
+        ("images/{seed:04d}.png", "to has {seed:04d}, and a field takes no format. Nothing was sent. Allowed: in the"),
         ("{model}/x.png", "to has {model} in the name of a directory"),
         ("{model}/", "to has {model} in the name of a directory"),
     ],

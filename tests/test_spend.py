@@ -136,6 +136,7 @@ def test_what_a_mock_on_a_port_took_says_so(journal: Journal, path: Path) -> Non
 
 @pytest.mark.parametrize(("arguments", "said"), [((), "nothing was spent\n"), (("--since", "1h"), "since then\n")])
 def test_an_empty_journal_says_so(arguments: tuple[str, ...], said: str, journal: Journal, path: Path) -> None:
+    assert () == tuple(journal.rows())
     done = run(path, *arguments)
     assert (0, "") == (done.exit_code, done.stdout)
     assert done.stderr.endswith(said)

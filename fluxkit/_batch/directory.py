@@ -112,8 +112,8 @@ class Directory:
             before, now = self.facts.get(name), facts[name]
             if before != now:
                 raise SettingsError(
-                    f"The batch in {self.path} was begun with {called} {shorten(before)}, and now it is "
-                    f"{shorten(now)}. Nothing was sent. Allowed: the same as before, or another directory."
+                    f"The batch in {self.path} was begun with {called} {_shown(before)}, and now it is "
+                    f"{_shown(now)}. Nothing was sent. Allowed: the same as before, or another directory."
                 )
 
     def _opened(self) -> BinaryIO:
@@ -246,6 +246,13 @@ def _locked(file: BinaryIO) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _shown(fact: Any) -> str:
+    """A fact as its user has said it: options by their names, and what was not said as none."""
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{name} = {shorten(value)}" for name, value in fact.items()) or "none"
+    return "none" if fact is None else shorten(fact)
 
 
 def _unusable(path: Path, reason: str) -> SettingsError:

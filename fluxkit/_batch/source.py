@@ -125,29 +125,31 @@ def read_line(number: int, raw: bytes) -> Line:
     """The line number *number*; what is wrong with it stands in its ``problem``."""
     digest = hashlib.sha256(raw.strip()).hexdigest()[:16]
     try:
-        asked = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        asked = json.loads(raw.decode("utf-8").strip(), object_pairs_hook=_once, parse_constant=_no_number)
     except UnicodeDecodeError as error:
-        return Line(number, digest, problem=f"byte {error.start + 1} is no UTF-8. Allowed: JSON in UTF-8")
+        return Line(number, digest, problem=f"byte {error.start + 1} is no UTF-8. Allowed: JSON in UTF-8.")
+    except json.JSONDecodeError as error:
+        return Line(number, digest, problem=f"it is no JSON: {error.msg} at character {error.colno}. Allowed: {FORM}.")
     except (ValueError, RecursionError) as error:
-        return Line(number, digest, problem=f"it is no JSON: {error}. Allowed: {FORM}")
+        return Line(number, digest, problem=f"it is no JSON: {error}. Allowed: {FORM}.")
     if isinstance(asked, str):
         asked = {"prompt": asked}
     if not isinstance(asked, dict):
-        return Line(number, digest, problem=f"it is {shorten(asked)}. Allowed: {FORM}")
+        return Line(number, digest, problem=f"it is {json.dumps(asked)[:60]}. Allowed: {FORM}.")
     fields = {name: value for name, value in asked.items() if value is not None}
     name = fields.pop("id", None)
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
     if name is not None and not (isinstance(name, str) and name.strip() and len(name) <= LONGEST_ID):
         allowed = f"a text of at most {LONGEST_ID} letters, or a whole number"
-        return Line(number, digest, problem=f"id is {shorten(name)}. Allowed: {allowed}")
+        return Line(number, digest, problem=f"id is {shorten(name)}. Allowed: {allowed}.")
     # Of what is asked, however it is written: blanks and the order of fields say nothing.
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
     problem = None
     if "prompt" not in fields:
-        problem = f"it has no prompt. Allowed: {FORM}"
+        problem = f"it has no prompt. Allowed: {FORM}."
     elif unknown := [field for field in fields if field not in FIELDS]:
-        problem = f"it has the field {shorten(unknown[0])}. Allowed: id, {', '.join(FIELDS)}"
+        problem = f"it has the field {shorten(unknown[0])}. Allowed: id, {', '.join(FIELDS)}."
     return Line(number, digest, name, fields, problem)
 
 

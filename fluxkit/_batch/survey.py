@@ -112,7 +112,12 @@ class Survey:
         for line in source.lines():
             if line.id is not None:
                 if line.id in names:
-                    self._wrong(source, line, f"the id {shorten(line.id)} stands on an earlier line, too", broken=True)
+                    self._wrong(
+                        source,
+                        line,
+                        f"the id {shorten(line.id)} stands on an earlier line, too. Allowed: one of its own.",
+                        broken=True,
+                    )
                     continue
                 names.add(line.id)
             known, begun = self.directory.known.get(line.key), self.begun.get(line.key)
@@ -127,7 +132,7 @@ class Survey:
                 self._wrong(
                     source,
                     line,
-                    "it had no id when it was bought. Allowed: the line as it was, known by its number",
+                    "it had no id when it was bought. Allowed: the line as it was, known by its number.",
                     broken=True,
                 )
                 continue
@@ -136,7 +141,7 @@ class Survey:
                     source,
                     line,
                     "it was bought, or may have been, and asks for something else now. Allowed: the line as it was; "
-                    "for another image a new line behind the last one, or one with an id of its own",
+                    "for another image a new line behind the last one, or one with an id of its own.",
                     broken=True,
                 )
                 continue

@@ -29,6 +29,9 @@ FIELDS = ("provider", "model", "task", "seed", "n")
 
 _FIELD = re.compile(r"\{([a-z]+)\}")
 
+#: A field with a format behind it, as Python's own templates have them.
+_FORMATTED = re.compile(rf"\{{(?:{'|'.join(FIELDS)})[!:][^{{}}]*\}}")
+
 
 @attrs.frozen
 class Place:
@@ -120,6 +123,8 @@ def _check_fields(path: Path, *, directory: bool) -> None:
         for field in _FIELD.findall(path.name):
             if field not in FIELDS:
                 raise SettingsError(f"to has {{{field}}}. Nothing was sent. Allowed: {allowed}.")
+    if found := _FORMATTED.search(os.fspath(path)):
+        raise SettingsError(f"to has {found[0]}, and a field takes no format. Nothing was sent. Allowed: {allowed}.")
     for part in path.parts if directory else path.parts[:-1]:
         if field := next((each for each in _FIELD.findall(part) if each in FIELDS), None):
             raise SettingsError(f"to has {{{field}}} in the name of a directory. Nothing was sent. Allowed: {allowed}.")

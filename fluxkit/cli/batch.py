@@ -122,7 +122,7 @@ def _work(work: "Batch", tell: Progress, given: Mapping[str, Any], client: "Clie
         try:
             work.run()
         except KeyboardInterrupt as error:
-            raise interrupted(error, f"{_standing(work)}. the same command goes on") from None
+            raise interrupted(error, f"{_standing(work)}. The same command goes on") from None
     return _ended(work, given)
 
 

@@ -229,7 +229,12 @@ batch_options = _stacked(
             help="The directory of the batch: new or empty at first, and then the same one.",
         ),
         click.option(
-            "--in-flight", type=int, default=32, show_default=True, metavar="COUNT", help="How many rows at once."
+            "--in-flight",
+            type=click.IntRange(min=1),
+            default=32,
+            show_default=True,
+            metavar="COUNT",
+            help="How many rows at once.",
         ),
         click.option(
             "--budget", "most", metavar="AMOUNT", help='What all runs of the batch may spend together, such as "5 USD".'

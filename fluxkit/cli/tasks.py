@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .._contract.journal import STATES
+from ..errors import SettingsError
 from .complete import files
 from .help import Command
 from .output import printable, put, put_document, say
@@ -26,6 +27,11 @@ def journal_of(given: Path | None) -> Path | None:
     from .profile import profile_in
 
     if given is not None:
+        if not os.path.lexists(given):  # to make an empty one would be to say that nothing was bought
+            raise SettingsError(
+                f"There is no journal {given}. Allowed: a file in which fluxkit has noted what was bought; without "
+                "--journal it is that of the profile, or your own."
+            )
         return given
     setting = profile_in(find_settings(working_directory(), os.environ), None, {}).setting("journal")
     return None if setting is None or setting.value in ("off", "memory") else Path(setting.value)
@@ -87,7 +93,8 @@ def tasks(*, state: str | None, prune: int | None, journal: Path | None, as_json
         if as_json:
             put_document({"pruned": pruned})
         else:
-            say(f"pruned: {pruned} rows that were finished more than {prune} days ago")
+            words, days = ("row" if pruned == 1 else "rows"), ("day" if prune == 1 else "days")
+            say(f"pruned: {pruned} {words}, finished {prune} {days} ago or more")
         return
     rows = open_journal(journal_of(journal)).rows(**({} if state is None else {"state": state}))
     if as_json:

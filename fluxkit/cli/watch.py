@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Charged, FluxError
+from ..errors import Charged, FluxError, SubmissionUnknown
 from .output import Code, Trouble, interrupted, printable, say, unexpected
 
 if TYPE_CHECKING:
@@ -112,6 +112,10 @@ def accounted(watch: Watch) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         standing, facts = watch.standing()
         raise interrupted(stop, standing, advice=watch.advice(), **facts) from None
+    except SubmissionUnknown as error:
+        if watch.recovery is not None and error.row is not None:
+            error.add_note(f"It is the row {error.row}: {watch.recovery} says what to do.")
+        raise
     except FluxError:
         raise
     except OSError as error:

@@ -49,6 +49,7 @@ def fluxkit_mock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         if mark.args:
             pytest.fail("The mark fluxkit_mock takes settings by name, such as progression='seconds'.", pytrace=False)
         settings.update(mark.kwargs)
+    _check(settings)
     with contextlib.ExitStack() as standing, FluxkitMock(**settings) as mock:
         if request.node.get_closest_marker("fluxkit_live") is None:
             standing.enter_context(mock.guarding())
@@ -64,6 +65,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and (mock := item.stash.get(_USED, None)) is not None:
         report.sections.append(("fluxkit mock", mock.summary()))
     return report
+
+
+def _check(settings: dict[str, object]) -> None:
+    """Fails a test whose mark names a setting that a mock does not have."""
+    import inspect
+
+    from .service import MockService
+
+    allowed = [*inspect.signature(MockService).parameters]
+    if strange := settings.keys() - {*allowed}:
+        named = ", ".join(sorted(strange))
+        pytest.fail(f"The mark fluxkit_mock has {named}. Allowed: {', '.join(allowed)}.", pytrace=False)
 
 
 def _settings(config: pytest.Config) -> dict[str, object]:

@@ -4,7 +4,7 @@ import enum
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import attrs
 
@@ -41,6 +41,10 @@ class Progression(enum.StrEnum):
     AT_ONCE = "at once"
     POLLS = "polls"
     SECONDS = "seconds"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        raise ValueError(f"progression is {value!r}. Allowed: {', '.join(cls)}.")
 
 
 @attrs.define(eq=False)
