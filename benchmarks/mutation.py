@@ -22,6 +22,7 @@ from fluxkit.provider import Provider
 from fluxkit.testing.checks import BOTH, CLIENT, MOCK, broken
 from fluxkit.testing.mutants import mutants
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 SIDES = ("client", "mock", "both")
@@ -61,6 +62,7 @@ def run() -> dict[str, Any]:
         "magnific": _tally(MAGNIFIC),
         "freepik": _tally(FREEPIK, unlike=MAGNIFIC),
         "apimart": _tally(APIMART),
+        "bfl": _tally(BFL),
     }
     figures = {name: attrs.asdict(tally) for name, tally in tallies.items()}
     _print(figures)

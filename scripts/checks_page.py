@@ -1,14 +1,15 @@
-"""docs/reference/checks.md: every promise of the contract kit, with what it means if it is broken."""
+"""docs/reference/checks.md: every promise of the contract kit, what it means if it is broken, and who breaks it."""
 
 from pages import table
 
 from fluxkit.testing import CHECKS
+from fluxkit.testing.bad import BAD
 from fluxkit.testing.live import LIVE, check_recorded_answers_do_not_drift
 
 HEAD = """\
 # Checks
 
-<!-- Written by scripts/generate_docs.py from the docstrings of the checks; do not edit. -->
+<!-- Written by scripts/generate_docs.py from the checks and the bad providers; do not edit. -->
 
 The promises that the contract kit tries, in the order in which `fluxkit verify` prints them. Each is tried with a
 client of a provider against a mock of it, on virtual time and without a socket. A check that does not apply says why:
@@ -40,6 +41,12 @@ KINDS = {
     ),
 }
 
+TRIED = """\
+## Bad providers
+
+What the checks are worth: `fluxkit.testing.bad` makes these of a good provider. A test tries each, and it fails the
+checks beside it, no more and no fewer."""
+
 ALL = (*CHECKS, check_recorded_answers_do_not_drift, *LIVE)
 
 
@@ -60,4 +67,11 @@ def checks_page() -> str:
             if check.kind == kind
         ]
         parts += [f"## {title}", about, table(["check", "the promise", "what a failure means"], rows)]
+    tried = [[f"`{bad.name}`", bad.about, _failed(bad.fails)] for bad in BAD]
+    parts += [TRIED, table(["provider", "what it does", "what it fails"], tried)]
     return "\n\n".join(parts) + "\n"
+
+
+def _failed(names: frozenset[str]) -> str:
+    """The checks of these names, in the order in which they are tried."""
+    return ", ".join(f"`{check.name}`" for check in CHECKS if check.name in names)

@@ -54,7 +54,6 @@ UNTRIED = {
     "what_a_model_lacks_is_refused_or_dropped_by_name": "it is decided before a conduct or a codec is asked",
     "limits_hold_inside_and_just_outside": "mutants of declarations fail it",
     "key_stays_home_when_an_answer_names_an_address": "the good one names none",
-    "no_sure_way_to_a_lost_task_without_a_sample": "nobody can declare a way to find one yet",
 }
 
 

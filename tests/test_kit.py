@@ -7,12 +7,16 @@ from pathlib import Path
 
 import attrs
 import pytest
+from shapes.fal import FAL
+from shapes.openai import OPENAI
+from shapes.replicate import REPLICATE
 
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit.errors import PluginError, SettingsError
 from fluxkit.provider import Provider, State
 from fluxkit.testing import CHECKS, Check, Deviation, Finding, Grade, check_provider, find_all
 from fluxkit.testing.check import check_of, not_applicable, pair_of
+from fluxkit.testing.checks.money import check_no_sure_way_to_a_lost_task_without_a_sample
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -40,6 +44,25 @@ def test_a_promise_has_a_name_of_its_own() -> None:
 def test_a_provider_keeps_the_contract(provider: Provider) -> None:
     findings = check_provider(provider)
     assert [check.name for check in CHECKS] == [each.check for each in findings]
+
+
+each_service = pytest.mark.parametrize(
+    "provider", [MAGNIFIC, FREEPIK, APIMART, BFL, ACME, FAL, OPENAI, REPLICATE], ids=lambda provider: provider.name
+)
+
+
+@each_service
+def test_a_lost_submit_stays_unknown_on_every_service(provider: Provider) -> None:
+    found = check_no_sure_way_to_a_lost_task_without_a_sample.find(pair_of(provider, samples=()))
+    assert (Grade.PASS, "") == (found.outcome, found.why)
+
+
+def test_a_task_that_is_not_listed_where_a_list_is_declared_is_missed() -> None:
+    found = check_no_sure_way_to_a_lost_task_without_a_sample.find(
+        pair_of(MAGNIFIC, attrs.evolve(MAGNIFIC, listing=None))
+    )
+    assert Grade.FAIL is found.outcome
+    assert found.why.startswith("accepted-then-dropped: the tasks that it may have become")
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ import httpcore
 import httpx
 import pytest
 from support.rawserver import Heard, Peer, RawServer, answering, certificate, http, zipped
+from support.ways import WAYS, carried
 
 from fluxkit._engine import network, transport, wires
 from fluxkit._engine.download import Draft, Fault
@@ -32,7 +33,6 @@ from fluxkit.errors import Charged, ContractError, DownloadError, FluxError, Set
 
 KEY = "mg-4f1c9e77abce0"
 SECRET = Secret(KEY, "X-Key")
-WAYS = ["sync", "asyncio", "trio"]
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010800000000"
     "3a7e9b550000000a49444154789c63600000000200014854a66d0000000049454e44ae426082"
@@ -42,23 +42,8 @@ Carry = Callable[..., Any]
 
 
 def _carry(way: str, *effects: Any, **options: Any) -> Any:
-    """Carries effects out one after the other by one transport; gives the last answer."""
-    answer = None
-    options.setdefault("secret", SECRET)
-    if way == "sync":
-        with contextlib.closing(Transport(**options)) as blocking:
-            for effect in effects:
-                answer = getattr(blocking, type(effect).__name__.lower())(effect)
-        return answer
-
-    async def carry() -> Any:
-        answer = None
-        async with contextlib.aclosing(AsyncTransport(**options)) as carrier:
-            for effect in effects:
-                answer = await getattr(carrier, type(effect).__name__.lower())(effect)
-        return answer
-
-    return anyio.run(carry, backend=way)
+    """The last answer to effects that one transport carries out, with the key unless another is given."""
+    return carried(way, *effects, **{"secret": SECRET, **options})
 
 
 @pytest.fixture(params=WAYS)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import attrs
 
 from .._contract.task import State
-from .._engine.effects import Call, Fetch, Lost, Now, Reply, Wait, Woken
+from .._engine.effects import Call, Claim, Fetch, Lost, Now, Reply, Wait, Woken
 from .._wire.codecs import Form
 from .._wire.declaration import Model, Provider
 from .._wire.exchange import origin
@@ -60,6 +60,15 @@ def repeats_what_was_lost(effect: Any, _: str) -> Any:
         if not (isinstance(effect, Call) and effect.buys):
             raise
         return (yield effect)
+
+
+def adopts_on_a_guess(effect: Any, _: str) -> Any:
+    """Takes some task for the one whose submit was lost."""
+    answer = yield effect
+    if isinstance(effect, Claim):
+        guessed = [attrs.evolve(row, draft=attrs.evolve(row.draft, id="guessed")) for row in answer.unknown]
+        answer = attrs.evolve(answer, taken=(*answer.taken, *guessed), unknown=())
+    return answer
 
 
 def follows_redirects(effect: Any, key: str) -> Any:
@@ -260,8 +269,15 @@ BAD: tuple[Bad, ...] = (
         "every_refusal_is_an_error_that_says_what_it_cost",
         "no_answer_to_a_poll_loses_the_task",
         "billed_once_under_every_fault",
+        "no_sure_way_to_a_lost_task_without_a_sample",
     ),
-    _ill_behaved(repeats_what_was_lost, "both_agree_on_refusals", "billed_once_under_every_fault"),
+    _ill_behaved(
+        repeats_what_was_lost,
+        "both_agree_on_refusals",
+        "billed_once_under_every_fault",
+        "no_sure_way_to_a_lost_task_without_a_sample",
+    ),
+    _ill_behaved(adopts_on_a_guess, "no_sure_way_to_a_lost_task_without_a_sample"),
     _ill_behaved(follows_redirects, "every_refusal_is_an_error_that_says_what_it_cost", "key_stays_home_on_redirects"),
     _ill_behaved(shows_the_key_to_hosts_of_images, "key_stays_home_on_links"),
     _ill_behaved(tells_the_key, "key_is_in_nothing_that_is_kept_or_shown"),

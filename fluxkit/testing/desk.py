@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from .._contract.journal import Recovered
 from .._contract.request import Request
 from .._contract.result import Result
 from .._contract.task import Task
@@ -16,6 +17,7 @@ from .._engine.effects import Note
 from .._engine.flows import Manner, generate, place_order, resume
 from .._engine.notes import Notes
 from .._engine.place import Place
+from .._engine.recover import recover
 from .._engine.settle import settle
 from .._mock import kit_of_mock
 from .._wire.declaration import Provider, Route
@@ -126,6 +128,10 @@ class Desk:
     def wait(self, task: Task, **manner: Any) -> Result:
         """The result of a task that was bought before."""
         return self.driver.run(resume(self.pair.client, task, self.manner(**manner)))
+
+    def recover(self, **manner: Any) -> Recovered:
+        """What comes of all that this client has bought and not fetched."""
+        return self.driver.run(recover(self.pair.client, self.base_url, self.manner(**manner), lambda _: self.place))
 
     def made(self, id: str) -> Any:
         """A task as the mock knows it."""

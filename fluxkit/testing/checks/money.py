@@ -1,10 +1,9 @@
 """Nothing is bought twice, and nothing that was bought is lost, whatever goes wrong."""
 
-from typing import Any
-
+from ..._contract.journal import Fate
 from ..._contract.result import Result
 from ...errors import Charged, FluxError, SubmissionUnknown, TaskError
-from ..check import Pair, check_of, not_applicable
+from ..check import Pair, check_of
 from ..desk import desk, faults_of, outcome
 from ..exhibits import same
 
@@ -13,6 +12,15 @@ TIMEOUT = 180.0
 
 #: Faults after which the service has no image to give: the task never ends, or is completed without one.
 NOTHING_TO_FETCH = ("stuck", "completed-without-images")
+
+#: Faults by which the answer to a submit is lost that was accepted.
+LOST = (
+    "accepted-then-dropped",
+    "accepted-then-hang",
+    "accepted-then-not-json",
+    "gateway-503-after-accept",
+    "cut-200",
+)
 
 
 @check_of("money")
@@ -78,12 +86,19 @@ def _is_whole(result: Result, about: str) -> None:
 
 @check_of("money")
 def check_no_sure_way_to_a_lost_task_without_a_sample(pair: Pair) -> None:
-    """A declared way to find a task whose submit was lost is called sure only if a sample shows it.
+    """A submit whose answer was lost stays unknown by default: it is not sent again, and no task is taken for its own.
 
-    A failure means: a lost submit may be settled on a guess, and a second image bought.
+    A failure means: a lost submit is settled on a guess, by a second purchase or by a task that may be another's.
     """
-    ways: Any = getattr(pair.client, "reconcile", None)
-    if not ways:
-        not_applicable("the service declares no way to find a task whose submit was lost: it is said to be unknown")
-    sure = [way for way in ways if getattr(way, "verdict", None) == "sure"]
-    same(True, not sure or bool(pair.of("reconcile", "reconciled")), "a sample of what is called sure")
+    # No sample shows yet that a service finds the task of a lost submit: only its user may trust it to.
+    for name in LOST:
+        with desk(pair) as at:
+            at.service.fault(name, times=1)
+            end = outcome(lambda at=at: at.buy(timeout=TIMEOUT))  # type: ignore[misc]
+            same("SubmissionUnknown", type(end).__name__, f"{name}: what it comes to")
+            found = at.recover(timeout=TIMEOUT)
+            same(1, len(at.submits), f"{name}: submits that were sent, by the client and by its recovery")
+            same([Fate.UNKNOWN], [row.fate for row in found.unknown], f"{name}: what is known of the submit")
+            same((), (*found.results, *found.running, *found.errors), f"{name}: what was made of it by itself")
+            listed = [] if pair.client.listing is None else [charge.task for charge in at.service.charges]
+            same(listed, [task.id for task in found.candidates], f"{name}: the tasks that it may have become")
