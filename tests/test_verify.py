@@ -194,6 +194,23 @@ def test_a_file_of_deviations_that_is_none_is_refused(text: str, said: str, tmp_
     assert said in " ".join(done.stderr.split())
 
 
+@pytest.mark.parametrize("option", ["--json", "--junit", "--html"])
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_checked(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fluxkit.testing.proof.prove", lambda *_: pytest.fail("it was checked"))
+    for path, reason in ((tmp_path / "none" / "report", "where nothing can be written"), (tmp_path, "a directory")):
+        done = run("apimart", option, str(path))
+        assert Code.NOT_SENT == done.exit_code
+        assert f"error: {option} is {path}, " in done.stderr
+        assert reason in done.stderr
+
+
+def test_a_report_may_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluxkit.testing.proof.prove", lambda _, name, __: Proof(name))
+    assert Code.DONE == run("apimart", "--junit", "/dev/null").exit_code
+
+
 def test_a_file_of_deviations_that_is_not_there_is_refused() -> None:
     done = run("apimart", "--deviations", "none.toml")
     assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)

@@ -354,7 +354,7 @@ def test_the_key_may_come_from_a_file(
         (["magnific", "apimart", "--live", "--base-url", "https://x.example"], "--base-url is for one provider"),
         (["magnific", "--trace", "none.json"], "The trace none.json cannot be read"),
         (["magnific", "--allow", "none.toml"], "The allowances in none.toml cannot be read"),
-        (["magnific", "--live", "--record", "none/trace.json"], "nothing can be written"),
+        (["magnific", "--live", "--record", "none/trace.json"], "--record is none/trace.json, where nothing can be"),
     ],
 )
 def test_what_does_not_go_together_is_refused(run: Run, arguments: list[str], said: str) -> None:

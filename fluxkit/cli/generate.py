@@ -106,7 +106,7 @@ def _list(result: "Result") -> None:
         say(f"cost: {result.cost}{', in the mock only' if result.mocked else ''}")
 
 
-def writable(output: str, *, made: bool = False) -> Path:
+def writable(output: str, *, option: str = "--output", made: bool = False) -> Path:
     """Where images go: a directory, or a file in one. Raises ``SettingsError`` if it cannot be written.
 
     It is tried before anything is bought: an image that finds no place is paid all the same. A directory that is not
@@ -128,7 +128,7 @@ def writable(output: str, *, made: bool = False) -> Path:
             pass
     except OSError as error:
         raise SettingsError(
-            f"--output is {output}, where nothing can be written: {error.strerror}. "
+            f"{option} is {output}, where nothing can be written: {error.strerror}. "
             f"Allowed: a directory{'' if made else ' that exists'}, or a file in one."
         ) from None
     return to

@@ -114,6 +114,7 @@ def verify(
         raise SettingsError(
             f"The deviations are of {', '.join(sorted(strange))}. Allowed: {', '.join(registry.names)}."
         )
+    _check_places({"--json": as_json, "--junit": junit, "--html": html})
     live = live_of(given, names)
     proofs = []
     for proof in proofs_of(registry, names, known):
@@ -184,6 +185,19 @@ def read_deviations(path: str | None) -> dict[str, list[Mapping[str, Any]]]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise SettingsError(f"The deviations in {path} have {name!r} = {rows!r:.60}. Allowed: {allowed}.")
     return read
+
+
+def _check_places(reports: Mapping[str, str | None]) -> None:
+    """Refuses a report that could not be written, before what it would hold is found out or bought."""
+    from .generate import writable
+
+    for option, path in reports.items():
+        if path is None:
+            continue
+        if Path(path).is_dir():
+            raise SettingsError(f"{option} is {path}, which is a directory. Allowed: a file.")
+        if Path(path).is_file() or not Path(path).exists():  # what else is there may be written, as /dev/stdout is
+            writable(path, option=option)
 
 
 def write_reports(

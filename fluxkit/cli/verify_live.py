@@ -64,7 +64,7 @@ def live_of(given: Mapping[str, Any], names: Sequence[str]) -> "Live":
     if given["record"]:
         from .generate import writable
 
-        writable(given["record"])
+        writable(given["record"], option="--record")
     return Live(given, names, allowances, trace)
 
 
