@@ -8,11 +8,13 @@ Each *alone*, by what the two say to each other, and with the *samples* of the s
 wrong. The gap in the last pair is why a mock is no evidence for the client that shares its declaration, and samples
 are. Freepik is the second face of Magnific: of its declaration only what the two do not share is made wrong.
 
-Which facts are noticed by nothing, and why, stands in ``tests/test_mutation.py``.
+One fact in four is made wrong, the same ones on every run and in ``tests/test_mutation.py``, where it is said which of
+all are noticed by nothing, and why.
 
-Run it with the interpreter that has fluxkit installed: ``python benchmarks/mutation.py``. It takes a minute or two.
+Run it with the interpreter that has fluxkit installed: ``python benchmarks/mutation.py``. It takes some minutes.
 """
 
+import zlib
 from typing import Any
 
 import attrs
@@ -20,10 +22,13 @@ import attrs
 from fluxkit._wire.samples import samples_of
 from fluxkit.provider import Provider
 from fluxkit.testing.checks import BOTH, CLIENT, MOCK, broken
-from fluxkit.testing.mutants import mutants
+from fluxkit.testing.mutants import distinct, telling
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
+
+#: One fact in so many is made wrong.
+SHARE = 4
 
 SIDES = ("client", "mock", "both")
 
@@ -39,8 +44,11 @@ class Tally:
 
 
 def _tally(provider: Provider, *, unlike: Provider | None = None) -> Tally:
-    known, tally = samples_of(provider), Tally()
-    for name, mutant in mutants(provider, unlike=unlike):
+    every, tally = samples_of(provider), Tally()
+    for name, mutant in distinct(provider, unlike=unlike):
+        if zlib.crc32(name.encode()) % SHARE:
+            continue
+        known = telling(every, provider, name)
         client, mock = broken(CLIENT, mutant, mutant, known), broken(MOCK, mutant, mutant, known)
         tally.planted += 1
         for side, first, second, shown in (

@@ -6,10 +6,10 @@ both alike, and what nothing notices is listed with the reason. The lists are co
 a fact without evidence, and one less has evidence now and must leave the list.
 """
 
-import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,12 +19,11 @@ from shapes.fal import FAL
 from shapes.openai import OPENAI
 from shapes.replicate import REPLICATE
 
-from fluxkit._wire.samples import Sample, samples_of
+from fluxkit._wire.samples import samples_of
 from fluxkit.errors import FluxError, OutOfCredit, RateLimited
 from fluxkit.provider import At, Flag, Form, Provider, State, Text, Whole
 from fluxkit.testing.checks import BOTH, CHECKS, CLIENT, MOCK, broken
-from fluxkit.testing.exhibits import plainest
-from fluxkit.testing.mutants import Mutant, mutants
+from fluxkit.testing.mutants import Mutant, distinct, mutants, telling
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -270,29 +269,8 @@ each_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provid
 
 
 def planted(provider: Provider) -> Iterator[Mutant]:
-    """The mutants of a declaration; of a second face of a service, those of what it does not share with the first.
-
-    What a model shares with one before it, such as its whole form, is made wrong once.
-    """
-    shared = tuple(
-        f"models[{place}].{field.name}"
-        for place, model in enumerate(provider.models)
-        for field in attrs.fields(type(model))
-        if any(getattr(each, field.name) == getattr(model, field.name) for each in provider.models[:place])
-    )
-    for name, mutant in mutants(provider, unlike=MAGNIFIC if provider is FREEPIK else None):
-        if not name.startswith(shared):
-            yield name, mutant
-
-
-def telling(samples: Sequence[Sample], provider: Provider, name: str) -> Sequence[Sample]:
-    """The samples that can tell of a mutant: of the requests for models in which nothing is wrong, one will do."""
-    place = re.match(r"models\[(\d+)\]", name)
-    if place is None:
-        return samples
-    model = provider.models[int(place[1])].name
-    plain = [plainest(samples, each.name) for each in provider.models]
-    return [each for each in samples if each.of != "request" or each.model == model or each in plain]
+    """The mutants of a declaration; of a second face of a service, those of what it does not share with the first."""
+    return distinct(provider, unlike=MAGNIFIC if provider is FREEPIK else None)
 
 
 def expected(provider: Provider, names: set[str]) -> set[str]:
@@ -305,6 +283,14 @@ def test_a_survivor_is_named_once_and_is_planted() -> None:
         names = [name for row in SURVIVORS[provider.name].values() for name in row]
         assert len(names) == len(set(names))
         assert {name for name, _ in mutants(provider)}.issuperset(names)
+
+
+@each_provider
+def test_the_page_says_how_many_are_planted_and_noticed(provider: Provider) -> None:
+    names = {name for name, _ in planted(provider)}
+    noticed = len(names) - len(expected(provider, names))
+    page = (Path(__file__).parents[1] / "docs" / "explanation.md").read_text("utf-8")
+    assert f"| `{provider.name}` | {len(names)} | {noticed} |" in page
 
 
 @each_provider

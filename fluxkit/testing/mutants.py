@@ -19,7 +19,7 @@ mutant: nobody could declare it.
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
@@ -29,7 +29,9 @@ import attrs
 
 from .._contract.media import TYPES
 from .._contract.report import shorten
-from ..provider import Text, Whole
+from .._wire.samples import Sample
+from ..provider import Provider, Text, Whole
+from .exhibits import plainest
 
 #: The name of a change, such as ``poll.path: '/v1/tasks/{id}' -> '/v1/tasks/{id}d'``, and what it makes.
 Mutant = tuple[str, Any]
@@ -48,6 +50,27 @@ def mutants(declaration: Any, *, unlike: Any = None) -> Iterator[Mutant]:
             if getattr(declaration, field) == getattr(unlike, field):
                 continue
         yield f"{place}: {change}".lstrip(".: "), mutant
+
+
+def distinct(provider: Provider, *, unlike: Provider | None = None) -> Iterator[Mutant]:
+    """The mutants of a provider, in which what a model shares with one before it, such as its form, is wrong once."""
+    shared = tuple(
+        f"models[{place}].{field.name}"
+        for place, model in enumerate(provider.models)
+        for field in attrs.fields(type(model))
+        if any(getattr(each, field.name) == getattr(model, field.name) for each in provider.models[:place])
+    )
+    return ((name, mutant) for name, mutant in mutants(provider, unlike=unlike) if not name.startswith(shared))
+
+
+def telling(samples: Sequence[Sample], provider: Provider, name: str) -> Sequence[Sample]:
+    """The samples that can tell of a mutant: of the requests for models in which nothing is wrong, one will do."""
+    place = re.match(r"models\[(\d+)\]", name)
+    if place is None:
+        return samples
+    model = provider.models[int(place[1])].name
+    plain = [plainest(samples, each.name) for each in provider.models]
+    return [each for each in samples if each.of != "request" or each.model == model or each in plain]
 
 
 #: A place below the value that is changed, what is done there, and what becomes of that value.
