@@ -1,7 +1,7 @@
 """Set-up for every test: Hypothesis profiles, and the count of deselected tests when several processes run them.
 
-The environment variable FLUXKIT_HYPOTHESIS_PROFILE chooses the profile: ``fast`` (without it), ``ci`` or ``deep``. None
-has a deadline, and none minds that an example was slow to draw: a busy machine makes no test fail.
+The environment variable FLUXKIT_HYPOTHESIS_PROFILE chooses the profile: ``fast`` (without it), ``ci``, ``few`` or
+``deep``. None has a deadline, and none minds that an example was slow to draw: a busy machine makes no test fail.
 """
 
 import atexit
@@ -19,7 +19,9 @@ UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], 
 
 settings.register_profile("fast", UNTIMED, max_examples=50)
 # The same examples on every run and every machine, so that a change is red or green for its own sake.
-settings.register_profile("ci", UNTIMED, max_examples=100, derandomize=True)
+settings.register_profile("ci", UNTIMED, max_examples=50, derandomize=True)
+# For a tree on which the others have run, such as its wheel on another Python.
+settings.register_profile("few", UNTIMED, max_examples=10, derandomize=True)
 settings.register_profile("deep", UNTIMED, max_examples=500)
 settings.load_profile(os.environ.get("FLUXKIT_HYPOTHESIS_PROFILE", "fast"))
 

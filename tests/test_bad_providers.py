@@ -6,8 +6,9 @@ from pathlib import Path
 import attrs
 import pytest
 
+from fluxkit._wire.samples import samples_of
 from fluxkit.provider import At, Base64, Each, Form, Provider, StandardWebhook, Webhook, With
-from fluxkit.testing import CHECKS, Grade, find_all
+from fluxkit.testing import CHECKS, Grade, Pair, find_all
 from fluxkit.testing.bad import BAD, Bad
 
 
@@ -34,7 +35,15 @@ def test_the_good_one_fails_nothing() -> None:
     assert frozenset() == failing()
 
 
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+def test_a_bad_one_fails_the_checks_that_it_names(bad: Bad) -> None:
+    pair = Pair(bad.made(GOOD), GOOD, samples_of(GOOD), bad.conduct)
+    found = {check.name: check.find(pair).outcome for check in CHECKS if check.name in bad.fails}
+    assert dict.fromkeys(bad.fails, Grade.FAIL) == found
+
+
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_a_bad_one_fails_exactly_the_checks_that_it_names(bad: Bad) -> None:
     assert bad.fails == failing(bad)

@@ -317,7 +317,7 @@ def test_a_mock_without_a_part_is_a_plugin_that_fails() -> None:
     [
         (["generate", "a"], 2, "error: No provider is named."),
         (["generate", "a", "-p", KLEIN], 2, "error: No key for magnific."),
-        (["generate", "a", "-p", KLEIN, "-o", "missing/x.png"], 2, "error: --output is missing/x.png"),
+        (["generate", "a", "-p", KLEIN, "-o", "/proc/x/x.png"], 2, "error: --output is /proc/x/x.png"),
         (["nothing"], 2, "error: No such command 'nothing'"),
         (["plan", "a", "-p", KLEIN], 0, ""),
     ],

@@ -299,6 +299,7 @@ def test_a_right_declaration_breaks_no_promise(provider: Provider) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("share", [4, pytest.param(1, marks=pytest.mark.deep)])
 @each_provider
 def test_a_fact_that_is_wrong_on_both_sides_is_noticed_but_these(provider: Provider, share: int) -> None:
