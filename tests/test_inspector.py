@@ -521,13 +521,13 @@ def test_a_phone_has_one_column_and_nothing_beside_it(
     row = page.locator(".row").first
     row.tap()
     page.locator(".detail h2").wait_for()
-    assert not page.locator("#list").is_visible()
+    page.locator("#list").wait_for(state="hidden")
     page.locator("summary").first.tap()
     wide = """() => [...document.querySelectorAll('*')].filter(each => each.getBoundingClientRect().right > 361
         && !each.closest('.code, .table, .toast')).map(each => each.outerHTML.slice(0, 80))"""
     assert (360, []) == (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(wide))
     page.get_by_role("button", name="← Back").tap()
-    assert page.locator("#list").is_visible()
+    page.locator("#list").wait_for()
     for view in VIEWS:
         page.locator(f".tabs a[data-view={view}]").tap()
         page.locator(f".tabs a[aria-current][data-view={view}]").wait_for()
