@@ -28,7 +28,7 @@ cd "$place/fluxkit"
 
 step "The two commands"
 make demo ARGS="--output $place/pictures"
-[[ $(find "$place/pictures" -type f | wc -l) -eq 3 ]]
+[[ $(find "$place/pictures" -type f | wc -l) -eq 4 ]]
 make test ARGS="$*"
 
 step "Settings of one's own"
