@@ -175,6 +175,7 @@ def test_of_a_file_its_name_and_its_digest_are_kept(tmp_path: Path) -> None:
         ({"guidance": 3.5, "style": {"name": "x", "on": [True, None]}}, True),
         ({"image": "x" * 20_000}, False),
         ({"image": b"content"}, False),
+        ({"webhook_secret": "hush-hush"}, False),
     ],
 )
 def test_what_can_be_asked_again_is_what_was_kept_whole(options: Any, kept: bool) -> None:
@@ -182,6 +183,7 @@ def test_what_can_be_asked_again_is_what_was_kept_whole(options: Any, kept: bool
     row = Row("1", a_task(seed=4), asked=json.loads(json.dumps(asked(request))))
     assert (request if kept else None) == request_of(row)
     assert len(json.dumps(row.asked)) < 300
+    assert "hush-hush" not in json.dumps(row.asked)
 
 
 def test_a_row_of_several_is_asked_again_for_itself() -> None:

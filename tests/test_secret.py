@@ -5,15 +5,20 @@ import json
 import pickle
 import socket
 import urllib.parse
+from pathlib import Path
 
+import click.testing
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.world import raised
 
+import fluxkit
 from fluxkit._engine.secret import Secret
 from fluxkit._wire.link import is_public, read_link, read_origin
-from fluxkit.errors import Charged, ContractError, SettingsError
+from fluxkit.cli.program import fluxkit as program
+from fluxkit.errors import Charged, ContractError, SettingsError, Unsupported
 
 KEY = 'mg-4f"1c/9+77=ab e0'
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
@@ -335,3 +340,22 @@ def test_this_machine_is_loopback(host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost.example", "10.0.0.1", "[fe80::1]", "loopback", "128.0.0.1"])
 def test_other_machines_are_not_loopback(host: str) -> None:
     assert not read_link(f"http://{host}/").loopback
+
+
+def test_what_a_service_is_told_to_sign_with_is_sent_and_shown_nowhere(tmp_path: Path) -> None:
+    options = {"webhook_secret": "hush-hush"}
+    with fluxkit.Client("bfl:flux-2-pro", mock=True) as client:
+        plan = client.plan("a fox", webhook_url="http://127.0.0.1:1/", options=options)
+        result = client.generate("a fox", to=tmp_path, options=options)
+        rows = [row.to_dict() for row in client.tasks()]
+        refused = raised(lambda: client.plan("a fox", options={"webhook_secret": ["hush-hush"]}), Unsupported)
+    assert "hush-hush" == plan.body["webhook_secret"]
+    told = (plan, plan.request, result, result.to_dict(), rows, refused, refused.asked, *plan.report)
+    assert "hush-hush" not in " ".join(map(repr, (*told, str(refused))))
+
+
+def test_the_command_shows_a_plan_without_it() -> None:
+    for how in ([], ["--json"]):
+        arguments = ["plan", "a fox", "-p", "bfl:flux-2-pro", "--option", "webhook_secret=hush-hush", *how]
+        done = click.testing.CliRunner().invoke(program, arguments)
+        assert (0, True, False) == (done.exit_code, "<not shown>" in done.stdout, "hush-hush" in done.output)

@@ -54,6 +54,11 @@ class Report:
         return "\n".join(map(str, self.verdicts))
 
 
+def showable(name: str, value: Any) -> Any:
+    """The value of a field as it may be shown and kept: not what a service is told to sign its webhooks with."""
+    return "<not shown>" if name.endswith("secret") else value
+
+
 def shorten(value: Any, most: int = 60) -> str:
     """A value as a message shows it: its repr, the middle left out if it is long; its type if it has no repr."""
     try:

@@ -8,7 +8,7 @@ import attrs
 
 from ..errors import Unsupported
 from .reference import Reference, is_address
-from .report import shorten
+from .report import shorten, showable
 from .size import RESOLUTIONS, Aspect, Want, parse_pixels
 
 #: How many images one request may ask for: each is a task of its own, and a slip of the finger costs.
@@ -72,6 +72,10 @@ def _options(options: Any) -> Mapping[str, Any]:
     return dict(options)
 
 
+def _shown_options(options: Mapping[str, Any]) -> str:
+    return repr({name: showable(name, value) for name, value in options.items()})
+
+
 def _is_json(options: dict[str, Any]) -> bool:
     import json
 
@@ -118,7 +122,9 @@ class Request:
     webhook_url: str | None = attrs.field(
         default=None, kw_only=True, validator=_fits(is_address, "an http(s) address with a host")
     )
-    options: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True, converter=_options, hash=False)
+    options: Mapping[str, Any] = attrs.field(
+        factory=dict, kw_only=True, converter=_options, hash=False, repr=_shown_options
+    )
     want: Want = attrs.field(init=False, eq=False, repr=False)
 
     @options.validator

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from .._contract.journal import Fate, Row, Settled, Stored
-from .._contract.report import shorten
+from .._contract.report import shorten, showable
 from .._contract.request import Request
 from .._contract.task import State, Task
 from .effects import Note
@@ -171,7 +171,7 @@ def asked(request: Request) -> dict[str, Any]:
         if value is not None and (name != "n" or value != 1):
             plain[name] = list(value) if isinstance(value, tuple) else value
     if request.options:
-        plain["options"] = {name: _plain(value) for name, value in request.options.items()}
+        plain["options"] = {name: _plain(showable(name, value)) for name, value in request.options.items()}
         if plain["options"] != request.options:
             plain["cut"] = True
     if request.references:

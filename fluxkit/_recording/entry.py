@@ -12,7 +12,7 @@ import attrs
 
 from .._contract.media import NotAnImage, Truncated, read_media
 from .._contract.reference import Reference, is_address
-from .._contract.report import Report
+from .._contract.report import Report, showable
 from .._contract.request import Request
 from .._contract.result import Image
 from ..errors import Charged, FluxError
@@ -87,7 +87,7 @@ def _text(name: str, text: str, *, prompts: bool, hide: Callable[[str], str]) ->
         return hide(text) if prompts else {"characters": len(text)}
     if is_address(text):
         return host_of(text)
-    if text[:5].lower() == "data:" or len(text) > LONGEST_TEXT:
+    if showable(name, text) != text or text[:5].lower() == "data:" or len(text) > LONGEST_TEXT:
         return {"characters": len(text)}
     return hide(text)
 

@@ -7,7 +7,7 @@ import attrs
 
 from .._contract.amount import Amount
 from .._contract.media import format_named
-from .._contract.report import Outcome, Report, Verdict, shorten
+from .._contract.report import Outcome, Report, Verdict, shorten, showable
 from .._contract.request import Request
 from .._contract.size import Point, Want, area_factor, aspect_deviation
 from ..errors import Unsupported
@@ -151,7 +151,7 @@ class Draft:
                 return  # or else the form misses something, and all that is there fits
         for field, value in asked.items():
             said = note(value, self.ways.upload) if field == "references" else ""
-            self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), value, said)
+            self.verdicts[field] = Verdict(field, Outcome.AS_ASKED, self._given(field), showable(field, value), said)
         webhook = self.provider.webhook
         if "webhook_url" in asked and webhook is not None and webhook.suffix:
             address, said = self.request.webhook_url, f"the service adds {webhook.suffix} to it"
@@ -198,8 +198,8 @@ class Draft:
         )
 
     def _given(self, field: str) -> Any:
-        """What the request holds."""
-        return self.request.options.get(field, getattr(self.request, field, None))
+        """What the request holds, as far as it may be shown."""
+        return showable(field, self.request.options.get(field, getattr(self.request, field, None)))
 
     def report(self) -> Report:
         """The verdicts, in the order of a request."""
@@ -252,7 +252,7 @@ class Draft:
 def _shown(field: str, value: Any) -> str:
     if field == "references" and isinstance(value, tuple):
         return f"{len(value)} reference{'s' if len(value) > 1 else ''}"
-    return f"{field} = {shorten(value)}"
+    return f"{field} = {shorten(showable(field, value))}"
 
 
 def _effect(setting: str, it: str) -> str:

@@ -43,8 +43,9 @@ class Plan:
     base_url: str
     point: Point | None
     report: Report
-    values: tuple[Mapping[str, Any], ...]
-    documents: tuple[Json, ...]
+    # What is sent may hold a secret, and whole images.
+    values: tuple[Mapping[str, Any], ...] = attrs.field(repr=False)
+    documents: tuple[Json, ...] = attrs.field(repr=False)
     price: Amount | None = None
     mocked: bool = False
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .._contract.report import showable
 from .help import Command
 from .options import SECTIONS, check_together, delivery_options, request_of, request_options
 from .output import put, put_document
@@ -55,8 +56,13 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     if as_json:
         put_document(_document(made, {"method": method, "url": url, "headers": headers}))
     else:
-        body = json.dumps(_shown(made.body), indent=2, ensure_ascii=False, default=str)
+        body = json.dumps(_shown(_open(made.body)), indent=2, ensure_ascii=False, default=str)
         put(f"{made}\n{method} {url}\n{body}")
+
+
+def _open(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body as it may be read by others."""
+    return {name: showable(name, value) for name, value in body.items()}
 
 
 def _document(made: "Plan", call: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def _document(made: "Plan", call: Mapping[str, Any]) -> dict[str, Any]:
         "provider": made.provider.name,
         "model": made.model.name,
         **call,
-        "body": made.body,
+        "body": _open(made.body),
         "n": made.request.n,
         "width": made.pixels[0],
         "height": made.pixels[1],
