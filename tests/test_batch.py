@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import click.testing
 import pytest
+from support.apart import set_apart
 from support.world import raised
 
 import fluxkit
@@ -68,12 +69,7 @@ def mock(server: Server) -> MockService:
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", "test")
-    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
-    monkeypatch.chdir(tmp_path)
+    set_apart(monkeypatch, tmp_path, FLUXKIT_MAGNIFIC_KEY="test")
     monkeypatch.setattr(drive, "SystemClock", Fast)
     yield
     open_journal(None).writer.close()

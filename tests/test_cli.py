@@ -20,6 +20,7 @@ import click.shell_completion
 import click.testing
 import PIL.Image
 import pytest
+from support.apart import set_apart
 
 import fluxkit
 from fluxkit import _plugins, cli, errors
@@ -48,10 +49,7 @@ TASK = Task("magnific", "flux-2-klein", "task-1", "https://api.magnific.com", st
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty directory, and no settings from outside."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    set_apart(monkeypatch, tmp_path)
 
 
 def run(*arguments: str, input: str | None = None, **env: str) -> click.testing.Result:

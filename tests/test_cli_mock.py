@@ -18,6 +18,7 @@ from typing import Any
 import click.testing
 import PIL.Image
 import pytest
+from support.apart import set_apart
 
 from fluxkit import Client, _plugins, errors
 from fluxkit.cli.mock import mock_part
@@ -37,10 +38,7 @@ PATIENCE = 60
 @pytest.fixture(autouse=True)
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty directory, and no settings from outside."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    set_apart(monkeypatch, tmp_path)
 
 
 def run(*arguments: str, **env: str) -> click.testing.Result:

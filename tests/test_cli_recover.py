@@ -1,7 +1,6 @@
 """The commands that read the journal: what was bought is listed, fetched and settled."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import attrs
 import click.testing
 import pytest
+from support.apart import set_apart
 from support.ledger import an_intent
 from support.world import a_plan, raised
 
@@ -27,11 +27,7 @@ KLEIN = "magnific:flux-2-klein"
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", "test")
-    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
+    set_apart(monkeypatch, tmp_path, FLUXKIT_MAGNIFIC_KEY="test")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import attrs
 import click.testing
 import pytest
 import yaml
+from support.apart import set_apart
 
 from fluxkit._engine import drive
 from fluxkit._engine.journal.journal import open_journal
@@ -64,12 +65,7 @@ def mock(server: Server) -> MockService:
 
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for name in [name for name in os.environ if name.startswith("FLUXKIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", KEY)
-    monkeypatch.setenv("FLUXKIT_CONFIG", os.devnull)
-    monkeypatch.chdir(tmp_path)
+    set_apart(monkeypatch, tmp_path, FLUXKIT_MAGNIFIC_KEY=KEY)
     monkeypatch.setattr(drive, "SystemClock", Fast)
     monkeypatch.setattr("fluxkit.testing.proof.CHECKS", CHECKS[:1])
     Path("fluxkit.toml").write_text(SETTINGS)
