@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fluxkit_mockserver.accounts import Accounts
 from fluxkit_mockserver.clock import EPOCH, WallClock
-from fluxkit_mockserver.dialect import Refused
 from fluxkit_mockserver.limits import MOST_KEYS, Gauge, Limits
+from fluxkit_mockserver.refused import Refused
 from fluxkit_mockserver.service import MockService
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL

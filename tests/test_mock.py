@@ -13,8 +13,9 @@ from fluxkit import _mock
 from fluxkit._plugins import installed
 from fluxkit.provider import Provider
 from fluxkit_mockserver import MockService, WallClock
+from fluxkit_mockserver.casts import say_completed
 from fluxkit_mockserver.clock import VirtualClock
-from fluxkit_mockserver.dialect import dialect_of
+from fluxkit_mockserver.dialects import dialect_of
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -161,5 +162,5 @@ def test_an_answer_that_is_stamped_is_the_one_that_would_be_written(provider: Pr
         }
         picture = {"url": url, "expires_at": number, "width": 8, "height": 9, "media_type": "image/png"}
         written = dialect.say(of, {**facts, "images": (picture,)})
-        stamped = dialect.say_completed(of, facts, picture, base_url="http://a", model="m")
+        stamped = say_completed(dialect, of, facts, picture, base_url="http://a", model="m")
         assert (written.status, written.body, written.headers) == (stamped.status, stamped.body, stamped.headers)

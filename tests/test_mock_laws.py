@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
-from fluxkit_mockserver.dialect import read_query
+from fluxkit_mockserver.documents import read_query
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 

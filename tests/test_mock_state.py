@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 import fluxkit
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
-from fluxkit_mockserver.dialect import read_query
+from fluxkit_mockserver.documents import read_query
 from fluxkit_mockserver.state import StateFile
 from fluxkit_mockserver.switches import SWITCHES
 from fluxkit_mockserver.webhooks import Delivery

@@ -33,7 +33,8 @@ from fluxkit.errors import RateLimited
 from fluxkit.testing.bench import any_plan
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_mockserver.answer import Incoming
-from fluxkit_mockserver.dialect import Refused, dialect_of
+from fluxkit_mockserver.dialects import dialect_of
+from fluxkit_mockserver.refused import Refused
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -235,7 +236,7 @@ def submitted(provider: Provider, document: Json, path: str) -> Incoming:
 def is_taken(provider: Provider, call: Incoming) -> bool:
     dialect = dialect_of(provider)
     try:
-        dialect.read_request(dialect.submitted(call, call.path), call)
+        dialect.reader.read(dialect.reader.submitted(call, call.path), call)
     except Refused:
         return False
     return True

@@ -69,7 +69,7 @@ from fluxkit.errors import (
 )
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import EPOCH, VirtualClock
-from fluxkit_mockserver.dialect import dialect_of
+from fluxkit_mockserver.dialects import dialect_of
 from fluxkit_mockserver.pictures import draw
 from fluxkit_providers.bfl import BFL
 

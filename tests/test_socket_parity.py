@@ -18,8 +18,10 @@ from fluxkit._wire.samples import samples_of
 from fluxkit.provider import At, Form, Link, Provider, Real, Text
 from fluxkit.testing.bench import form_of
 from fluxkit.testing.exhibits import SMALLEST
+from fluxkit_mockserver.casts import say_briefly
 from fluxkit_mockserver.clock import EPOCH, VirtualClock
-from fluxkit_mockserver.dialect import MOST_DIALECTS, Dialect, dialect_of
+from fluxkit_mockserver.dialect import Dialect
+from fluxkit_mockserver.dialects import MOST_DIALECTS, dialect_of
 from fluxkit_mockserver.faults import FAULTS
 from fluxkit_mockserver.server import Server
 from fluxkit_mockserver.service import MockService
@@ -466,7 +468,7 @@ def test_what_is_cast_is_what_is_written(provider: Provider, id: str, of: str) -
     for stage, number in itertools.product(range(len(dialect.words)), range(20)):
         place = {"id": dialect.new_id(3, number), "base_url": f"http://a:{number % 2}/linked", "model": "flux-2-pro"}
         written = dialect.say(of, dialect.facts(of, stage, **place))
-        cast = dialect.say_briefly(of, stage, **place)
+        cast = say_briefly(dialect, of, stage, **place)
         assert (written.status, written.body) == (cast.status, cast.body)
 
 
@@ -478,7 +480,7 @@ def test_an_answer_is_not_cast_from_two_ids_that_are_alike() -> None:
     place = {"id": "1", "base_url": "http://a", "model": "flux-2-pro"}
     for stage in range(len(dialect.words)):
         written = dialect.say("polled", dialect.facts("polled", stage, **place))
-        assert written.body == dialect.say_briefly("polled", stage, **place).body
+        assert written.body == say_briefly(dialect, "polled", stage, **place).body
 
 
 def test_mocks_of_one_provider_share_a_dialect_and_only_so_many_are_kept() -> None:

@@ -7,7 +7,7 @@ import attrs
 
 from fluxkit.errors import OutOfCredit
 
-from .dialect import Refused
+from .refused import Refused
 
 #: What an image costs on the mock where nobody knows its price, so that every balance ends some day.
 UNPRICED = Decimal(1)

@@ -9,7 +9,7 @@ import attrs
 
 from .answer import CONTROL, EVENTS, MOST_BODY, MOST_CONTROL_BODY, PLAIN, Answer, Drop, Incoming
 from .control.guard import Guard
-from .dialect import read_query
+from .documents import read_query
 from .inspector import page_of
 from .intake import App, Gone, Receive, Scope, Send, read_body, reply
 from .namespaces import is_control, without_prefix

@@ -12,9 +12,10 @@ from fluxkit.errors import Rejected
 
 from .answer import MOST_BODY, Answer, Drop, Incoming
 from .billing import cost_of
-from .dialect import Dialect, Refused
+from .dialect import Dialect
 from .mishaps import ACCEPTED, moderation, refusal
 from .namespaces import without_prefix
+from .refused import Refused
 from .replays import marked
 from .switches import MOST_REFERENCE
 from .tasks import SLOWNESS, MockTask, duration_of, point_of
@@ -47,7 +48,7 @@ def buy(works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Accoun
 def _buy_new(
     works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Account, call: Incoming
 ) -> Answer | Drop:
-    row, values = dialect.read_request(rows, call)
+    row, values = dialect.reader.read(rows, call)
     brought = _brought(works, dialect, row, values)
     works.gauge.begin(account, lambda task: not (task.cancelled or is_done(works, dialect, task, works.now)))
     number = works.accepted + 1

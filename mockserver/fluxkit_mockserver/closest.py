@@ -11,7 +11,9 @@ from fluxkit._wire.declaration import Model, Provider, Route
 from fluxkit._wire.json import HEADERS, QUERY, Problem, Unfit
 
 from .answer import Incoming
-from .dialect import Dialect, Refused, read_body
+from .dialect import Dialect
+from .documents import read_body
+from .refused import Refused
 
 #: From how much of a likeness on, of 1, a route may have been meant.
 LIKENESS = 0.6

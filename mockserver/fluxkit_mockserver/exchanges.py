@@ -21,7 +21,8 @@ from fluxkit.errors import Vanished
 
 from .answer import Answer, Drop, Incoming
 from .closest import Form, nearest_form, nearest_route
-from .dialect import Dialect, Refused
+from .dialect import Dialect
+from .refused import Refused
 from .tasks import MockTask, point_of
 
 #: How many exchanges are remembered, and how many of them whole: of older ones headers and bodies are forgotten.
@@ -172,7 +173,7 @@ class Exchange:
         assert self._dialect is not None  # noqa: S101 - only a service refuses
         path = self.path.removeprefix(f"/{self._dialect.provider.name}")
         call = Incoming(self.method, self.path, self.query, self.headers, body, "")
-        return nearest_form(self._dialect.submitted(call, path), call)
+        return nearest_form(self._dialect.reader.submitted(call, path), call)
 
     def document(self) -> dict[str, Any]:
         """All that is known of it, as JSON."""

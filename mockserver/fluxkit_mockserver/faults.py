@@ -37,7 +37,7 @@ def _trial(provider: Provider) -> str:
 
 
 def _two_links(provider: Provider) -> str:
-    from .dialect import dialect_of
+    from .dialects import dialect_of
 
     return "" if dialect_of(provider).holds(2) else "its answer has room for one link"
 

@@ -16,8 +16,10 @@ from fluxkit.errors import FluxError
 
 from .answer import Answer, Drop, Incoming
 from .clock import EPOCH
-from .dialect import JSON_HEADERS, Refused, dialect_of, read_query
+from .dialects import dialect_of
+from .documents import JSON_HEADERS, read_query
 from .faults import FAULTS
+from .refused import Refused
 from .service import MockService
 from .stand_ins import stand_in
 from .tasks import MockTask, life

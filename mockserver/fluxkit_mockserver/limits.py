@@ -10,7 +10,7 @@ import attrs
 
 from fluxkit.errors import RateLimited
 
-from .dialect import Refused
+from .refused import Refused
 from .tasks import MockTask
 
 #: How limits are written.

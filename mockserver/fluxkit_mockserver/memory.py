@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .answer import Incoming
-from .dialect import Refused
 from .exchanges import Exchange
 from .limits import Limits
+from .refused import Refused
 from .switches import SWITCHES
 from .tasks import MockTask, Progression, point_of
 from .telling import reporting, words_of
@@ -89,7 +89,7 @@ def _read_again(works: Works, kept: "Kept") -> None:
     switched = tuple((switch, value) for switch, value in kept.facts.get("switched", ()) if switch in SWITCHES)
     dialect = works.dialects.once(name, switched)
     try:
-        row, values = dialect.read_request(dialect.submitted(kept.call, f"{slash}{rest}"), kept.call)
+        row, values = dialect.reader.read(dialect.reader.submitted(kept.call, f"{slash}{rest}"), kept.call)
     except Refused:
         return
     references = kept.brought or tuple(each.content for each in values.get("references", ()))

@@ -9,7 +9,10 @@ from fluxkit.errors import Broken, FluxError, OutOfCredit, RateLimited, Rejected
 from fluxkit.provider import State
 
 from .answer import Answer, Drop
-from .dialect import Dialect, Refused
+from .casts import say_briefly
+from .dialect import Dialect
+from .ends import say_word
+from .refused import Refused
 
 #: How many seconds the service asks to wait, where it refuses because there were too many requests.
 RETRY_AFTER = 10
@@ -115,9 +118,9 @@ def instead(dialect: Dialect, fault: str, *, id: str, base_url: str, model: str)
         case "rate-limit-in-body":
             return attrs.evolve(dialect.refuse(Refused(RateLimited)), status=200)
         case "unknown-status":
-            return dialect.say_word("polled", _unheard_of(dialect), id=id, base_url=base_url, model=model)
+            return say_word(dialect, "polled", _unheard_of(dialect), id=id, base_url=base_url, model=model)
         case "status-goes-back":
-            return dialect.say_briefly("polled", 0, id=id, base_url=base_url, model=model)
+            return say_briefly(dialect, "polled", 0, id=id, base_url=base_url, model=model)
     raise _refused(dialect, fault.removeprefix("poll-"))
 
 

@@ -10,7 +10,7 @@ from fluxkit._wire.declaration import Provider
 from fluxkit.errors import Rejected
 
 from .answer import Incoming
-from .dialect import Refused
+from .refused import Refused
 from .tasks import MockTask
 
 #: What a key may be: visible ASCII (https://docs.apimart.ai, mid 2026).

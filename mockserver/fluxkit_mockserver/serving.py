@@ -13,10 +13,11 @@ from .accounts import ENDLESS
 from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .buying import buy
 from .closest import nearest_route
-from .dialect import Dialect, Refused
+from .dialect import Dialect
 from .exchanges import Exchange
 from .gallery import IMAGES, named_by
 from .memory import keep
+from .refused import Refused
 from .telling import asked_for, cancel, poll, result, standing
 from .uploads import UPLOADS
 from .works import Account, Works
@@ -99,7 +100,7 @@ def _check_key(works: Works, provider: Provider, call: Incoming) -> str:
 
 def _route(works: Works, dialect: Dialect, account: Account, call: Incoming, path: str) -> Answer | Drop:
     provider = dialect.provider
-    if rows := dialect.submitted(call, path):
+    if rows := dialect.reader.submitted(call, path):
         return buy(works, dialect, rows, account, call)
     if (upload := provider.upload) is not None and upload.route.match(call.method, path, call.query) is not None:
         return works.uploads.accept(dialect, upload, call, works.now)
@@ -115,7 +116,7 @@ def _route(works: Works, dialect: Dialect, account: Account, call: Incoming, pat
             return tell(works, dialect, task, call)
     if (told := _aside(works, dialect, call, path)) is not None:
         return told
-    if methods := dialect.methods(path, call.query):
+    if methods := dialect.reader.methods(path, call.query):
         raise Refused(Vanished, "Method not allowed", status=405, headers={"allow": ", ".join(methods)})
     raise Refused(Vanished, status=404)
 

@@ -8,9 +8,13 @@ from fluxkit.provider import State
 
 from .answer import Answer, Drop, Incoming
 from .billing import cost_of
-from .dialect import JSON_HEADERS, Dialect, Refused
+from .casts import say_briefly, say_completed
+from .dialect import Dialect
+from .documents import JSON_HEADERS
+from .ends import say_end, words_of_end
 from .exchanges import Exchange
 from .mishaps import ENDINGS, POLLED, REASONS, instead
+from .refused import Refused
 from .tasks import MockTask, Progression
 from .webhooks import Report
 from .works import Works
@@ -30,7 +34,7 @@ def words_of(dialect: Dialect, task: MockTask) -> tuple[str, ...]:
     """The words of a task's life, in which a fault may have changed the end."""
     if task.ending not in ENDINGS:
         return dialect.words
-    return (*dialect.words[:-1], dialect.end(ENDINGS[task.ending])[0])
+    return (*dialect.words[:-1], words_of_end(dialect, ENDINGS[task.ending])[0])
 
 
 def standing(works: Works, task: MockTask) -> tuple[str, State]:
@@ -134,23 +138,23 @@ def say(
         facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
         return dialect.say(of, {**facts, "status": dialect.cancelled})
     cost = cost_of(task) if done or of == "accepted" else None
-    if not done and (cost is None or "cost" not in dialect.names(of)):
-        return dialect.say_briefly(of, stage, id=task.id, base_url=base_url, model=task.model.path)
+    if not done and (cost is None or "cost" not in dialect.form(of)):
+        return say_briefly(dialect, of, stage, id=task.id, base_url=base_url, model=task.model.path)
     if done and task.ending in ENDINGS:
         works.bill.refund(dialect, task)
         place = {"id": task.id, "base_url": base_url, "model": task.model.path}
-        return dialect.say_end(of, ENDINGS[task.ending], reason=REASONS[task.ending], cost=cost, **place)
+        return say_end(dialect, of, ENDINGS[task.ending], reason=REASONS[task.ending], cost=cost, **place)
     facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
     if cost is not None:
         facts["cost"] = cost
     if done:
         facts["seed"] = task.seed
-        if "images" in dialect.names(of):
+        if "images" in dialect.form(of):
             task.links += 1
             fault = works.strike("link", task, but=() if task.links == 1 else ("expired-link",))
             picture = works.gallery.picture(task, call.origin, works.now, dead=fault == "expired-link")
             if fault != "two-links":
-                return dialect.say_completed(of, facts, picture, base_url=base_url, model=task.model.path)
+                return say_completed(dialect, of, facts, picture, base_url=base_url, model=task.model.path)
             again = works.gallery.picture(task, call.origin, works.now, dead=False, copy=1)
             facts["images"] = picture, again
     return dialect.say(of, facts)

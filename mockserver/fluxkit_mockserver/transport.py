@@ -9,7 +9,7 @@ import anyio.lowlevel
 import httpx
 
 from .answer import Answer, Drop, Incoming
-from .dialect import read_query
+from .documents import read_query
 from .service import MockService
 
 

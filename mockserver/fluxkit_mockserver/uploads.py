@@ -17,7 +17,9 @@ from fluxkit._wire.json import MISSING, Problem, Unfit
 from fluxkit.errors import Rejected
 
 from .answer import MOST_BODY, PLAIN, Answer, Incoming
-from .dialect import Dialect, Refused, read_body
+from .dialect import Dialect
+from .documents import read_body
+from .refused import Refused
 
 UPLOADS = "/__mock__/uploads/"
 

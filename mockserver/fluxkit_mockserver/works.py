@@ -14,7 +14,7 @@ from .accounts import Accounts
 from .armed import Faults, read_fault
 from .billing import Bill
 from .clock import VirtualClock, WallClock
-from .dialect import Dialects
+from .dialects import Dialects
 from .exchanges import Exchange, Exchanges, Keys
 from .feed import Feed
 from .gallery import Gallery

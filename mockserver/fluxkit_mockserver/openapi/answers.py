@@ -13,7 +13,8 @@ from fluxkit._wire.scalars import Codec
 from fluxkit._wire.schema import Schema, schema
 from fluxkit.errors import FluxError, OutOfCredit, RateLimited, Rejected, Unauthorized, Vanished
 
-from ..dialect import Dialect, status_of
+from ..dialect import Dialect
+from ..refused import status_of
 from .requests import MOST_EXAMPLES, content_of, examples_of
 
 #: What an answer always says, if its form has a place for it.

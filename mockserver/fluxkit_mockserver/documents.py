@@ -1,0 +1,52 @@
+"""JSON and queries as they come to the mock, and JSON as it leaves it."""
+
+import json
+from typing import Final, NoReturn
+from urllib.parse import unquote_plus
+
+from fluxkit._wire.json import HEADERS, QUERY, Json
+from fluxkit.errors import Rejected
+
+from .answer import Answer, Incoming
+from .refused import Refused
+
+JSON_HEADERS: Final = {"content-type": "application/json"}
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_no_json)
+_WRITER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def read_query(query: str) -> dict[str, str]:
+    """The query of an address by name; of a name that comes twice, the last counts."""
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
+
+
+def read_body(call: Incoming) -> dict[str, Json]:
+    """The JSON object of a call; ``Refused`` for whatever is none."""
+    try:
+        body = _JSON.decode(call.body.decode()) if call.body else {}
+        if rb"\u" in call.body:
+            _WRITER.encode(body).encode()  # half of a surrogate pair is no text
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refused(Rejected, "The body is not a JSON object.")
+    if QUERY in body or HEADERS in body:
+        raise Refused(Rejected, "The body has a field that no service has.")
+    return body
+
+
+def encoded(document: Json) -> bytes:
+    """A document as services write it: UTF-8 without white space."""
+    return _WRITER.encode(document).encode()
+
+
+def answer_of(status: int, document: Json) -> Answer:
+    """The answer that is a document."""
+    return Answer(status, encoded(document), JSON_HEADERS)

@@ -1,0 +1,153 @@
+"""How the mock reads calls to a service: which route one takes, and what a submit says, field by field.
+
+It is as strict as a service and stricter: whatever the declaration has no place for is refused.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from fluxkit._wire.declaration import Model, Provider
+from fluxkit._wire.json import HEADERS, QUERY, Json, Path, Problem, Unfit, leaves
+from fluxkit._wire.nearest import NoSuchSize
+from fluxkit._wire.sizes import Canvas
+from fluxkit.errors import Rejected
+
+from .answer import Incoming
+from .documents import read_body
+from .refused import Refused
+from .switches import base64_of
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class Reader:
+    """Reads the calls to one service. *switches* says where it is stricter or laxer than is usual."""
+
+    provider: Provider
+    switches: Mapping[str, str]
+    _rows: Mapping[str, tuple[Model, ...]] = attrs.field(init=False)
+    _places: Mapping[int, Mapping[str, frozenset[Path]]] = attrs.field(init=False)
+
+    @_rows.default
+    def _rows_by_path(self) -> Mapping[str, tuple[Model, ...]]:
+        return _grouped(self.provider.models, by=lambda row: row.path)
+
+    @_places.default
+    def _places_by_first_step(self) -> Mapping[int, Mapping[str, frozenset[Path]]]:
+        # Models may share a name, and to hash one is to hash its whole form: so they are told apart by identity.
+        return {
+            id(row): {
+                step: frozenset(places)
+                for step, places in _grouped(row.request.places(), by=lambda place: place[0]).items()
+            }
+            for row in self.provider.models
+        }
+
+    def methods(self, path: str, query: Mapping[str, str]) -> tuple[str, ...]:
+        """The methods with which a call to *path* would be served; none where no path is, or where no page says it."""
+        if self.switches.get("wrong-method") == "404":
+            return ()
+        provider = self.provider
+        steps = [each.route for each in (provider.upload, provider.cancel, provider.balance) if each is not None]
+        routes = [each for each in (provider.submit, provider.poll, provider.result, *steps) if each is not None]
+        found = {}
+        for route in routes:
+            said = route.match(route.method, path, query)
+            if said is not None and (route is not provider.submit or said.get("model", "") in ("", *self._rows)):
+                found[route.method] = True
+        return tuple(found)
+
+    def submitted(self, call: Incoming, path: str) -> tuple[Model, ...]:
+        """The models that a call to *path* may buy from; none if it buys nothing."""
+        said = self.provider.submit.match(call.method, path, call.query)
+        if said is None:
+            return ()
+        return self._rows.get(said["model"], ()) if "model" in said else self.provider.models
+
+    def read(self, rows: tuple[Model, ...], call: Incoming) -> tuple[Model, Mapping[str, Any]]:
+        """The model and the values of a submit; ``Refused`` with everything that does not fit.
+
+        Where none of the *rows* fits, the problems are those of the one that fits best.
+        """
+        try:
+            return self._read(rows, call, self._unprefixed(rows, read_body(call)))
+        except RecursionError:
+            raise Refused(Rejected, "The body is nested too deep.") from None
+
+    def _read(
+        self, rows: tuple[Model, ...], call: Incoming, body: Mapping[str, Json]
+    ) -> tuple[Model, Mapping[str, Any]]:
+        document = {**body, HEADERS: call.headers, QUERY: call.query}
+        best: tuple[Problem, ...] | None = None
+        for row in rows:
+            problems: tuple[Problem, ...] = ()
+            values: Mapping[str, Any] = {}
+            try:
+                values = row.request.read(document)
+            except Unfit as error:
+                problems = error.problems
+            problems += self._stray(row, body)
+            if call.query:
+                problems += self._stray(row, {QUERY: call.query})
+            problems += _size_problems(row, values)
+            if not problems:
+                return row, values
+            if best is None or len(problems) < len(best):
+                best = problems
+        raise Refused(Rejected, problems=best or ())
+
+    def _unprefixed(self, rows: tuple[Model, ...], body: dict[str, Json]) -> Mapping[str, Json]:
+        """A body whose images are base64 alone, at a service that takes them with what a ``data:`` URI begins with."""
+        if self.switches.get("data-prefixes") != "take":
+            return body
+        codecs = [codec for row in rows if base64_of(codec := row.form.get("references")) is not None and codec]
+        places = {place[0] for codec in codecs for place in codec.places()}
+        return {
+            name: re.sub(r"\Adata:image/[a-z]+;base64,", "", value)
+            if name in places and isinstance(value, str)
+            else value
+            for name, value in body.items()
+        }
+
+    def _stray(self, row: Model, document: Mapping[str, Json]) -> tuple[Problem, ...]:
+        """Each field of *document* for which the model has no place, where services are quiet and a mock is strict."""
+        if self.switches.get("extra-fields") == "ignore":
+            return ()
+        known = self._places[id(row)]
+        problems = []
+        for leaf in leaves(document):
+            places = known.get(leaf[0], frozenset())
+            if leaf not in places and not any(_meet(leaf, place) for place in places):
+                problems.append(Problem(".".join(leaf), "given", "no such field"))
+        return tuple(problems)
+
+
+def _grouped(items: Iterable[T], *, by: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:
+    groups: dict[str, tuple[T, ...]] = {}
+    for item in items:
+        groups[by(item)] = (*groups.get(by(item), ()), item)
+    return groups
+
+
+def _meet(one: Path, other: Path) -> bool:
+    """Whether one path lies under the other, or is the other."""
+    return all(step == along for step, along in zip(one, other, strict=False))
+
+
+def _size_problems(row: Model, values: Mapping[str, Any]) -> tuple[Problem, ...]:
+    codec = row.form.get("size")
+    if codec is None or "size" not in values:
+        return ()
+    try:
+        row.sizes.point(values["size"])
+    except NoSuchSize as error:
+        places = tuple(codec.places())
+        if isinstance(row.sizes, Canvas) and len(places) == 2:  # a side that is wrong by itself is named alone
+            sides = zip(places, values["size"], (row.sizes.width, row.sizes.height), strict=True)
+            places = tuple(place for place, side, allowed in sides if side not in allowed) or places
+        return tuple(Problem(".".join(place), values["size"], error.allowed, "size") for place in places)
+    return ()
