@@ -22,9 +22,9 @@ import fluxkit
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
 from fluxkit_mockserver.documents import read_query
+from fluxkit_mockserver.outlet import Delivery
 from fluxkit_mockserver.state import StateFile
 from fluxkit_mockserver.switches import SWITCHES
-from fluxkit_mockserver.webhooks import Delivery
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 

@@ -21,7 +21,9 @@ import fluxkit.webhooks
 from fluxkit.provider import Provider
 from fluxkit.testing.bench import load
 from fluxkit_mockserver import FAULTS, WEBHOOK_SECRET, MockService, Server, VirtualClock, WallClock, to_app
-from fluxkit_mockserver.webhooks import MOST_WAITING, Delivery, Sent
+from fluxkit_mockserver.outlet import Delivery
+from fluxkit_mockserver.parcels import MOST_WAITING
+from fluxkit_mockserver.webhooks import Sent
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC
@@ -160,7 +162,7 @@ def test_nothing_is_reported_where_nobody_asked_or_nobody_is_there() -> None:
 
 
 def test_what_waits_is_bounded_and_forgotten_on_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fluxkit_mockserver.webhooks.MOST_WAITING", 3)
+    monkeypatch.setattr("fluxkit_mockserver.parcels.MOST_WAITING", 3)
     at = bench()
     for _ in range(5):
         at.submit()

@@ -11,9 +11,9 @@ import pytest
 import fluxkit
 from fluxkit_mockserver import namespaces
 from fluxkit_mockserver.clock import EPOCH, WallClock
+from fluxkit_mockserver.outlet import Delivery
 from fluxkit_mockserver.server import Server
 from fluxkit_mockserver.service import MockService
-from fluxkit_mockserver.webhooks import Delivery
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 

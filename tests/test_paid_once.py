@@ -33,7 +33,7 @@ from fluxkit._engine.spending import amount_of
 from fluxkit._wire.token import read_token
 from fluxkit_mockserver import FAULTS
 from fluxkit_mockserver.clock import EPOCH
-from fluxkit_mockserver.webhooks import Delivery
+from fluxkit_mockserver.outlet import Delivery
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC

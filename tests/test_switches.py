@@ -17,8 +17,8 @@ import fluxkit.webhooks
 from fluxkit.provider import Provider, StandardWebhook
 from fluxkit.testing.exhibits import SMALLEST
 from fluxkit_mockserver import SWITCHES, MockService
+from fluxkit_mockserver.outlet import Delivery
 from fluxkit_mockserver.switches import read_switch, switches_of
-from fluxkit_mockserver.webhooks import Delivery
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from .faults import FAULTS, Fault
     from .fixture import FluxkitMock
     from .limits import Limits
+    from .outlet import to_app
     from .server import PortTaken, Server, serve
     from .service import KEY, MockService
     from .switches import SWITCHES, Switch, read_switch
     from .tasks import Progression
-    from .webhooks import WEBHOOK_SECRET, to_app
+    from .webhooks import WEBHOOK_SECRET
 
 __all__ = [
     "FAULTS",
@@ -59,7 +60,7 @@ _HOMES = {
     "read_fault": "armed",
     "read_switch": "switches",
     "serve": "server",
-    "to_app": "webhooks",
+    "to_app": "outlet",
 }
 
 

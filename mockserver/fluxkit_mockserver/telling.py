@@ -14,9 +14,9 @@ from .documents import JSON_HEADERS
 from .ends import say_end, words_of_end
 from .exchanges import Exchange
 from .mishaps import ENDINGS, POLLED, REASONS, instead
+from .parcels import Report
 from .refused import Refused
 from .tasks import MockTask, Progression
-from .webhooks import Report
 from .works import Works
 
 

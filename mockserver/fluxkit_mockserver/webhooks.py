@@ -6,59 +6,32 @@ lies in the queue by itself, with its own time: one that is late, doubled, lost 
 """
 
 import concurrent.futures
-import contextlib
 import functools
 import hashlib
-import heapq
 import inspect
 import itertools
-import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 
 import attrs
 
-from fluxkit._wire.declaration import Provider, Webhook
-from fluxkit._wire.link import read_link
-
-from .reach import may_go
+from .outlet import Delivery, Outlet
+from .parcels import Parcel, Parcels, Report
 from .tasks import MockTask, Progression
-
-if TYPE_CHECKING:
-    import httpx
 
 #: The secret with which the mock signs: a text that is base64 as well, for services that want that.
 WEBHOOK_SECRET = "whsec_Zmx1eGtpdCBtb2NrIHdlYmhvb2tz"  # noqa: S105 - it opens nothing
 
-#: How many deliveries wait at most; what comes then is lost, as at a service that is overrun.
-MOST_WAITING = 10_000
-
 #: How many deliveries are remembered.
 MOST_SENT = 10_000
-
-#: How many are under way at a time, so that receivers who never answer hold up others only so much.
-MOST_AT_ONCE = 16
 
 #: How many seconds late a webhook comes, if a fault makes it so.
 LATE = 600.0
 
 #: With what forged webhooks are signed: base64 as well, for services that want that.
 FORGER = "whsec_bm90IHRoZSBzZXJ2aWNl"
-
-#: How many seconds a receiver has where no page says it.
-USUAL_TIMEOUT = 10.0
-
-
-@attrs.frozen(eq=False)
-class Delivery:
-    """One attempt to deliver: a POST of *body* to *url*."""
-
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @attrs.frozen
@@ -75,32 +48,8 @@ class Sent:
     body: bytes = attrs.field(default=b"", eq=False, repr=False)
 
 
-#: Takes a delivery and gives the status of the answer, at once or as a coroutine.
-Outlet = Callable[[Delivery], "int | Awaitable[int]"]
-
 #: Gives the fault that strikes what is reported of a task, but for those named, if one does.
 Strike = Callable[[MockTask, Collection[str]], "str | None"]
-
-#: Gives the body of what is reported of a task at a stage of its life.
-Report = Callable[[int, float], bytes]
-
-
-@attrs.define(eq=False)
-class _Parcel:
-    """What is to be delivered, by when it is due."""
-
-    due: float
-    number: int
-    task: MockTask
-    stage: int
-    word: str
-    write: Report
-    attempt: int = 0
-    body: bytes = b""
-    forged: bool = False
-
-    def __lt__(self, other: "_Parcel") -> bool:
-        return (self.due, self.number) < (other.due, other.number)
 
 
 class Postman:
@@ -132,13 +81,12 @@ class Postman:
         self.secret = secret
         self._clock, self._seed, self._allow = clock, seed, frozenset(allow)
         self._tell, self._strike, self.switches = tell, strike, switches
-        self._held: dict[str, list[_Parcel]] = {}
+        self._held: dict[str, list[Parcel]] = {}
         self._outlet: Outlet | None = None
         self._changed: Callable[[], object] | None = None
         self._numbers: Iterator[int] = itertools.count(1)
-        self._waiting: list[_Parcel] = []
+        self._parcels = Parcels()
         self._resumed: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
 
     def connect(self, outlet: Outlet) -> None:
         """Delivers in this process, to *outlet*; ``to_app`` makes one of an ASGI app.
@@ -160,6 +108,11 @@ class Postman:
     def carried(self) -> bool:
         """Whether somebody posts them over the network."""
         return self._changed is not None
+
+    @property
+    def _delivers(self) -> bool:
+        """Whether what is reported goes anywhere."""
+        return self._outlet is not None or self.carried
 
     def follow(self, other: "Postman") -> None:
         """Delivers where another delivers: to its outlet, or over the network once somebody carries these, too."""
@@ -187,7 +140,7 @@ class Postman:
         for stage in self._stages(task, last) if progression is Progression.SECONDS and not task.cancelled else ():
             due = task.created_at + task.duration * stage / last
             if due > since:
-                self._put(_Parcel(due, next(self._numbers), task, stage, words[stage], report))
+                self._send(self._parcel(due, task, stage, words[stage], report))
 
     def _heed(self, alarms: list[Any]) -> None:
         if self not in alarms:
@@ -195,10 +148,9 @@ class Postman:
 
     def clear(self) -> None:
         """Forgets what waits and what was sent."""
-        with self._lock:
-            self._waiting.clear()
-            self._held.clear()
-            self.sent.clear()
+        self._parcels.clear()
+        self._held.clear()
+        self.sent.clear()
 
     # What is reported, and when
 
@@ -209,16 +161,16 @@ class Postman:
         for stage in self._stages(task, last):
             if timed or stage == 0 or (stage == last and progression is Progression.AT_ONCE):
                 due = task.created_at + (task.duration * stage / last if timed else 0.0)
-                self._report(_Parcel(due, next(self._numbers), task, stage, words[stage], report), last=last)
+                self._report(self._parcel(due, task, stage, words[stage], report), last=last)
 
     def polled(self, task: MockTask, words: tuple[str, ...], stage: int, now: float, report: Report) -> None:
         """A poll has moved a task on, in a mock where nothing else does."""
         last = len(words) - 1
         if stage > task.reported and stage in self._stages(task, last):
             task.reported = stage
-            self._report(_Parcel(now, next(self._numbers), task, stage, words[stage], report), last=last)
+            self._report(self._parcel(now, task, stage, words[stage], report), last=last)
 
-    def _report(self, parcel: _Parcel, *, last: int) -> None:
+    def _report(self, parcel: Parcel, *, last: int) -> None:
         """Puts a parcel among those that wait, in whatever way a fault would have it."""
         task, is_last = parcel.task, parcel.stage == last
         fault = self._strike(task, ("webhook-out-of-order",) if is_last else ())
@@ -239,56 +191,39 @@ class Postman:
         if is_last:  # what was held back comes after the end
             parcels += [attrs.evolve(self._again(held), due=parcel.due) for held in self._held.pop(task.id, ())]
         for each in parcels:
-            self._put(each)
+            self._send(each)
 
-    def _again(self, parcel: _Parcel) -> _Parcel:
+    def _parcel(self, due: float, task: MockTask, stage: int, word: str, report: Report) -> Parcel:
+        return Parcel(due, next(self._numbers), task, stage, word, report)
+
+    def _again(self, parcel: Parcel) -> Parcel:
         return attrs.evolve(parcel, number=next(self._numbers))
 
     def cancelled(self, task: MockTask, word: str | None, now: float, report: Report) -> None:
         """A task was stopped: what was foreseen of it does not come, and its end is reported as other ends are."""
-        with self._lock:
-            waiting = [parcel for parcel in self._waiting if parcel.task is not task]
-            heapq.heapify(waiting)
-            self._waiting[:] = waiting
-        connected = self._outlet is not None or self._changed is not None
-        if word is not None and "webhook_url" in task.values and task.provider.webhook is not None and connected:
-            self._put(_Parcel(now, next(self._numbers), task, 0, word, report))
+        self._parcels.drop(task)
+        wanted = "webhook_url" in task.values and task.provider.webhook is not None
+        if word is not None and wanted and self._delivers:
+            self._send(self._parcel(now, task, 0, word, report))
 
     def _stages(self, task: MockTask, last: int) -> tuple[int, ...]:
         """The stages of a task's life that are reported: changes, so not the first."""
         webhook = task.provider.webhook
-        if webhook is None or (self._outlet is None and self._changed is None):
+        if webhook is None or not self._delivers:
             return ()
         switches = self.switches.get(task.provider.name, {})
         first = 0 if switches.get("webhook-created") == "yes" else 1
         stages = range(first, last + 1) if webhook.every else range(max(1, last), last + 1)
         return tuple(stage for stage in stages if stage < last or not task.stuck)
 
-    def _put(self, parcel: _Parcel) -> None:
-        with self._lock:
-            if len(self._waiting) < MOST_WAITING:
-                heapq.heappush(self._waiting, parcel)
+    def _send(self, parcel: Parcel) -> None:
+        self._parcels.put(parcel)
         if self._changed is not None:
             self._changed()
 
-    def _take(self, now: float, busy: Collection[str] = ()) -> _Parcel | None:
-        """What is due first, of tasks that are not busy: the news of one task keep their order."""
-        busy_ones: list[_Parcel] = []
-        with self._lock:
-            try:
-                while self._waiting and self._waiting[0].due <= now:
-                    parcel = heapq.heappop(self._waiting)
-                    if parcel.task.id not in busy:
-                        return parcel
-                    busy_ones.append(parcel)
-            finally:
-                for parcel in busy_ones:
-                    heapq.heappush(self._waiting, parcel)
-        return None
-
-    def _delivery(self, parcel: _Parcel, now: float) -> Delivery:
+    def _delivery(self, parcel: Parcel, now: float) -> Delivery:
         """A parcel as it goes out now: its body stays what it was at the first attempt, its signature is fresh."""
-        webhook = _webhook(parcel.task.provider)
+        webhook = parcel.webhook
         parcel.body = parcel.body or parcel.write(parcel.stage, now)
         name = hashlib.sha256(f"{self._seed}:webhook:{parcel.task.id}:{parcel.stage}".encode()).hexdigest()[:27]
         own = parcel.task.values.get("webhook_secret")  # some services are told it with each request
@@ -301,23 +236,22 @@ class Postman:
         url = f"{parcel.task.values['webhook_url']}{webhook.suffix}"
         return Delivery(url, {"content-type": "application/json", **signed}, parcel.body)
 
-    def _done(self, parcel: _Parcel, url: str, answer: int | None) -> None:
+    def _done(self, parcel: Parcel, url: str, answer: int | None) -> None:
         """Keeps what came of an attempt; what may pass is tried again when the service would."""
         task, now = parcel.task, self._clock.now()
         sent = Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now, parcel.body)
         self.sent.append(sent)
         self._tell("webhook", sent)
-        retries = _webhook(task.provider).retries
+        retries = parcel.webhook.retries
         if answer is not None and not 0 < answer < 500 and parcel.attempt < len(retries):
             due = now + retries[parcel.attempt]
-            self._put(attrs.evolve(parcel, due=due, attempt=parcel.attempt + 1))
+            self._send(attrs.evolve(parcel, due=due, attempt=parcel.attempt + 1))
 
     # In process
 
     def due(self) -> float | None:
         """When the clock has to stop for a delivery in this process; None if it has not."""
-        with self._lock:
-            return self._waiting[0].due if self._outlet is not None and self._waiting else None
+        return None if self._outlet is None else self._parcels.due()
 
     def ring(self, now: float) -> None:
         """Delivers what is due in this process, or tells the server that time has moved."""
@@ -325,7 +259,7 @@ class Postman:
             if self._changed is not None:
                 self._changed()
             return
-        while (parcel := self._take(now)) is not None:
+        while (parcel := self._parcels.take(now)) is not None:
             delivery = self._delivery(parcel, now)
             answer = self._outlet(delivery)
             if inspect.isawaitable(answer):  # in a thread of its own, because a loop may be running in this one
@@ -340,7 +274,7 @@ class Postman:
         if self._outlet is None:
             self.ring(now)
             return
-        while (parcel := self._take(now)) is not None:
+        while (parcel := self._parcels.take(now)) is not None:
             delivery = self._delivery(parcel, now)
             answer = self._outlet(delivery)
             self._done(parcel, delivery.url, await answer if inspect.isawaitable(answer) else answer)
@@ -349,124 +283,21 @@ class Postman:
 
     async def carry(self) -> None:
         """Posts over the network what falls due, until it is cancelled. Runs on asyncio, beside the server."""
-        import asyncio
+        from .carrier import Carrier  # a mock in process has no use for it
 
-        changed, busy, loop = asyncio.Event(), set[str](), asyncio.get_running_loop()
-        self._changed = functools.partial(loop.call_soon_threadsafe, changed.set)
+        carrier = Carrier(self._parcels, self._clock, self._delivery, self._done, self._allow)
+        self._changed = carrier.wake
         self._heed(getattr(self._clock, "alarms", []))
         self._begin()
-        client: httpx.AsyncClient | None = None
         try:
-            async with asyncio.TaskGroup() as group:
-                while True:
-                    changed.clear()
-                    while len(busy) < MOST_AT_ONCE and (parcel := self._take(self._clock.now(), busy)) is not None:
-                        client = client or _network()
-                        busy.add(parcel.task.id)
-                        group.create_task(self._post(client, parcel)).add_done_callback(
-                            functools.partial(_finished, busy, parcel.task.id, changed)
-                        )
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(self._pause(busy)):
-                            await changed.wait()
+            await carrier.run()
         finally:
             self._changed = None
-            if client is not None:
-                await client.aclose()
-
-    def _pause(self, busy: Collection[str]) -> float | None:
-        """For how many real seconds there is nothing to do, unless something changes; None for as long as it takes."""
-        speed: float | None = getattr(self._clock, "pace", None)
-        with self._lock:
-            due = min((each.due for each in self._waiting if each.task.id not in busy), default=None)
-        if not speed or due is None or len(busy) >= MOST_AT_ONCE:
-            return None
-        return max(0.0, (due - float(self._clock.now())) / speed)
-
-    async def _post(self, client: "httpx.AsyncClient", parcel: _Parcel) -> None:
-        import asyncio
-
-        import httpx
-
-        delivery = self._delivery(parcel, self._clock.now())
-        answer: int | None = None
-        if may_go(delivery.url, caller=parcel.task.caller, allowed=self._allow):
-            try:
-                async with asyncio.timeout(_webhook(parcel.task.provider).timeout or USUAL_TIMEOUT):
-                    async with client.stream(
-                        "POST", delivery.url, content=delivery.body, headers=dict(delivery.headers)
-                    ) as response:
-                        answer = response.status_code
-            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
-                answer = 0
-        self._done(parcel, delivery.url, answer)
 
 
 def _nothing() -> None:
     pass
 
 
-def _webhook(provider: Provider) -> Webhook:
-    if provider.webhook is None:
-        raise ValueError(f"{provider.name} declares no webhook")
-    return provider.webhook
-
-
-def _network() -> "httpx.AsyncClient":
-    import httpx
-
-    return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 - the whole has one
-
-
-def _finished(busy: set[str], task: str, changed: Any, _: object) -> None:
-    busy.discard(task)
-    changed.set()
-
-
 async def _awaited(answer: Awaitable[int]) -> int:
     return await answer
-
-
-def to_app(app: Callable[..., Awaitable[None]]) -> Outlet:
-    """An outlet into an ASGI app, such as ``fluxkit.webhooks.receiver(client)`` or what it is mounted in.
-
-    An app that fails before it has answered has answered 500, as it would on a server.
-    """
-
-    async def deliver(delivery: Delivery) -> int:
-        target = read_link(delivery.url)
-        path, _, query = target.target.partition("?")
-        body = [{"type": "http.request", "body": delivery.body, "more_body": False}]
-        answers: list[int] = []
-
-        async def receive() -> Mapping[str, Any]:
-            return body.pop() if body else {"type": "http.disconnect"}
-
-        async def send(message: Mapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                answers.append(message["status"])
-
-        headers = {"host": target.where, "content-length": str(len(delivery.body)), **delivery.headers}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": target.scheme,
-            "path": unquote(path),
-            "raw_path": path.encode(),
-            "root_path": "",
-            "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "server": (target.host, target.port),
-            "client": ("127.0.0.1", 0),
-        }
-        try:
-            await app(scope, receive, send)
-        except Exception:
-            if not answers:
-                return 500
-            raise
-        return answers[0] if answers else 500
-
-    return deliver

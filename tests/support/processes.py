@@ -23,7 +23,7 @@ from fluxkit._engine.journal.writer import Writer
 from fluxkit.webhooks import receiver
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
-from fluxkit_mockserver.webhooks import Delivery, to_app
+from fluxkit_mockserver.outlet import Delivery, to_app
 
 #: The row for which a submit is under way, as whoever bills it wants to know.
 BUYING: contextvars.ContextVar[str] = contextvars.ContextVar("BUYING", default="")
