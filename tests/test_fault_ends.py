@@ -1,147 +1,154 @@
-"""How each fault ends for a user: what the client raises, what was bought, and what a second wait brings."""
+"""How each fault ends for a user: what the client raises, what was bought, and what a second wait brings.
 
-import itertools
-from collections.abc import Mapping
+For both clients, in process and over a socket, by the one table of ``support/ends.py``.
+"""
+
+import contextlib
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import attrs
 import httpx
 import pytest
 from shapes.fal import FAL
 from shapes.openai import TOGETHER
 from shapes.replicate import REPLICATE
+from support.ends import CASES, ENDS, LASTING, SERVICES, End, end_of
 
 import fluxkit
+import fluxkit_providers
 from fluxkit._wire.plan import Plan
 from fluxkit.provider import Provider
 from fluxkit.testing.bench import any_plan, buy, driver
 from fluxkit_mockserver import FAULTS, MockService
-from fluxkit_providers.apimart import APIMART
+from fluxkit_mockserver.server import Server
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC
 
-SERVICES = {"magnific:flux-2-klein": MAGNIFIC, "apimart:flux-2-pro": APIMART}
+#: Those that keep a client waiting for its whole patience, when it submits and when it polls.
+SILENT_SUBMITS, SILENT_POLLS = ("accepted-then-hang",), ("dripping", "hang")
 
+#: How many real seconds a client waits where no answer comes; elsewhere it waits for a minute, on the slowest machine.
+HURRY = 0.02
 
-#: Where what has failed is given back: https://docs.apimart.ai
-REFUNDED = ("apimart:flux-2-pro",)
+#: How many real seconds one of a slow answer takes where somebody waits for it.
+QUICK = 0.0001
 
 
 @attrs.frozen
-class End:
-    """What a ``generate`` comes to, how many images were bought, and what waiting for its task again comes to."""
+class OnAPort:
+    """A mock on a port as a client takes one in process: on its time, but by real sockets."""
 
-    raises: str = ""
-    billed: int = 1
-    charged: str = "unknown"
-    again: str | None = None
-    calls: int | None = None
+    server: Server
 
+    @property
+    def key(self) -> str:
+        return self.server.service.key
 
-DENIED = End("Rejected", billed=0, charged="no")
-LOST = End("SubmissionUnknown")
-FINE = End()
-LATE = End("Overdue", again="")
+    @property
+    def clock(self) -> Any:
+        return self.server.service.clock
 
-ENDS: Mapping[str, End] = {
-    "400": DENIED,
-    "401": End("Unauthorized", billed=0, charged="no"),
-    "402": End("OutOfCredit", billed=0, charged="no"),
-    "403": End("Unauthorized", billed=0, charged="no"),
-    "422": DENIED,
-    "429": End("RateLimited", billed=0, charged="no", calls=5),
-    "429-final": End("OutOfCredit", billed=0, charged="no", calls=1),
-    "503": End("Broken", billed=0, charged="no", calls=5),
-    "moderation": DENIED,
-    "500": End("SubmissionUnknown", billed=0, calls=1),
-    "stale-connection": End("SubmissionUnknown", billed=0, calls=1),
-    "accepted-then-dropped": LOST,
-    "accepted-then-hang": LOST,
-    "accepted-then-not-json": LOST,
-    "gateway-503-after-accept": LOST,
-    "cut-200": LOST,
-    "stuck": End("Overdue", again="Overdue"),
-    "slow": LATE,
-    "fail": End("Failed", again="Failed"),
-    "moderated": End("Failed", again="Failed"),
-    "completed-without-images": End("ContractError", again="ContractError"),
-    "vanished": End("Vanished", again="Vanished"),
-    "dripping": LATE,
-    "slow-answer": FINE,
-    "hang": LATE,
-    "cut-poll": LATE,
-    "poll-dropped": LATE,
-    "poll-401": End("Unauthorized", again=""),
-    "poll-404": End("Vanished", again=""),
-    "poll-429": LATE,
-    "poll-503": LATE,
-    "rate-limit-in-body": End("ContractError", again=""),
-    "not-json": End("ContractError", again=""),
-    "status-goes-back": LATE,
-    "unknown-status": LATE,
-    "expired-link": FINE,
-    "two-links": FINE,
-    "truncated-image": End("DownloadError", charged="yes", again=""),
-    "wrong-type-image": FINE,
-    "cut-image": End("DownloadError", charged="yes", again=""),
-    "link-503": End("DownloadError", charged="yes", again=""),
-}
+    def base_url(self, provider: str, /) -> str:
+        return self.server.base_url(provider)
 
-CASES = [
-    (name, model) for name, model in itertools.product(ENDS, SERVICES) if not FAULTS[name].obstacle(SERVICES[model])
-]
+    def transport(self) -> None:
+        """No stand-in: the network itself."""
+
+    async_transport = transport
 
 
-def outcome(call: Any) -> tuple[str, fluxkit.FluxError | None]:
+@contextlib.contextmanager
+def opposite(where: str, mock: MockService, *, silent: bool) -> Iterator[Any]:
+    """Whom a client speaks to."""
+    if where == "in process":
+        yield mock
+        return
+    with Server(mock, drip_scale=1.0 if silent else QUICK) as server:
+        yield OnAPort(server)
+
+
+async def came(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+async def outcome(call: Any) -> tuple[str, fluxkit.FluxError | None]:
     try:
-        (image,) = call().images
+        (image,) = (await came(call())).images
     except fluxkit.FluxError as error:
         return type(error).__name__, error
     assert image.pixels
     return "", None
 
 
+async def lives(client: Any, hurried: Any, mock: MockService, name: str) -> End:
+    """How buying and waiting end while a fault lasts, and a wait for the task once that has passed."""
+    if hurried is not client and name in SILENT_POLLS:  # nobody hurries where an answer comes
+        task = await came(client.submit("a cat"))
+        raised, error = await outcome(lambda: hurried.wait(task, timeout=120))
+    else:
+        raised, error = await outcome(lambda: hurried.generate("a cat", timeout=120))
+    ended = End(raised, mock.billed)
+    if error is not None:
+        ended = attrs.evolve(ended, charged=str(error.charged), calls=len(mock.exchanges))
+    if error is not None and error.task is not None:
+        mock.unfault()
+        again, _ = await outcome(lambda: client.wait(error.task, timeout=600))
+        assert ended.billed == mock.billed
+        ended = attrs.evolve(ended, again=again)
+    return ended
+
+
 def test_every_fault_of_a_call_has_its_end_here() -> None:
     assert [name for name, fault in FAULTS.items() if fault.moment != "webhook"] == list(ENDS)
 
 
+def test_every_bundled_service_is_among_them() -> None:
+    assert [*fluxkit_providers.fluxkit_providers()] == [each.name for each in SERVICES.values()]
+
+
+@pytest.mark.parametrize(
+    "where", ["in process", pytest.param("on a port", marks=[pytest.mark.slow, pytest.mark.no_cover])]
+)
 @pytest.mark.parametrize(("name", "model"), CASES)
-def test_a_fault_that_lasts_ends_as_it_must(name: str, model: str) -> None:
-    mock, end = MockService([SERVICES[model]], durations=lambda _: 30.0), ENDS[name]
-    armed = mock.fault(name)
-    with fluxkit.Client(model, mock=mock) as client:
-        raised, error = outcome(lambda: client.generate("a cat", timeout=120))
-        billed = end.billed - (model in REFUNDED and name in ("fail", "moderated"))
-        assert (end.raises, billed) == (raised, mock.billed)
-        assert armed.struck > 0
-        if error is None:
-            return
-        assert end.charged == str(error.charged)
-        assert end.calls in (None, len(mock.exchanges))
-        assert (end.again is None) is (error.task is None)
-        if error.task is not None:
-            mock.unfault()
-            again, _ = outcome(lambda: client.wait(error.task, timeout=600))
-            assert (end.again, billed) == (again, mock.billed)
+def test_a_fault_that_lasts_ends_as_it_must(name: str, model: str, where: str) -> None:
+    expected = end_of(name, SERVICES[model])
+    mock = MockService([SERVICES[model]], durations=lambda _: 30.0)
+    silent = where == "on a port" and name in (*SILENT_SUBMITS, *SILENT_POLLS)
 
+    async def both(there: Any) -> list[End]:
+        ends = []
+        with fluxkit.Client(model, mock=there) as client, fluxkit.Client(model, mock=there, patience=HURRY) as hurried:
+            armed = mock.fault(name)
+            ends.append(await lives(client, hurried if silent else client, mock, name))
+            assert armed.struck > 0
+        mock.reset()
+        async with (
+            fluxkit.AsyncClient(model, mock=there) as client,
+            fluxkit.AsyncClient(model, mock=there, patience=HURRY) as hurried,
+        ):
+            mock.fault(name)
+            ends.append(await lives(client, hurried if silent else client, mock, name))
+        return ends
 
-#: What does not pass by itself: no second try makes it good, and no money is spent on one.
-LASTING = {
-    *("400", "401", "402", "403", "422", "429-final", "moderation", "500", "stale-connection", "poll-401"),
-    *("accepted-then-dropped", "accepted-then-hang", "accepted-then-not-json", "gateway-503-after-accept", "cut-200"),
-    *("stuck", "fail", "moderated", "completed-without-images", "vanished"),
-}
+    with opposite(where, mock, silent=silent) as there:
+        ends = anyio.run(both, there)
+    if expected.calls is None:
+        ends = [attrs.evolve(each, calls=None) for each in ends]
+    assert [expected, expected] == ends
 
 
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_a_fault_that_passes_costs_time_and_no_second_image(name: str, model: str) -> None:
-    mock = MockService([SERVICES[model]], durations=lambda _: 20.0)
+    mock, end = MockService([SERVICES[model]], durations=lambda _: 20.0), end_of(name, SERVICES[model])
     mock.fault(name, times=1)
     with fluxkit.Client(model, mock=mock) as client:
-        raised, _ = outcome(lambda: client.generate("a cat", timeout=600))
-    billed = ENDS[name].billed - (model in REFUNDED and name in ("fail", "moderated"))
-    assert ((ENDS[name].raises, billed) if name in LASTING else ("", 1)) == (raised, mock.billed)
+        raised, _ = anyio.run(outcome, lambda: client.generate("a cat", timeout=600))
+    lasts = name in LASTING or end.raises == "SubmissionUnknown"
+    assert ((end.raises, end.billed) if lasts else ("", 1)) == (raised, mock.billed)
 
 
 def test_an_image_of_another_type_is_named_so_and_said_to_be_unlike(tmp_path: Path) -> None:
@@ -181,7 +188,7 @@ def test_a_failed_task_says_why_in_the_form_of_the_service() -> None:
         for model, provider in SERVICES.items():
             mock = MockService([provider], progression="at once")
             mock.fault(name)
-            with fluxkit.Client(model, mock=mock) as client, pytest.raises(fluxkit.Failed, match=words):
+            with fluxkit.Client(model, mock=mock) as client, pytest.raises(fluxkit.TaskError, match=words):
                 client.generate("a cat")
 
 
