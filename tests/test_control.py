@@ -366,6 +366,19 @@ def test_webhooks_are_told(mock: MockService, http: httpx.Client) -> None:
     assert (2, ["IN_PROGRESS", "COMPLETED"]) == (told["total"], [each["status"] for each in told["webhooks"]])
     assert [(HOOK, 200, 1)] == [(each["url"], each["answer"], each["attempt"]) for each in told["webhooks"][1:]]
     assert 0 == got(http, "webhooks", task="another")["total"]
+    assert 0 == told["under_way"]
+
+
+def test_webhooks_are_under_way_from_when_they_are_due_until_somebody_has_answered(
+    mock: MockService, http: httpx.Client
+) -> None:
+    seen = []
+    mock.webhooks.connect(lambda _: seen.append(mock.webhooks.under_way) or 200)
+    submit(http, webhook_url=HOOK)
+    assert 0 == got(http, "webhooks")["under_way"]  # none is due yet
+    mock.clock.advance(10)
+    assert [1, 1] == seen
+    assert 0 == got(http, "webhooks")["under_way"]
 
 
 def test_namespaces_are_listed_made_and_dropped(mock: MockService, http: httpx.Client) -> None:

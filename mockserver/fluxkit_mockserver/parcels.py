@@ -52,6 +52,7 @@ class Parcels:
     def __init__(self) -> None:
         """None yet."""
         self._waiting: list[Parcel] = []
+        self._out: set[int] = set()  # the numbers of those that were taken
         self._lock = threading.Lock()
 
     def put(self, parcel: Parcel) -> None:
@@ -68,12 +69,23 @@ class Parcels:
                 while self._waiting and self._waiting[0].due <= now:
                     parcel = heapq.heappop(self._waiting)
                     if parcel.task.id not in busy:
+                        self._out.add(parcel.number)
                         return parcel
                     busy_ones.append(parcel)
             finally:
                 for parcel in busy_ones:
                     heapq.heappush(self._waiting, parcel)
         return None
+
+    def end(self, parcel: Parcel) -> None:
+        """Says that something has come of one that was taken."""
+        with self._lock:
+            self._out.discard(parcel.number)
+
+    def count(self, now: float) -> int:
+        """How many are due, or were taken and have not ended."""
+        with self._lock:
+            return len(self._out) + sum(parcel.due <= now for parcel in self._waiting)
 
     def due(self, busy: Collection[str] = ()) -> float | None:
         """When the first is due of tasks that are not busy; None if none waits."""
@@ -92,3 +104,4 @@ class Parcels:
         """Forgets all."""
         with self._lock:
             self._waiting.clear()
+            self._out.clear()

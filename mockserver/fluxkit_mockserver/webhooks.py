@@ -114,6 +114,11 @@ class Postman:
         """Whether what is reported goes anywhere."""
         return self._outlet is not None or self.carried
 
+    @property
+    def under_way(self) -> int:
+        """How many deliveries are due or out now: where none is, all that has happened so far has been told."""
+        return self._parcels.count(self._clock.now())
+
     def follow(self, other: "Postman") -> None:
         """Delivers where another delivers: to its outlet, or over the network once somebody carries these, too."""
         if (outlet := other.outlet) is not None:
@@ -242,6 +247,7 @@ class Postman:
         sent = Sent(task.provider.name, task.id, parcel.word, url, answer, parcel.attempt + 1, now, parcel.body)
         self.sent.append(sent)
         self._tell("webhook", sent)
+        self._parcels.end(parcel)
         retries = parcel.webhook.retries
         if answer is not None and not 0 < answer < 500 and parcel.attempt < len(retries):
             due = now + retries[parcel.attempt]

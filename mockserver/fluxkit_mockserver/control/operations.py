@@ -270,7 +270,8 @@ def set_switches(world: "MockService", said: Said) -> Said:
 def webhooks(world: "MockService", said: Said) -> Said:
     """The last webhooks."""
     found = [each for each in [*world.webhooks.sent] if said.get("task") in (None, each.task)]
-    return {"total": len(found), "webhooks": [shown.sent(each) for each in _last(found, said)]}
+    under_way = world.webhooks.under_way  # before they are told: what has gone out since is among them
+    return {"total": len(found), "under_way": under_way, "webhooks": [shown.sent(each) for each in _last(found, said)]}
 
 
 def namespaces(world: "MockService", said: Said) -> Said:

@@ -263,9 +263,10 @@ OPERATIONS: Final = (
         "GET",
         "webhooks",
         "list_webhooks",
-        "The last attempts to deliver webhooks, the oldest first.",
+        "The last attempts to deliver webhooks, the oldest first. `under_way` are due or out now: where none is, all "
+        "that has happened so far has been told.",
         do.webhooks,
-        record({"total": whole(), "webhooks": several(ref("Webhook"))}),
+        record({"total": whole(), "under_way": whole(), "webhooks": several(ref("Webhook"))}),
         query={"task": text(), "most": MOST},
     ),
     Operation("GET", "namespaces", "list_namespaces", "The namespaces that there are.", do.namespaces, NAMESPACES),
