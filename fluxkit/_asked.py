@@ -12,8 +12,8 @@ from ._contract.request import Request
 from .errors import FluxError, SettingsError, Unsupported
 
 if TYPE_CHECKING:
+    from ._wire.codec import Codec
     from ._wire.declaration import Model
-    from ._wire.scalars import Codec
 
 FIELDS = tuple(field.name for field in attrs.fields(Request) if field.init)
 

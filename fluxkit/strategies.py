@@ -27,30 +27,18 @@ from hypothesis.strategies import SearchStrategy
 from ._contract.reference import Reference, is_address
 from ._contract.request import MOST_IMAGES, Request
 from ._contract.size import LARGEST_SIDE, LARGEST_TERM, RESOLUTIONS, aspect_deviation
-from ._wire.codecs import At, Each, Either, First, Form, Implied, Only, Pair, Sides, Slots, Tagged, With
+from ._wire.choices import Either, Tagged, With
+from ._wire.codec import Codec
 from ._wire.declaration import Model, Provider
 from ._wire.draft import FIELDS, TOLERANCE
+from ._wire.form import Form
 from ._wire.json import MISSING, Unfit
+from ._wire.lists import Each, First, Only, Slots
 from ._wire.nearest import Space, nearest
-from ._wire.scalars import (
-    Anything,
-    Base64,
-    Bytes,
-    Codec,
-    Colour,
-    Flag,
-    Hosted,
-    Link,
-    Money,
-    Quoted,
-    Real,
-    Reason,
-    Text,
-    Times,
-    Trail,
-    Whole,
-    Words,
-)
+from ._wire.pictures import Base64, Bytes, Hosted
+from ._wire.places import At, Implied, Pair, Sides
+from ._wire.reasons import Reason, Trail
+from ._wire.scalars import Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
 from ._wire.sizes import Canvas, Spaces
 
 __all__ = ["Domain", "domain", "from_provider", "json_values", "outside", "requests", "requests_for", "values"]

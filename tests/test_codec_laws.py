@@ -22,51 +22,49 @@ from fluxkit._contract.report import Outcome, Report
 from fluxkit._contract.request import Request
 from fluxkit._contract.size import Want
 from fluxkit._wire.body import json_body
-from fluxkit._wire.codecs import (
-    At,
-    Each,
-    Either,
-    First,
-    Fixed,
-    Form,
-    Header,
-    Implied,
-    Only,
-    Pair,
-    Query,
-    Sides,
-    Slots,
-    Tagged,
-    With,
-    trim,
-)
+from fluxkit._wire.codec import Scalar
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import MISSING, Json, Unfit, is_json, path_of, stray
 from fluxkit._wire.nearest import Space
 from fluxkit._wire.plan import make_plan
-from fluxkit._wire.scalars import (
+from fluxkit._wire.schema import closed, schema
+from fluxkit._wire.sizes import Canvas, Grid, Spaces
+from fluxkit._wire.trim import trim
+from fluxkit.errors import Unsupported
+from fluxkit.provider import (
     Anything,
+    At,
     Base64,
     Bytes,
     Codec,
     Colour,
+    Each,
+    Either,
+    First,
+    Fixed,
     Flag,
+    Form,
+    Header,
     Hosted,
+    Implied,
     Link,
     Money,
+    Only,
+    Pair,
+    Query,
     Quoted,
     Real,
     Reason,
-    Scalar,
+    Sides,
+    Slots,
+    Tagged,
     Text,
     Times,
     Trail,
     Whole,
+    With,
     Words,
 )
-from fluxkit._wire.schema import closed, schema
-from fluxkit._wire.sizes import Canvas, Grid, Spaces
-from fluxkit.errors import Unsupported
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 

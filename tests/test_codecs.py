@@ -13,43 +13,41 @@ import pytest
 
 from fluxkit._contract.reference import Reference
 from fluxkit._wire.body import json_body
-from fluxkit._wire.codecs import (
-    MOST_SPELLINGS,
-    At,
-    Each,
-    Either,
-    First,
-    Fixed,
-    Form,
-    Header,
-    Implied,
-    Only,
-    Pair,
-    Query,
-    Sides,
-    Slots,
-    Tagged,
-    With,
-    trim,
-)
 from fluxkit._wire.json import MISSING, Json, Unfit
-from fluxkit._wire.scalars import (
+from fluxkit._wire.parts import MOST_SPELLINGS
+from fluxkit._wire.trim import trim
+from fluxkit.provider import (
     Anything,
+    At,
     Base64,
     Bytes,
     Codec,
     Colour,
+    Each,
+    Either,
+    First,
+    Fixed,
     Flag,
+    Form,
+    Header,
     Hosted,
+    Implied,
     Link,
     Money,
+    Only,
+    Pair,
+    Query,
     Quoted,
     Real,
     Reason,
+    Sides,
+    Slots,
+    Tagged,
     Text,
     Times,
     Trail,
     Whole,
+    With,
     Words,
 )
 from fluxkit_providers.apimart import APIMART

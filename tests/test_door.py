@@ -57,7 +57,7 @@ def test_importing_fluxkit_imports_nothing_that_costs() -> None:
         "pluggy",
         "hypothesis",
         "anyio",
-        "fluxkit._wire.codecs",
+        "fluxkit._wire",
         "tomllib",
         "fluxkit._settings",
     }

@@ -13,7 +13,6 @@ from support.world import EPOCH, ID, Said, a_plan, complaint, completed, ended, 
 from fluxkit._contract.task import State, Task
 from fluxkit._engine.effects import Reply
 from fluxkit._plugins import installed
-from fluxkit._wire.codecs import At, Each, Form, Header, Query
 from fluxkit._wire.declaration import Provider, Refusal, Route
 from fluxkit._wire.exchange import (
     admits,
@@ -28,7 +27,6 @@ from fluxkit._wire.exchange import (
     retry_after,
     submission,
 )
-from fluxkit._wire.scalars import Bytes, Link, Reason, Text, Whole
 from fluxkit.errors import (
     Broken,
     Charged,
@@ -41,6 +39,7 @@ from fluxkit.errors import (
     SubmissionUnknown,
     Unauthorized,
 )
+from fluxkit.provider import At, Bytes, Each, Form, Header, Link, Query, Reason, Text, Whole
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 

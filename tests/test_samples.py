@@ -19,30 +19,41 @@ import attrs
 import pytest
 
 from fluxkit._contract.media import TYPES, format_named, kind
-from fluxkit._wire.codecs import At, Each, Either, First, Fixed, Form, Only, Pair, Sides, Slots, Tagged, With
 from fluxkit._wire.declaration import Model, Provider, Webhook
 from fluxkit._wire.exchange import origin, read_poll, read_submit
 from fluxkit._wire.json import MISSING, Json, Unfit, path_of, pluck
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.samples import Sample, load_samples, samples_of
-from fluxkit._wire.scalars import (
-    Anything,
-    Base64,
-    Colour,
-    Flag,
-    Hosted,
-    Link,
-    Money,
-    Real,
-    Reason,
-    Text,
-    Trail,
-    Whole,
-    Words,
-)
 from fluxkit._wire.signatures import HexHMAC, StandardWebhook, Unsigned
 from fluxkit._wire.sizes import Canvas, Grid, Ratios
 from fluxkit.errors import FluxError, PluginError, Unsupported
+from fluxkit.provider import (
+    Anything,
+    At,
+    Base64,
+    Colour,
+    Each,
+    Either,
+    First,
+    Fixed,
+    Flag,
+    Form,
+    Hosted,
+    Link,
+    Money,
+    Only,
+    Pair,
+    Real,
+    Reason,
+    Sides,
+    Slots,
+    Tagged,
+    Text,
+    Trail,
+    Whole,
+    With,
+    Words,
+)
 from fluxkit.testing import checks
 from fluxkit.testing.bench import any_plan, error_in, load, model_of, name_of, stranger, task_of
 from fluxkit.testing.check import Check

@@ -38,7 +38,6 @@ from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import AsyncTransport, Transport
 from fluxkit._wire.body import json_body
-from fluxkit._wire.codecs import At, Each, Either, Form, Only, trim
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.exchange import (
     admits,
@@ -52,8 +51,8 @@ from fluxkit._wire.json import MISSING, Json, Unfit, stray
 from fluxkit._wire.nearest import Ideal, nearest
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample, samples_of
-from fluxkit._wire.scalars import Codec, Link, Text, Whole
 from fluxkit._wire.sizes import Canvas, Ratios, Spaces
+from fluxkit._wire.trim import trim
 from fluxkit.errors import (
     Charged,
     ContractError,
@@ -67,6 +66,7 @@ from fluxkit.errors import (
     Unsupported,
     Vanished,
 )
+from fluxkit.provider import At, Codec, Each, Either, Form, Link, Only, Text, Whole
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import EPOCH, VirtualClock
 from fluxkit_mockserver.dialects import dialect_of

@@ -10,11 +10,11 @@ import attrs
 from .._contract.reference import Reference
 from .._contract.report import shorten
 from .._contract.source import measured
+from .codec import Codec
 from .declaration import Upload
 from .json import Unfit
 from .link import Link, read_link
 from .pending import Pending
-from .scalars import Codec
 
 #: So many references that cannot be sent are named in one message.
 MOST_NAMED = 2

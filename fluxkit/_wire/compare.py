@@ -8,12 +8,14 @@ from .._contract.amount import Amount
 from .._contract.report import Outcome
 from .._contract.request import Request
 from .._contract.size import Point, area_factor, aspect_deviation, excess
-from .codecs import At, Each, Only, Slots, With
+from .choices import With
+from .codec import Codec
 from .diff import Change, Diff, DiffRow, Side
 from .draft import FIELDS, ORDER, SIZE_FIELDS, Draft
 from .json import MISSING
+from .lists import Each, Only, Slots
+from .places import At
 from .price import Stated
-from .scalars import Codec
 
 #: How well a field is served, the worst first.
 RANKS: Mapping[Outcome, int] = {

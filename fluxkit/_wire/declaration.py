@@ -18,10 +18,13 @@ from ..errors import (
     Unauthorized,
     Vanished,
 )
-from .codecs import At, Form
+from .codec import Codec
+from .form import Form
 from .json import MISSING
 from .nearest import Space
-from .scalars import Codec, Reason, names
+from .places import At
+from .reasons import Reason
+from .scalars import names
 from .signatures import Signature
 
 

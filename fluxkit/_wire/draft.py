@@ -12,11 +12,11 @@ from .._contract.request import Request
 from .._contract.size import Point, Want, area_factor, aspect_deviation
 from ..errors import Unsupported
 from .carriage import Obstacle, Ways, note, shown
+from .codec import Codec
 from .declaration import Model, Provider
 from .json import MISSING, Json, Problem, Unfit
 from .nearest import Space, nearest, runners_up
 from .price import Stated, price_of
-from .scalars import Codec
 from .series import seeds, spread
 
 Fit = Literal["close", "exact", "nearest"]

@@ -24,10 +24,10 @@ from ..errors import (
     Unauthorized,
 )
 from .body import Body, json_body
+from .codec import Codec
 from .declaration import USUAL, Provider, Refusal, Route
 from .json import HEADERS, QUERY, Json, Unfit
 from .plan import Plan
-from .scalars import Codec
 from .series import restated
 from .token import with_token
 

@@ -7,11 +7,14 @@ import attrs
 
 from .._contract.report import Outcome, Verdict, shorten
 from .._contract.request import Request
-from .codecs import At, Each, Either, First, Form, Only, Pair, Slots, With
+from .choices import Either, With
+from .codec import Codec
 from .declaration import Model
 from .draft import Draft
+from .form import Form
 from .json import MISSING, Unfit
-from .scalars import Codec
+from .lists import Each, First, Only, Slots
+from .places import At, Pair
 
 
 def settled(request: Request, row: Model) -> Request:

@@ -1,77 +1,16 @@
-"""Codecs of single values: how a service spells them, and within which bounds.
+"""Codecs of single values: how a service spells them, and within which bounds."""
 
-The law of every codec: ``read(s) == value`` for each ``s`` in ``spellings(value)``, ``write(value)`` is the first of
-them, and a value outside the domain is ``Unfit`` for both directions. ``allowed`` says the domain in words.
-"""
-
-import base64
-import binascii
 import decimal
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
-from .._contract.media import kind
-from .._contract.reference import Reference
-from .._contract.report import shorten
-from .body import Blob
-from .json import Json, Path, is_json, is_utf8, unfit
-from .pending import Pending
-
-
-class Codec(Protocol):
-    """Two inverse functions between a value of ours and its JSON."""
-
-    @property
-    def allowed(self) -> str:
-        """The domain in words, for error messages and tables."""
-        ...
-
-    def write(self, value: Any, /) -> Json:
-        """The JSON, or a fragment; raises ``Unfit`` if the value has no place here."""
-        ...
-
-    def read(self, json: Json, /) -> Any:
-        """The value; MISSING if nothing is said; raises ``Unfit`` if what is said does not fit."""
-        ...
-
-    def spellings(self, value: Any, /) -> Iterator[Json]:
-        """Every way in which the service may say *value*; ``write`` gives the first."""
-        ...
-
-    def places(self) -> Iterator[Path]:
-        """The paths at or under which everything lies."""
-        ...
-
-
-class Scalar(Codec, Protocol):
-    """What codecs of single values share: one spelling, and a place that is wherever they are put."""
-
-    def spellings(self, value: Any, /) -> Iterator[Json]:
-        yield self.write(value)
-
-    def places(self) -> Iterator[Path]:
-        yield ()
-
-
-class Plain(Scalar, Protocol):
-    """A scalar that is written as it is: both directions are one check."""
-
-    def admits(self, value: Any) -> bool:
-        """Whether *value* lies in the domain."""
-        ...
-
-    def read(self, json: Json, /) -> Any:
-        if self.admits(json):
-            return json
-        raise unfit(json, self.allowed)
-
-    def write(self, value: Any, /) -> Json:
-        return self.read(value)
+from .codec import Plain, Scalar
+from .json import Json, is_json, is_utf8, unfit
 
 
 @attrs.frozen
@@ -276,140 +215,6 @@ class Money(Scalar):
         if Real(0).admits(json):
             return _EXACT.multiply(Decimal(repr(json)), self.unit)
         raise unfit(json, self.allowed)
-
-
-# Where a message stands in an object that says why something failed, the most telling first.
-MESSAGES = ("message", "msg", "reason", "detail", "code")
-
-
-@attrs.frozen
-class Reason(Scalar):
-    """Why something failed: a text, an object with a message in it, or a list of either; for us a text.
-
-    Anything else is read as Python prints it, cut short: a reason that is hard to read is better than none.
-    """
-
-    allowed = "text"
-
-    def write(self, value: Any, /) -> Json:
-        return Text().write(value)
-
-    def spellings(self, value: Any, /) -> Iterator[Json]:
-        yield self.write(value)
-        if value:  # an object without a message in it says what else it holds
-            yield {"message": value}
-        yield [value]
-
-    def read(self, json: Json, /) -> Any:
-        return self._say(json, depth=4)
-
-    def _say(self, json: Json, depth: int) -> str:
-        match json:
-            case str():
-                return json
-            case dict() if depth and (said := [json[key] for key in MESSAGES if json.get(key)]):
-                return self._say(said[0], depth - 1)
-            case list() if depth:
-                return "; ".join(self._say(each, depth - 1) for each in json)
-        return shorten(json, most=200)
-
-
-@attrs.frozen
-class Trail(Scalar):
-    """The name of a field as the list of steps to it, *root* first: ``["body", "prompt"]``."""
-
-    root: str
-    allowed = "text"
-
-    def write(self, value: Any, /) -> Json:
-        return [self.root, *Text().write(value).split(".")]
-
-    def read(self, json: Json, /) -> Any:
-        match json:
-            case [first, *rest] if all(Text().admits(step) or Whole().admits(step) for step in json):
-                return ".".join(map(str, rest if first == self.root else json))
-        raise unfit(json, "a list of steps")
-
-
-@attrs.frozen
-class Base64(Scalar):
-    """A reference by its content, as base64 text after *prefix*; of one of *formats* by its first bytes.
-
-    It is written as a ``Blob``, which becomes text when it is sent; an address that is fetched first stays ``Pending``.
-    """
-
-    formats: tuple[str, ...] = attrs.field(converter=names)
-    prefix: str = ""
-
-    @property
-    def allowed(self) -> str:
-        return f"an image ({', '.join(self.formats)})"
-
-    def write(self, value: Any, /) -> Json:
-        if isinstance(value, Pending) and value.fetched:
-            return value
-        if isinstance(value, Reference) and value.format in self.formats:
-            return Blob(value, self.prefix)
-        raise unfit(value, self.allowed)
-
-    def read(self, json: Json, /) -> Any:
-        if isinstance(json, Pending) and json.fetched:
-            return json
-        if isinstance(json, Blob) and json.prefix == self.prefix and json.reference.format in self.formats:
-            return json.reference
-        content = decoded(json, self.prefix)
-        if content is None or kind(content[:32]) not in self.formats:
-            raise unfit(json, f"base64 of an image ({', '.join(self.formats)})")
-        return Reference(content=content)
-
-
-@attrs.frozen
-class Hosted(Scalar):
-    """A reference by its public address; an image that is uploaded first stays ``Pending``."""
-
-    allowed = "a public http(s) address"
-
-    def write(self, value: Any, /) -> Json:
-        if isinstance(value, Pending) and not value.fetched:
-            return value
-        if isinstance(value, Reference) and Link().admits(value.url):
-            return Link().write(value.url)
-        raise unfit(value, self.allowed)
-
-    def read(self, json: Json, /) -> Any:
-        if isinstance(json, Pending) and not json.fetched:
-            return json
-        if Link().admits(json):
-            return Reference(url=json)
-        raise unfit(json, self.allowed)
-
-
-@attrs.frozen
-class Bytes(Scalar):
-    """A picture inside the answer itself, as base64 text."""
-
-    allowed = "base64 text"
-
-    def write(self, value: Any, /) -> Json:
-        if not isinstance(value, bytes):
-            raise unfit(value, "bytes")
-        return base64.b64encode(value).decode("ascii")
-
-    def read(self, json: Json, /) -> Any:
-        content = decoded(json, "")
-        if content is None:
-            raise unfit(json, self.allowed)
-        return content
-
-
-def decoded(json: Json, prefix: str) -> bytes | None:
-    """The bytes behind base64 text, None if it is no such text."""
-    if not isinstance(json, str) or not json.startswith(prefix):
-        return None
-    try:
-        return base64.b64decode(json[len(prefix) :], validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 # A width or a height in pixels; the bound is far above every service's and keeps them readable in a text.

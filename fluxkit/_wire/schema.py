@@ -12,28 +12,15 @@ from typing import Any, Final
 
 import attrs
 
-from .codecs import At, Each, Either, First, Form, Implied, Only, Pair, Sides, Slots, Tagged, With
+from .choices import Either, Tagged, With
+from .codec import Codec
+from .form import Form
 from .json import MISSING, Json, Path, Unfit, is_json, path_of
-from .scalars import (
-    SIDE,
-    Anything,
-    Base64,
-    Bytes,
-    Codec,
-    Colour,
-    Flag,
-    Hosted,
-    Link,
-    Money,
-    Quoted,
-    Real,
-    Reason,
-    Text,
-    Times,
-    Trail,
-    Whole,
-    Words,
-)
+from .lists import Each, First, Only, Slots
+from .pictures import Base64, Bytes, Hosted
+from .places import At, Implied, Pair, Sides
+from .reasons import Reason, Trail
+from .scalars import SIDE, Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
 
 Schema = dict[str, Any]
 About = Mapping[str, str]

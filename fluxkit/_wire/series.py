@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .codecs import At, Form
+from .codec import Codec
 from .declaration import Model
+from .form import Form
 from .json import Json, Path, merge, plant
-from .scalars import Codec, Whole
+from .places import At
+from .scalars import Whole
 
 
 def spread(row: Model, document: Json, values: Sequence[Mapping[str, Any]]) -> tuple[Json, ...]:

@@ -14,9 +14,9 @@ import attrs
 
 from .._contract.task import State
 from .._engine.effects import Call, Claim, Fetch, Lost, Now, Reply, Wait, Woken
-from .._wire.codecs import Form
 from .._wire.declaration import Model, Provider
 from .._wire.exchange import origin
+from .._wire.form import Form
 from .._wire.json import Json
 from ..errors import Charged, DownloadError, Unauthorized
 from .conduct import Conduct

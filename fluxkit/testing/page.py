@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from .. import __version__
-from .._wire.codecs import At, Each, Only, Slots
+from .._wire.codec import Codec
 from .._wire.declaration import Model, Provider
 from .._wire.draft import FIELDS
-from .._wire.scalars import Codec, Whole, Words
+from .._wire.lists import Each, Only, Slots
+from .._wire.places import At
+from .._wire.scalars import Whole, Words
 from .finding import Finding, Grade
 from .proof import Proof
 from .report import BY_NAME

@@ -7,12 +7,11 @@ from typing import Any
 
 import attrs
 
-from fluxkit._wire.codecs import At, Either, First, Form, With, trim
 from fluxkit._wire.declaration import Aside, Provider
 from fluxkit._wire.json import Json, Unfit, merge
 from fluxkit._wire.samples import Sample
-from fluxkit._wire.scalars import Codec
-from fluxkit.provider import State
+from fluxkit._wire.trim import trim
+from fluxkit.provider import At, Codec, Either, First, Form, State, With
 
 from . import ids
 from .answer import Answer

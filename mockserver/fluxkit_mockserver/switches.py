@@ -12,14 +12,12 @@ from typing import Any
 
 import attrs
 
-from fluxkit._wire.codecs import At, Either, Form
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import MISSING
 from fluxkit._wire.samples import samples_of
-from fluxkit._wire.scalars import Base64, Codec
 from fluxkit._wire.signatures import StandardWebhook
 from fluxkit._wire.sizes import Grid, Scale
-from fluxkit.provider import State
+from fluxkit.provider import At, Base64, Codec, Either, Form, State
 
 #: After how many seconds a delivery is tried again, where a switch says that it is.
 RETRIES = (10.0, 30.0, 60.0)

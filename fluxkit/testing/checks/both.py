@@ -18,8 +18,8 @@ from ..._engine.secret import Secret
 from ..._wire.declaration import Provider
 from ..._wire.exchange import origin
 from ..._wire.link import read_link
+from ..._wire.pictures import Hosted
 from ..._wire.plan import Plan, make_plan
-from ..._wire.scalars import Hosted
 from ...errors import Broken, FluxError
 from ..bench import (
     Service,

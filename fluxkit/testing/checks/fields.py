@@ -10,14 +10,17 @@ from ..._contract.report import Outcome
 from ..._contract.request import Request
 from ..._contract.size import RESOLUTIONS
 from ..._engine.secret import Secret
-from ..._wire.codecs import At, Each, Only, Slots
+from ..._wire.codec import Codec
 from ..._wire.declaration import Model
 from ..._wire.draft import FIELDS, WISHES
 from ..._wire.exchange import submission
 from ..._wire.json import Json, path_of
 from ..._wire.link import read_link
+from ..._wire.lists import Each, Only, Slots
+from ..._wire.pictures import Base64, Hosted
+from ..._wire.places import At
 from ..._wire.plan import Plan
-from ..._wire.scalars import Base64, Codec, Hosted, Real, Whole, Words
+from ..._wire.scalars import Real, Whole, Words
 from ..._wire.sizes import Canvas
 from ...errors import FluxError, SettingsError, Unsupported
 from ..bench import exchange, made

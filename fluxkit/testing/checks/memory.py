@@ -10,8 +10,8 @@ from ..._engine.flows import place_order
 from ..._engine.settle import settle
 from ..._mock import kit_of_mock
 from ..._wire.declaration import Provider
+from ..._wire.pictures import Base64, Hosted
 from ..._wire.plan import Plan, make_plan
-from ..._wire.scalars import Base64, Hosted
 from ..bench import MANNER, driver, service_of
 from ..check import Pair, check_of, not_applicable
 from ..desk import ORIGIN

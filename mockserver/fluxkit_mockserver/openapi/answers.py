@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from fluxkit import errors
-from fluxkit._wire.codecs import At, Each, Either, First, Form, Only, With
 from fluxkit._wire.declaration import USUAL, Provider, Refusal
 from fluxkit._wire.json import Json, Unfit
 from fluxkit._wire.samples import Sample
-from fluxkit._wire.scalars import Codec
 from fluxkit._wire.schema import Schema, schema
 from fluxkit.errors import FluxError, OutOfCredit, RateLimited, Rejected, Unauthorized, Vanished
+from fluxkit.provider import At, Codec, Each, Either, First, Form, Only, With
 
 from ..dialect import Dialect
 from ..refused import status_of

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 
 from fluxkit._wire.declaration import Model, Route, Webhook
-from fluxkit._wire.scalars import Codec
 from fluxkit._wire.schema import Schema
+from fluxkit.provider import Codec
 
 from ..dialect import Dialect
 from .answers import ALWAYS, answer_schema, answers_shown, either, refusal, statuses

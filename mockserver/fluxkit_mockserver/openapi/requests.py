@@ -8,13 +8,12 @@ from typing import Any
 import attrs
 
 from fluxkit._contract.media import TYPES
-from fluxkit._wire.codecs import At, First, Form
 from fluxkit._wire.declaration import Model, Upload
 from fluxkit._wire.json import HEADERS, QUERY, Unfit, stray
 from fluxkit._wire.samples import Sample
-from fluxkit._wire.scalars import Codec, Text, Words
 from fluxkit._wire.schema import Schema, changed, closed, schema
 from fluxkit._wire.sizes import Canvas
+from fluxkit.provider import At, Codec, First, Form, Text, Words
 
 from ..dialect import Dialect
 from ..switches import base64_of

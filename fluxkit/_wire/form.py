@@ -1,0 +1,107 @@
+"""The codec of a document: values by the names that fluxkit has for them, each with a codec that knows its place."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from .codec import Codec
+from .json import MISSING, Json, Path, Problem, Unfit, merge, unfit
+from .parts import attempt, turns
+from .scalars import names
+
+
+def _table(fields: Any) -> tuple[tuple[str, Codec], ...]:
+    return tuple(dict(fields).items())
+
+
+@attrs.frozen
+class Form:
+    """Named values that share a document. Reading and writing collect everything wrong at once.
+
+    What is named in *need* must be there, and so must a field whose codec takes the whole document: both are *needed*.
+    ``|`` joins two forms; of two fields of one name the second counts. Raises ``ValueError`` if *need* names no field.
+    """
+
+    fields: tuple[tuple[str, Codec], ...] = attrs.field(converter=_table)
+    need: tuple[str, ...] = attrs.field(default=(), converter=names)
+    needed: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
+    _codecs: Mapping[str, Codec] = attrs.field(init=False, eq=False, repr=False)
+    _here: bool = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_codecs", dict(self.fields))
+        here = [name for name, codec in self.fields if () in codec.places()]
+        object.__setattr__(self, "_here", bool(here))
+        object.__setattr__(self, "needed", frozenset((*self.need, *here)))
+        if strangers := self.needed.difference(self._codecs):
+            raise ValueError(f"a form of {', '.join(self._codecs)} cannot need {', '.join(sorted(strangers))}")
+
+    @property
+    def allowed(self) -> str:
+        return f"an object with {', '.join(self._codecs)}"
+
+    def __or__(self, other: "Form") -> "Form":
+        return Form(self.fields + other.fields, self.need + other.need)
+
+    def get(self, name: str) -> Codec | None:
+        """The codec of the field called *name*."""
+        return self._codecs.get(name)
+
+    def write(self, value: Any, /) -> Json:
+        if not isinstance(value, Mapping):
+            raise unfit(value, self.allowed)
+        document: Json = {}
+        problems = [self._missing(name) for name in sorted(self.needed.difference(value))]
+        for name, item in value.items():
+            codec = self._codecs.get(name)
+            if codec is None:
+                problems.append(Problem(str(name), item, self.allowed, str(name)))
+                continue
+            fragment, error = attempt(codec.write, item)
+            if error:
+                problems += self._named(name, error)
+            else:
+                document = merge(document, fragment)
+        if problems:
+            raise Unfit(*problems)
+        return document
+
+    def read(self, json: Json, /) -> Any:
+        if not isinstance(json, dict) and not self._here:
+            raise unfit(json, "an object")
+        found: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, codec in self.fields:
+            value, error = attempt(codec.read, json)
+            if error:
+                problems += self._named(name, error)
+            elif value is MISSING and name in self.needed:
+                problems.append(self._missing(name))
+            if value is not MISSING:
+                found[name] = value
+        if problems:
+            raise Unfit(*problems, found=found or MISSING)
+        return found
+
+    def spellings(self, value: Any, /) -> Iterator[Json]:
+        self.write(value)  # refuses what does not fit
+        for fragments in turns(self._codecs[name].spellings(item) for name, item in value.items()):
+            document: Json = {}
+            for fragment in fragments:
+                document = merge(document, fragment)
+            yield document
+
+    def _missing(self, name: str) -> Problem:
+        return Problem(self._place(name), MISSING, self._codecs[name].allowed, name)
+
+    def _named(self, name: str, error: Unfit) -> Iterator[Problem]:
+        for problem in error.problems:
+            yield attrs.evolve(problem, field=name, place=problem.place or self._place(name))
+
+    def _place(self, name: str) -> str:
+        return ".".join(next(self._codecs[name].places(), ()))
+
+    def places(self) -> Iterator[Path]:
+        for _, codec in self.fields:
+            yield from codec.places()
