@@ -10,6 +10,7 @@ import attrs
 import click.testing
 import jsonschema
 import pytest
+from shapes.fal import FAL
 
 from fluxkit._wire.samples import KINDS, Sample
 from fluxkit.cli.output import Code
@@ -248,3 +249,142 @@ def test_what_cannot_be_checked_is_refused(arguments: list[str], said: str) -> N
     done = run(*arguments)
     assert Code.NOT_SENT == done.exit_code
     assert said in done.stderr
+
+
+FAL_TEXT = importlib.resources.files("shapes").joinpath("samples/fal.json").read_text("utf-8")
+PLACE = "https://queue.fal.run/fal-ai/flux-2-pro"
+EDIT_PLACE = f"{PLACE}/edit"
+
+
+def row(of: str, name: str, **facts: Any) -> dict[str, Any]:
+    """A sample of a queue that gives its addresses, and has two models of one name."""
+    seen = {"source": "a page", "date": "2026", "sure": "documented"}
+    key = {"headers": {"authorization": "Key {key}"}} if of == "call" else {}
+    return {"of": of, "name": name, **seen, **key, **facts}
+
+
+def asking(name: str, model: str, **said: Any) -> dict[str, Any]:
+    """A request for a cat of 1024x768 px, and what else is said."""
+    body = {"prompt": "a cat", "image_size": {"width": 1024, "height": 768}}
+    means = {"prompt": "a cat", "size": [1024, 768], "safety_tolerance": 2}
+    references = {"references": said["image_urls"]} if said else {}
+    sample = {"body": {**body, **said}, "means": {**means, **references}, "pixels": [[1024, 768]]}
+    return row("request", name, model=model, **sample)
+
+
+QUEUE = [
+    *json.loads(FAL_TEXT)["samples"],
+    row("call", "poll", model="flux-2-pro", phase="poll", call=f"GET {PLACE}/requests/{{id}}/status"),
+    row("call", "the second call", model="flux-2-pro", phase="result", call=f"GET {PLACE}/requests/{{id}}"),
+    row("call", "cancel", model="flux-2-pro", phase="cancel", call=f"PUT {PLACE}/requests/{{id}}/cancel"),
+    row("call", "submit an edit", model="flux-2-pro/edit", call=f"POST {EDIT_PLACE}"),
+    row("call", "poll an edit", model="flux-2-pro/edit", phase="poll", call=f"GET {EDIT_PLACE}/requests/{{id}}/status"),
+    row(
+        "refused",
+        "404",
+        phase="poll",
+        status=404,
+        body={"detail": "Request not found"},
+        means={"error": "Vanished", "retry": False, "charged": "unknown", "message": "Request not found"},
+    ),
+    asking("a cat", "flux-2-pro"),
+    row(
+        "request",
+        "a webhook",
+        model="flux-2-pro",
+        body={"prompt": "a cat", "@query": {"fal_webhook": "https://www.example.com/webhook"}},
+        means={"prompt": "a cat", "safety_tolerance": 2, "webhook_url": "https://www.example.com/webhook"},
+    ),
+    asking("a cat, edited", "flux-2-pro/edit", image_urls=["https://www.example.com/cat.png"]),
+]
+
+
+def queue(change: Callable[[dict[str, dict[str, Any]]], object] = dict) -> tuple[str, dict[str, str]]:
+    """The samples of the queue with a change, and the place of each of them by name."""
+    rows = json.loads(json.dumps(QUEUE))
+    change({each["name"]: each for each in rows})
+    return json.dumps({"samples": rows}), {each["name"]: f"$.samples[{at}]" for at, each in enumerate(rows)}
+
+
+def test_samples_show_all_calls_of_a_queue_and_the_model_of_several_with_one_name_by_its_path() -> None:
+    text, _ = queue(lambda rows: rows["the images"]["means"]["images"][0].update(width=1024, media_type="image/jpeg"))
+    assert () == check_samples(FAL, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "place", "said"),
+    [
+        (
+            "the second call",
+            lambda row: row.update(call=f"GET {PLACE}/responses/{{id}}"),
+            ".call",
+            f"'GET {PLACE}/responses/{{id}}' expected, and the client has 'GET {PLACE}/requests/{{id}}'",
+        ),
+        ("cancel", lambda row: row.update(call=f"POST {PLACE}/requests/{{id}}/cancel"), ".call", "has 'PUT "),
+        ("poll an edit", lambda row: row.update(model="flux-2-pro"), ".call", "/edit/requests/{id}/status' expected"),
+        (
+            "submit an edit",
+            lambda row: row.update(phase="upload"),
+            "",
+            "the client: there is no such call",
+        ),
+        (
+            "the images",
+            lambda row: row["means"]["images"][0].update(width=1023),
+            ".means.images[0].width",
+            "1023 expected, and the client has 1024",
+        ),
+        (
+            "the images",
+            lambda row: row["means"]["images"].append({"url": "https://www.example.com/2.jpeg"}),
+            ".means.images",
+            "the client has [{'url': 'https://www.example.com/image.jpeg'}]",
+        ),
+        ("422, a field", lambda row: row["means"].pop("type"), ".means.type", "nothing expected, and the client has"),
+        ("422, a field", lambda row: row["means"].pop("message"), ".means.message", "the client has 'prompt: Field"),
+        ("422, a field", lambda row: row["means"].update(retry=True), ".means.retry", "True expected"),
+        (
+            "a webhook",
+            lambda row: row["body"]["@query"].update(fal_webhook="https://www.example.com/other"),
+            ".means.webhook_url",
+            "'https://www.example.com/webhook' expected, and the client has 'https://www.example.com/other'",
+        ),
+        (
+            "a cat, edited",
+            lambda row: row.update(model="flux-2-flex"),
+            "",
+            "the client: fal:flux-2-flex cannot serve 1 reference",
+        ),
+        (
+            "a cat",
+            lambda row: row.update(model="flux-2-pro/edit"),
+            ".model",
+            "'flux-2-pro/edit' expected, and the client has 'flux-2-pro'",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value and " " not in value else None,
+)
+def test_what_is_wrong_with_a_sample_of_a_queue_is_named(name: str, change: Any, place: str, said: str) -> None:
+    text, places = queue(lambda rows: change(rows[name]))
+    fault = next(each for each in check_samples(FAL, text) if each.sample == name)
+    assert f"{places[name]}{place}" == fault.place
+    assert said in fault.why
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("poll", "no sample shows the call of a poll of flux-2-pro"),
+        ("404", "Vanished in a poll: no sample shows how the service says it, and the mock answers 404"),
+    ],
+)
+def test_a_sample_that_is_missing_is_asked_for(name: str, said: str) -> None:
+    rows = [each for each in QUEUE if each["name"] != name]
+    faults = check_samples(FAL, json.dumps({"samples": rows}))
+    assert any(said in each.why for each in faults), faults
+
+
+def test_a_service_that_declares_no_words_for_a_task_that_is_not_there_has_a_mock_that_says_404() -> None:
+    silent = attrs.evolve(FAL, not_found=[])
+    (fault,) = {each.why: each for each in check_samples(silent, queue()[0]) if each.side == "client"}.values()
+    assert "'Vanished' expected" in fault.why

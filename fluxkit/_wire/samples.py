@@ -27,7 +27,7 @@ KINDS = ("call", "request", "accepted", "polled", "resulted", "webhook", "refuse
 SURE = ("vendor's page", "documented", "observed", "third party", "derived")
 
 #: What the client was doing when the answer came: the same status may mean different things.
-PHASES = ("submit", "poll", "upload")
+PHASES = ("submit", "poll", "result", "cancel", "upload")
 
 _TEXT = validators.and_(validators.instance_of(str), validators.min_len(1))
 _FLAG = validators.instance_of(bool)
@@ -72,7 +72,8 @@ class Sample:
     the name of the delivery, ``{at}`` for the time in seconds, ``{text}`` and ``{base64}`` for the base64 of the
     HMAC-SHA256 over ``{id}.{at}.body`` with the secret as it is, or with what it holds as base64, ``{hex}`` for the
     HMAC-SHA256 of the body alone in hexadecimal. *status* and *phase* are those of an answer. *model* is the model
-    in question, *provider* the only one that the sample is about where several share a file.
+    in question, of several that share a name the path of one; *provider* is the only one that the sample is about,
+    where several share a file.
 
     Where a file has several samples of one situation, the first shows what is usual.
     """

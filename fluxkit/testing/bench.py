@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import attrs
 
@@ -30,7 +30,7 @@ from .._engine.transport import AsyncTransport, Transport
 from .._mock import kit_of_mock
 from .._wire.declaration import Model, Provider
 from .._wire.exchange import read_poll, read_submit
-from .._wire.json import Json
+from .._wire.json import HEADERS, QUERY, Json
 from .._wire.plan import Plan, make_plan
 from .._wire.samples import Sample
 from ..errors import FluxError, ReferenceUnusable, Unsupported
@@ -59,10 +59,14 @@ def task_of(provider: Provider, id: str = "046b6c7f", model: str | None = None) 
     return Task(provider.name, model or provider.models[0].name, id, provider.base_url)
 
 
+def rows_of(provider: Provider, name: str) -> tuple[Model, ...]:
+    """The models that a sample means by this name: where several share a name, one goes by its path."""
+    return tuple(each for each in provider.models if each.path == name) or provider.named(name)
+
+
 def model_of(provider: Provider, sample: Sample) -> Model:
-    """The model that a sample is about."""
-    (row,) = provider.named(str(sample.model))
-    return row
+    """The model that a sample is about, of several with its name the first."""
+    return rows_of(provider, str(sample.model))[0]
 
 
 def said_of(snapshot: Snapshot) -> dict[str, Any]:
@@ -102,7 +106,7 @@ def name_of(error: FluxError | None) -> str:
 def plan_if_any(provider: Provider, sample: Sample, **settings: Any) -> Plan | None:
     """The plan of a user who wants what the sample means; None if it is refused."""
     try:
-        return make_plan(provider, str(sample.model), request_of(sample), **settings)
+        return make_plan(provider, model_of(provider, sample).name, request_of(sample), **settings)
     except (Unsupported, ReferenceUnusable):
         return None
 
@@ -215,15 +219,23 @@ class Stranger:
     def call(self, phase: str, model: str | None) -> Sample:
         """The recorded call of a model, or of any."""
         calls = of_kind(self.samples, "call", fits=True)
-        return next(each for each in calls if each.phase == phase and model in (None, each.model))
+        known = [each for each in calls if each.phase == phase and model in (None, each.model)]
+        if not known:
+            raise AssertionError(f"no sample shows the call of a {phase}{f' of {model}' if model else ''}")
+        return known[0]
 
     def send(self, call: Sample, *, id: str = "", body: Json = None, key: str | None = None) -> Reply:
-        """What a recorded call is answered now, with an id, a body and a key."""
+        """What a recorded call is answered now, with an id, a body, what is said beside that, and a key."""
         method, _, url = call.call.partition(" ")
         below = url.removeprefix(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
         url = self.mock.base_url(self.name) + below.replace("{id}", id)
         headers = {name: form.replace("{key}", key or self.mock.key) for name, form in call.headers.items()}
-        return send(self.mock, method, url, headers=headers, body=body)
+        beside = {place: body[place] for place in (HEADERS, QUERY) if isinstance(body, dict) and place in body}
+        if QUERY in beside:
+            url += f"{'&' if '?' in url else '?'}{urlencode(beside[QUERY])}"
+        if beside:
+            body = {name: value for name, value in body.items() if name not in beside}
+        return send(self.mock, method, url, headers=headers | beside.get(HEADERS, {}), body=body)
 
     def bring(self, body: bytes, headers: Mapping[str, str], *, key: str | None = None) -> Reply:
         """What a call to the upload route is answered, with a body, its headers, and a key; none if that is empty."""

@@ -37,17 +37,17 @@ SMALLEST = {
 
 
 class Differs(AssertionError):
-    """Two things that are to be the same are not."""
+    """Two things that are to be the same are not; the expected one stands *at* a field of a sample."""
 
-    def __init__(self, expected: Any, actual: Any, about: str) -> None:
-        super().__init__(f"{about}: {expected!r} expected, and it is {actual!r}")
-        self.expected, self.actual = expected, actual
+    def __init__(self, expected: Any, actual: Any, about: str, at: str = "") -> None:
+        super().__init__(f"{f'{about}, {at}' if at else about}: {expected!r} expected, and it is {actual!r}")
+        self.expected, self.actual, self.at = expected, actual, at
 
 
-def same(expected: Any, actual: Any, about: str) -> None:
-    """Raises ``AssertionError`` unless both are equal, saying what they are *about*."""
+def same(expected: Any, actual: Any, about: str, *, at: str = "") -> None:
+    """Raises ``AssertionError`` unless both are equal, saying what they are *about* and where in a sample that is."""
     if expected != actual:
-        raise Differs(expected, actual, about)
+        raise Differs(expected, actual, about, at)
 
 
 def of_kind(samples: Iterable[Sample], *kinds: str, fits: bool | None = None) -> Iterator[Sample]:
@@ -107,11 +107,11 @@ def request_of(sample: Sample) -> Request:
     return Request(**wanted, options=options)
 
 
-def plainest(samples: Iterable[Sample], model: str | None = None) -> Sample:
-    """The request that says least, of one model or of all."""
-    requests = [each for each in asked(samples, fits=True) if model in (None, each.model)]
+def plainest(samples: Iterable[Sample], *models: str | None) -> Sample:
+    """The request that says least, of a model by any of these names, or of all."""
+    requests = [each for each in asked(samples, fits=True) if not models or each.model in models]
     if not requests:
-        raise AssertionError(f"no request of {model or 'any model'} is recorded that the service takes")
+        raise AssertionError(f"no request of {models[0] if models else 'any model'} is recorded that the service takes")
     return min(requests, key=lambda sample: len(sample.body))
 
 

@@ -68,9 +68,9 @@ def telling(samples: Sequence[Sample], provider: Provider, name: str) -> Sequenc
     place = re.match(r"models\[(\d+)\]", name)
     if place is None:
         return samples
-    model = provider.models[int(place[1])].name
-    plain = [plainest(samples, each.name) for each in provider.models]
-    return [each for each in samples if each.of != "request" or each.model == model or each in plain]
+    model = provider.models[int(place[1])]
+    plain = [plainest(samples, each.name, each.path) for each in provider.models]
+    return [each for each in samples if each.of != "request" or each.model in (model.name, model.path) or each in plain]
 
 
 #: A place below the value that is changed, what is done there, and what becomes of that value.

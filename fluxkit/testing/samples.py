@@ -14,6 +14,7 @@ from .._contract.reference import Reference
 from .._wire.declaration import Provider
 from .._wire.json import Json
 from .._wire.samples import Sample
+from .bench import rows_of
 from .check import Check, NotApplicable, Pair
 from .checks import CLIENT, MOCK
 from .conduct import Endless
@@ -120,7 +121,7 @@ def _unknown(provider: Provider, samples: Mapping[str, Sample]) -> Iterator[Faul
     """The samples of models that the provider does not have."""
     known = ", ".join(dict.fromkeys(model.name for model in provider.models))
     for place, sample in samples.items():
-        if sample.model is not None and not provider.named(sample.model):
+        if sample.model is not None and not rows_of(provider, sample.model):
             why = f"{provider.name} has no model {sample.model!r}. Allowed: {known}"
             yield Fault(f"{place}.model", why, sample.name, expected=sample.model)
 
@@ -170,7 +171,8 @@ def _found(place: str, sample: Sample, side: str, error: BaseException) -> Fault
         return Fault(place, f"the {side}: {said.removeprefix(f'{sample.name}: ')}", sample.name, side)
     expected, actual = plain(error.expected), plain(error.actual)
     within, expected, actual = difference(expected, actual)
-    where = f"{place}{_field_of(sample, plain(error.expected))}{within}"
+    field = f".{error.at}" if error.at else _field_of(sample, plain(error.expected))
+    where = f"{place}{field}{within}"
     return Fault(
         where, f"{_shown(expected)} expected, and the {side} has {_shown(actual)}", sample.name, side, expected, actual
     )
@@ -228,7 +230,7 @@ def plain(value: Any) -> Json:
 
 
 def _shown(value: Json) -> str:
-    return "nothing" if value is _NOTHING else f"{value!r:.200}"
+    return "nothing" if value is _NOTHING or value is None else f"{value!r:.200}"
 
 
 def schema() -> dict[str, Any]:

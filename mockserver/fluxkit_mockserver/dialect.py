@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
-from fluxkit._wire.declaration import Aside, Provider
+from fluxkit._wire.declaration import Aside, Provider, Refusal
 from fluxkit._wire.json import Json, Unfit, merge
 from fluxkit._wire.samples import Sample
 from fluxkit._wire.trim import trim
+from fluxkit.errors import Vanished
 from fluxkit.provider import At, Codec, Either, First, Form, State, With
 
 from . import ids
@@ -156,7 +157,7 @@ class Dialect:
         word = next((word for word, state in self.provider.statuses if state is State.VANISHED), None)
         if word is not None:
             return self.say("polled", {"id": id, "status": word})
-        missing = self.provider.not_found[0]
+        missing = next(iter(self.provider.not_found), Refusal(404, Vanished))
         return self.refuse(Refused(missing.error, missing.text, status=missing.status))
 
     def holds(self, images: int) -> bool:

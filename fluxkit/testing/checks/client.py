@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -14,6 +15,8 @@ from ..._engine.secret import Secret
 from ..._wire.declaration import USUAL, Provider
 from ..._wire.exchange import (
     Outgoing,
+    asking_result,
+    cancelling,
     origin,
     polling,
     read_complaint,
@@ -22,11 +25,12 @@ from ..._wire.exchange import (
     read_submit,
     submission,
 )
+from ..._wire.json import HEADERS, QUERY, Json
 from ..._wire.link import read_link
 from ..._wire.plan import Plan, make_plan
 from ..._wire.samples import Sample
 from ...errors import Rejected, Unsupported, WebhookUnusable
-from ..bench import any_plan, error_in, model_of, name_of, plan_if_any, said_of, task_of
+from ..bench import any_plan, error_in, model_of, name_of, plan_if_any, rows_of, said_of, task_of
 from ..check import not_applicable, of_client
 from ..exhibits import SECRET, asked, bounds, meant, of_kind, proof, reply_of, request_of, same, too_large, values_of
 
@@ -39,20 +43,36 @@ def check_client_calls_where_the_service_listens(client: Provider, samples: Sequ
     would be served, and a key may be shown to a stranger.
     """
     for sample in of_kind(samples, "call", fits=True):
-        call: Outgoing | None = None
-        if sample.phase == "upload" and client.upload is not None:
-            url = client.upload.route.url(client.base_url)
-            call = Outgoing(client.upload.route.method, url, {}, b"", (origin(url),))
-        elif sample.phase == "submit":
-            call = submission(make_plan(client, str(sample.model), Request("a cat")), 0)
-        elif sample.phase == "poll":
-            call = polling(client, task_of(client, "{id}", sample.model))
+        call = _call(client, sample)
         if call is None:
             raise AssertionError(f"{sample.name}: there is no such call")
         same(sample.call, f"{call.method} {call.url}".replace("%7Bid%7D", "{id}"), sample.name)
         secret = Secret("{key}", client.key.header, client.key.form)
         name, line = secret.header_for(read_link(call.url), call.origins, buys=False)
         same(sample.headers, {name.decode(): line.decode()}, sample.name)
+
+
+def _call(client: Provider, sample: Sample) -> Outgoing | None:
+    """What the client would call where a sample shows a call; None if it declares none.
+
+    Of addresses that the service gives, the declared one is that of the mock: it is to be the service's own, too.
+    """
+    if sample.phase == "upload" and client.upload is not None:
+        url = client.upload.route.url(client.base_url)
+        return Outgoing(client.upload.route.method, url, {}, b"", (origin(url),))
+    if sample.model is None:
+        return None
+    row = model_of(client, sample)
+    if sample.phase == "submit":
+        return submission(attrs.evolve(make_plan(client, row.name, Request("a cat")), model=row), 0)
+    task = task_of(client, "{id}", row.name)
+    stop = None if client.cancel is None else client.cancel.route
+    route = {"poll": client.poll, "result": client.result, "cancel": stop}.get(sample.phase)
+    if route is not None and route.given:
+        url = route.url(client.base_url, model=row.path, id="{id}")
+        task = attrs.evolve(task, poll_url=url, result_url=url, cancel_url=url)
+    asking = {"poll": polling, "result": asking_result, "cancel": cancelling}.get(sample.phase)
+    return None if asking is None else asking(client, task)
 
 
 @of_client("accepted|polled|resulted|webhook")
@@ -66,20 +86,34 @@ def check_client_reads_what_an_answer_means(client: Provider, samples: Sequence[
     for sample in of_kind(samples, "accepted", "polled", "resulted", "webhook"):
         match sample.of:
             case "accepted":
-                snapshot = read_submit(plan, reply_of(sample))
+                codec, snapshot = client.accepted, read_submit(plan, reply_of(sample))
             case "polled":
-                snapshot = read_poll(client, task, reply_of(sample))
+                codec, snapshot = client.polled, read_poll(client, task, reply_of(sample))
             case "resulted":
-                snapshot = read_poll(client, task, reply_of(sample), client.resulted)
+                codec = client.resulted or client.polled
+                snapshot = read_poll(client, task, reply_of(sample), codec)
             case _:
-                snapshot = read_snapshot(client, webhook_of(client).event, sample.body)
+                codec = webhook_of(client).event
+                snapshot = read_snapshot(client, codec, sample.body)
         means, said = dict(sample.means), said_of(snapshot)
+        if "images" in means and "images" in said:
+            said["images"] = _described(said["images"], codec.read(sample.body)["images"], means["images"])
         for each in (means, said):
             if "cost" in each:
                 each["cost"] = Decimal(each["cost"])
         if client.poll is None:  # then the client itself names what was made
             said.pop("id", None)
         same(means, said, sample.name)
+
+
+def _described(images: Sequence[dict[str, Any]], read: Sequence[Any], meant: Sequence[Any]) -> list[dict[str, Any]]:
+    """Images as the client knows them, with what else a sample means and the declaration reads of each."""
+    if len(images) != len(meant):
+        return [*images]
+    return [
+        {**image, **{name: facts[name] for name in wanted if name not in image and name in facts}}
+        for image, facts, wanted in zip(images, read, meant, strict=False)
+    ]
 
 
 @of_client("accepted")
@@ -132,10 +166,11 @@ def check_client_reads_what_a_refusal_means(client: Provider, samples: Sequence[
         error = error_in(plan, sample.phase, reply_of(sample))
         same(sample.means["error"], name_of(error), sample.name)
         if error is not None:
-            same((sample.means["retry"], sample.means["charged"]), (error.retry, error.charged), sample.name)
-            same(sample.means.get("request_id"), error.request_id, sample.name)
+            for name in ("retry", "charged", "request_id"):
+                same(sample.means.get(name), getattr(error, name), sample.name, at=f"means.{name}")
         if isinstance(error, Rejected):
-            same([tuple(pair) for pair in sample.means.get("fields", ())], list(error.fields), sample.name)
+            fields = [tuple(pair) for pair in sample.means.get("fields", ())]
+            same(fields, list(error.fields), sample.name, at="means.fields")
 
 
 @of_client("refused")
@@ -146,10 +181,10 @@ def check_client_reads_what_a_refusal_says(client: Provider, samples: Sequence[S
     """
     for sample in of_kind(samples, "refused"):
         complaint = read_complaint(client, reply_of(sample))
-        same(sample.means.get("type", ""), complaint.type, sample.name)
-        same("message" in sample.means, complaint.declared, sample.name)
-        if complaint.declared:
-            same(sample.means["message"], complaint.message, sample.name)
+        same(sample.means.get("type"), complaint.type or None, sample.name, at="means.type")
+        # What is in another form says nothing in the service's own words.
+        message = complaint.message if complaint.declared else None
+        same(sample.means.get("message"), message, sample.name, at="means.message")
 
 
 @of_client("request")
@@ -159,8 +194,11 @@ def check_client_asks_for_what_a_request_means(client: Provider, samples: Sequen
     A failure means: another image is asked for than the one that was wanted.
     """
     for sample in asked(samples, fits=True):
-        plan, read = _plan(client, sample), model_of(client, sample).request.read
+        plan = _plan(client, sample)
+        read = plan.model.request.read
         means = dict(values_of(sample))
+        if plan.model not in rows_of(client, str(sample.model)):
+            same(sample.model, plan.model.path, sample.name, at="model")
         same(means, read(sample.body), sample.name)
         same(means, read(plan.documents[0]), sample.name)
 
@@ -173,7 +211,8 @@ def check_client_writes_a_request_as_documented(client: Provider, samples: Seque
     way.
     """
     for sample in asked(samples, fits=True):
-        written = _plan(client, sample).body
+        plan = _plan(client, sample)
+        written = {**plan.body, **_beside(plan, sample)}
         # The client says more: what the service takes where nothing is said. That this changes nothing is shown above.
         said = {name: value for name, value in sample.body.items() if value is not None}
         spoken = {name: written.get(name) for name in said}
@@ -218,7 +257,7 @@ def check_client_takes_the_usual_size_where_none_is_wanted(client: Provider, sam
         codec = model_of(client, sample).form.get("size")
         if codec is not None and {place[0] for place in codec.places()}.isdisjoint(sample.body):
             silent = attrs.evolve(request_of(sample), aspect=None, resolution=None, size=None)
-            plan = make_plan(client, str(sample.model), silent)
+            plan = make_plan(client, model_of(client, sample).name, silent)
             same(sample.pixels, plan.expected, sample.name)
             same(dict(values_of(sample)), plan.model.request.read(plan.documents[0]), sample.name)
 
@@ -244,7 +283,7 @@ def check_client_takes_the_nearest_where_any_size_will_do(client: Provider, samp
     """
     for sample in of_kind(samples, "request", fits=False):
         if sample.means.keys() == {"prompt", "size"} and _can_be_wanted(sample):
-            make_plan(client, str(sample.model), request_of(sample), fit="nearest")
+            make_plan(client, model_of(client, sample).name, request_of(sample), fit="nearest")
 
 
 def _can_be_wanted(sample: Sample) -> bool:
@@ -314,5 +353,11 @@ def check_client_knows_what_can_be_asked_beside_tasks(client: Provider, samples:
         same(meant(sample), aside.answer.read(sample.body), sample.name)
 
 
+def _beside(plan: Plan, sample: Sample) -> Json:
+    """What the client says beside the body, as far as a sample shows what is said there."""
+    said = {place: plan.documents[0].get(place, {}) for place in (HEADERS, QUERY) if place in sample.body}
+    return {place: {name: said[place].get(name) for name in sample.body[place]} for place in said}
+
+
 def _plan(provider: Provider, sample: Sample) -> Plan:
-    return make_plan(provider, str(sample.model), request_of(sample))
+    return make_plan(provider, model_of(provider, sample).name, request_of(sample))
