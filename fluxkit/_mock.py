@@ -45,7 +45,7 @@ class Mock(Protocol):
 def mock_of(providers: "Sequence[Provider]") -> Mock:
     """A fresh mock of *providers*; raises ``SettingsError`` if no mock is installed."""
     with _needed():
-        point = _point()
+        point = mock_point()
         try:
             mock: Mock = point.load().mock_of(providers)
         except AttributeError as error:
@@ -59,7 +59,7 @@ def kit_of_mock() -> Any:
     import importlib
 
     with _needed():
-        return importlib.import_module(".kit", _point().module)
+        return importlib.import_module(".kit", mock_point().module)
 
 
 @contextmanager
@@ -73,7 +73,8 @@ def _needed() -> Iterator[None]:
         ) from error
 
 
-def _point() -> "EntryPoint":
+def mock_point() -> "EntryPoint":
+    """The mock's entry point; raises ``SettingsError`` if no mock is installed."""
     point = _found()
     if point is None:
         raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")

@@ -1,6 +1,5 @@
 """The command line with real sockets, real processes and real signals."""
 
-import importlib.metadata
 import json
 import os
 import pty
@@ -289,7 +288,7 @@ def test_an_error_of_the_sockets_is_told_in_its_words(monkeypatch: pytest.Monkey
 
 
 def test_a_mock_that_is_not_installed_is_said_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: ())
+    monkeypatch.setattr("fluxkit._mock._found", lambda: None)
     with pytest.raises(errors.SettingsError, match="No mock server is installed"):
         mock_part("server:serve")
 

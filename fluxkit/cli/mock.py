@@ -1,6 +1,7 @@
 """``fluxkit mock``: the services' other side, on a port."""
 
 import errno
+import gc
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from .._recording.call import PROMPTS
 from ..errors import PluginError, SettingsError
+from . import USUAL
 from .help import Command
 from .options import AS_JSON
 from .output import put, put_document, say
@@ -196,6 +198,8 @@ def mock(
             width = max(map(len, rows))
             put("\n".join(f"{name:<{width}}  {value}" for name, value in rows.items()))
         say("serving until Ctrl-C")
+        gc.freeze()  # what was loaded is no garbage, and need not be looked through
+        gc.set_threshold(*USUAL)
 
     try:
         with _recording(service, record):
@@ -207,6 +211,7 @@ def mock(
             raise
         raise SettingsError(f"--port is {port}: {error.strerror}") from None
     finally:
+        gc.unfreeze()
         service.close()
     say(f"stopped; the mock has billed {service.billed}")
 
@@ -257,15 +262,11 @@ def mock_part(name: str) -> Any:
 
     Raises ``SettingsError`` if there is no mock, or if a library that it needs is missing.
     """
-    import importlib.metadata
     import pkgutil
 
-    from .._mock import GROUP
+    from .._mock import mock_point
 
-    points = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name)
-    if not points:
-        raise SettingsError("No mock server is installed. Install it: pip install 'fluxkit-py[mock]'.")
-    package = points[0].module
+    package = mock_point().module
     try:
         return pkgutil.resolve_name(f"{package}.{name}")
     except ModuleNotFoundError as error:
