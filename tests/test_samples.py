@@ -23,7 +23,7 @@ from fluxkit._wire.declaration import Model, Provider, Webhook
 from fluxkit._wire.exchange import origin, read_poll, read_submit
 from fluxkit._wire.json import MISSING, Json, Unfit, path_of, pluck
 from fluxkit._wire.plan import make_plan
-from fluxkit._wire.samples import Sample, load_samples, samples_of
+from fluxkit._wire.samples import Sample, answers_of, load_samples, samples_of
 from fluxkit._wire.signatures import HexHMAC, StandardWebhook, Unsigned
 from fluxkit._wire.sizes import Canvas, Grid, Ratios
 from fluxkit.errors import FluxError, PluginError, Unsupported
@@ -682,6 +682,12 @@ def test_samples_that_cannot_be_read_are_named(resource: str) -> None:
 
 def test_a_provider_without_samples_has_none() -> None:
     assert () == samples_of(attrs.evolve(MAGNIFIC, samples=None))
+
+
+@each_provider
+def test_answers_are_the_samples_without_what_is_sent(provider: Provider) -> None:
+    told = [each.name for each in samples_of(provider) if each.of not in ("call", "request", "upload")]
+    assert told == [each.name for each in answers_of(provider)]
 
 
 def test_faces_of_a_service_share_all_but_their_address() -> None:

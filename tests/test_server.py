@@ -76,6 +76,32 @@ def speak(server: Server, said: bytes) -> bytes:
         return heard
 
 
+# What it takes to start.
+
+
+@pytest.mark.slow
+def test_a_mock_that_answers_has_loaded_nothing_that_it_does_not_need_yet() -> None:
+    """No HTTP client, which webhooks need, no pictures, no other server's framework, no checks, no file of a state."""
+    code = """if True:
+        import sys, urllib.request
+        from fluxkit._plugins import installed
+        from fluxkit_mockserver.server import Server
+        from fluxkit_mockserver.service import MockService
+
+        with Server(MockService([installed().provider("magnific")])) as server:
+            request = urllib.request.Request(
+                server.base_url("magnific") + "/v1/ai/text-to-image/flux-2-klein",
+                b'{"prompt": "a lighthouse"}',
+                {"x-magnific-api-key": "test", "content-type": "application/json"},
+            )
+            assert 200 == urllib.request.urlopen(request).status
+        print(*sys.modules)
+    """
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    costly = {"httpx", "httpcore", "starlette", "PIL", "sqlite3", "cattrs", "hypothesis", "fluxkit._engine.transport"}
+    assert set() == costly & {*modules}
+
+
 # What it says of itself.
 
 

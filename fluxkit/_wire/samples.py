@@ -7,7 +7,7 @@ answers in their mould, so that it also says what the declaration has no name fo
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ SURE = ("vendor's page", "documented", "observed", "third party", "derived")
 
 #: What the client was doing when the answer came: the same status may mean different things.
 PHASES = ("submit", "poll", "result", "cancel", "upload")
+
+#: What is not said by a service, but to it: of these there are many times as many.
+SENT = ("call", "request", "upload")
 
 _TEXT = validators.and_(validators.instance_of(str), validators.min_len(1))
 _FLAG = validators.instance_of(bool)
@@ -99,9 +102,9 @@ class Sample:
     field: str = attrs.field(default="", validator=validators.instance_of(str))
 
     def __attrs_post_init__(self) -> None:
-        sent, loading = self.of in ("call", "request", "upload"), self.phase == "upload"
+        sent, loading = self.of in SENT, self.phase == "upload"
         told = {"uploaded": ("url",), "refused": ("error", "retry", "charged")}
-        told |= dict.fromkeys(("call", "request", "upload", "aside"), ())
+        told |= dict.fromkeys((*SENT, "aside"), ())
         needed = told.get(self.of, ("state",))
         for holds, rule in (
             (isinstance(self.means, Mapping) and isinstance(self.headers, Mapping), "means and headers are objects"),
@@ -122,14 +125,19 @@ class Sample:
                 raise ValueError(rule)
 
 
-def load_samples(text: str) -> tuple[Sample, ...]:
-    """The samples in a file, ``{"samples": [...]}``; raises ``ValueError`` naming the sample that is not one."""
+def load_samples(text: str, *, but: Collection[str] = ()) -> tuple[Sample, ...]:
+    """The samples in a file, ``{"samples": [...]}``, *but* those of some kinds.
+
+    Raises ``ValueError`` naming the sample that is not one.
+    """
     try:
         rows = enumerate(json.loads(text)["samples"])
     except (KeyError, TypeError) as error:
         raise ValueError('a file of samples is {"samples": [{...}, ...]}') from error
     samples: dict[str, Sample] = {}
     for place, row in rows:
+        if isinstance(row, dict) and row.get("of") in but:
+            continue
         try:
             sample = Sample(**row)
         except (TypeError, ValueError) as error:
@@ -141,11 +149,11 @@ def load_samples(text: str) -> tuple[Sample, ...]:
 
 
 @functools.lru_cache
-def _read(resource: str) -> tuple[Sample, ...]:
+def _read(resource: str, but: tuple[str, ...] = ()) -> tuple[Sample, ...]:
     package, _, path = resource.partition(":")
     try:
         place = Path(path) if package == "file" else importlib.resources.files(package).joinpath(path)
-        return load_samples(place.read_text("utf-8"))
+        return load_samples(place.read_text("utf-8"), but=but)
     except (OSError, ImportError, ValueError) as error:
         raise PluginError(f"The samples {resource!r} cannot be read: {type(error).__name__}: {error}.") from error
 
@@ -155,5 +163,14 @@ def samples_of(provider: Provider) -> tuple[Sample, ...]:
 
     Raises ``PluginError`` if they cannot be read.
     """
-    samples = () if provider.samples is None else _read(provider.samples)
+    return _own(provider, but=())
+
+
+def answers_of(provider: Provider) -> tuple[Sample, ...]:
+    """Those of them that show what the service says. A mock starts with them: to make all takes ten times as long."""
+    return _own(provider, but=SENT)
+
+
+def _own(provider: Provider, *, but: tuple[str, ...]) -> tuple[Sample, ...]:
+    samples = () if provider.samples is None else _read(provider.samples, but)
     return tuple(each for each in samples if each.provider in (None, provider.name))

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
-import httpx
 
 from .outlet import Delivery
 from .parcels import Parcel, Parcels
 from .reach import may_go
+
+if TYPE_CHECKING:
+    import httpx
 
 #: How many are under way at a time, so that receivers who never answer hold up others only so much.
 MOST_AT_ONCE = 16
@@ -75,7 +77,9 @@ class Carrier:
             return None
         return max(0.0, (due - float(self.clock.now())) / speed)
 
-    async def _post(self, client: httpx.AsyncClient, parcel: Parcel) -> None:
+    async def _post(self, client: "httpx.AsyncClient", parcel: Parcel) -> None:
+        import httpx
+
         delivery = self.deliver(parcel, self.clock.now())
         answer: int | None = None
         if may_go(delivery.url, caller=parcel.task.caller, allowed=self.allowed):
@@ -92,5 +96,7 @@ class Carrier:
         self.done(parcel, delivery.url, answer)
 
 
-def _network() -> httpx.AsyncClient:
+def _network() -> "httpx.AsyncClient":
+    import httpx  # only who has webhooks needs it, and it would take a fourth of a mock's start
+
     return httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None)  # noqa: S113 - the whole has one

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from fluxkit._wire.declaration import Provider
-from fluxkit._wire.samples import samples_of
+from fluxkit._wire.samples import answers_of
 
 from .dialect import Dialect
 from .switches import settings_of, turned, unusual
@@ -28,7 +28,7 @@ def dialect_of(provider: Provider, spelling: int = 0, switches: Switches = ()) -
     if key not in _dialects:
         if len(_dialects) >= MOST_DIALECTS:
             _dialects.clear()
-        samples = samples_of(provider)
+        samples = answers_of(provider)
         if ("answers", "observed") in switches:
             samples = tuple(sorted(samples, key=lambda each: each.sure != "observed"))
         _dialects[key] = Dialect(provider, samples, spelling, dict(switches))

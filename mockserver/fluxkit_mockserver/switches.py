@@ -14,7 +14,7 @@ import attrs
 
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import MISSING
-from fluxkit._wire.samples import samples_of
+from fluxkit._wire.samples import answers_of
 from fluxkit._wire.signatures import StandardWebhook
 from fluxkit._wire.sizes import Grid, Scale
 from fluxkit.provider import At, Base64, Codec, Either, Form, State
@@ -142,12 +142,12 @@ def _complaint_is_open(provider: Provider) -> bool:
 
 
 def _says_nothing_of_402(provider: Provider) -> bool:
-    shown = [each for each in samples_of(provider) if each.of == "refused" and each.status == 402]
+    shown = [each for each in answers_of(provider) if each.of == "refused" and each.status == 402]
     return bool(shown) and not any(each.body for each in shown)
 
 
 def _observed(provider: Provider) -> bool:
-    return any(each.sure == "observed" and each.of not in ("call", "request") for each in samples_of(provider))
+    return any(each.sure == "observed" for each in answers_of(provider))
 
 
 def _moderates_unsaid(provider: Provider) -> bool:

@@ -10,7 +10,7 @@ import attrs
 from fluxkit._contract.media import TYPES
 from fluxkit._wire.declaration import Model, Upload
 from fluxkit._wire.json import HEADERS, QUERY, Unfit, stray
-from fluxkit._wire.samples import Sample
+from fluxkit._wire.samples import Sample, samples_of
 from fluxkit._wire.schema import Schema, changed, closed, schema
 from fluxkit._wire.sizes import Canvas
 from fluxkit.provider import At, Codec, First, Form, Text, Words
@@ -95,7 +95,9 @@ def parameters_of(row: Model) -> Iterator[Schema]:
 
 def requests_shown(dialect: Dialect, row: Model) -> Mapping[str, Schema]:
     """Some of the recorded requests that this model takes."""
-    of_model = (each for each in dialect.samples if each.of == "request" and each.fits and each.model == row.name)
+    of_model = (
+        each for each in samples_of(dialect.provider) if each.of == "request" and each.fits and each.model == row.name
+    )
     shown = [each for each in of_model if _takes(row, each)]
     return examples_of(shown[:MOST_EXAMPLES])
 
