@@ -175,6 +175,8 @@ def test_a_fault_is_written_in_a_line(text: str, order: dict[str, Any]) -> None:
     [
         ("503:often", "'often' is no rate (0.1), no number of times (x3), no task (#2) and no fact"),
         ("503:", "'' is no rate"),
+        ("503:2", "2 is no rate, which is at most 1. Did you mean x2, so many times, or #2, the task of that number?"),
+        ("503:10:model=flux-2-pro", "10 is no rate, which is at most 1. Did you mean x10, "),
         ("503:=x", "'=x' is no rate"),
         ("503:x3:x4", "says times twice"),
         ("503:prompt=a:prompt=b", "says match twice"),

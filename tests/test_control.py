@@ -135,7 +135,8 @@ def test_a_wall_clock_is_stopped_and_sped_up() -> None:
         ({"set": EPOCH - 1}, 409, "time never goes back"),
         ({"freeze": True}, 409, "This clock is virtual"),
         ({"speed": 0}, 400, "speed is 0. Allowed: a number above 0"),
-        ({"forward": 1}, 400, "forward is given. Allowed: there is no such field; there are advance, set"),
+        ({"advanced": 1}, 400, "advanced is no field of it, perhaps meant as advance. Allowed: advance, set, freeze"),
+        ({"forward": 1}, 400, "forward is no field of it. Allowed: advance, set, freeze, speed."),
     ],
 )
 def test_time_is_not_moved_wrongly(
@@ -424,7 +425,7 @@ def test_a_route_that_there_is_not_is_said_so_with_those_that_there_are(http: ht
     answer = http.post(f"/__mock__/{path}" if path != "../reset" else "/__mock__/%2e%2e/reset")
     if path == "reset?all":
         assert 400 == answer.status_code
-        assert "the query's all is given. Allowed: there is no such field; there are none." == answer.json()["message"]
+        assert "the query's all is no field of it. Allowed: none." == answer.json()["message"]
         return
     assert 404 == answer.status_code
     assert "There are: /__mock__/reset, /__mock__/clock, " in answer.json()["message"]
@@ -479,7 +480,7 @@ def test_a_body_where_none_belongs_is_refused(http: httpx.Client) -> None:
         ({"most": "0"}, "the query's most is 0. Allowed: a whole number from 1 to 10000."),
         ({"most": "many"}, "the query's most is 'many'. Allowed: a whole number from 1 to 10000."),
         ({"state": "BUSY"}, "the query's state is 'BUSY'. Allowed: CREATED, RUNNING"),
-        ({"colour": "red"}, "the query's colour is given. Allowed: there is no such field; there are provider, model"),
+        ({"colour": "red"}, "the query's colour is no field of it. Allowed: provider, model"),
     ],
 )
 def test_a_broken_query_is_refused(http: httpx.Client, query: dict[str, str], said: str) -> None:

@@ -104,6 +104,7 @@ def amount_of(said: Decimal | float | str | None) -> Decimal | None:
             raise ValueError
     except (InvalidOperation, ValueError):
         raise ValueError(
-            f"The balance is {said!r}. Allowed: a number from 0 up to a million millions, or None for no end."
+            f"The balance is {said!r}. Allowed: a number from 0 up to a million millions, or no balance for an account "
+            "without end."
         ) from None
     return amount

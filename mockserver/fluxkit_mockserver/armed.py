@@ -115,10 +115,10 @@ class Faults:
         fault = FAULTS.get(name) if isinstance(name, str) else None
         if fault is None:
             raise ValueError(f"There is no fault {name!r}.{_closest(name, FAULTS)} Allowed: {', '.join(FAULTS)}.")
-        if not (_is_number(rate) and 0 < rate <= 1) or not (times is None or (_is_whole(times) and times >= 1)):
-            raise ValueError(
-                f"rate is {rate!r}, times is {times!r}. Allowed: a rate above 0 and up to 1, times from 1."
-            )
+        if not (_is_number(rate) and 0 < rate <= 1):
+            raise ValueError(f"rate is {rate!r}. Allowed: a number above 0 and up to 1.")
+        if times is not None and not (_is_whole(times) and times >= 1):
+            raise ValueError(f"times is {times!r}. Allowed: a whole number from 1, however often without it.")
         self._check_task(fault, task)
         self._check_match(match)
         providers = self._whom(fault, match)
@@ -230,6 +230,11 @@ def _part(text: str, part: str) -> tuple[str, Any]:
         return "task", int(part[1:]) if re.fullmatch(r"#\d{1,9}", part) else part[1:]
     if re.fullmatch(r"x\d{1,9}", part):
         return "times", int(part[1:])
+    if re.fullmatch(r"[2-9]|[1-9]\d{1,8}", part):
+        raise ValueError(
+            f"{text!r} cannot be read: {part} is no rate, which is at most 1. Did you mean x{part}, so many times, or "
+            f"#{part}, the task of that number? Allowed: {GRAMMAR}."
+        )
     if re.fullmatch(r"\d{0,9}\.?\d{1,9}", part):
         return "rate", float(part)
     if re.fullmatch(r"\d{0,3}\.?\d{1,9}%", part):

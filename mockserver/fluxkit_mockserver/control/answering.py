@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..answer import MOST_CONTROL_BODY, Answer, Incoming
 from .operations import Wrong
 from .routes import CONTROL, OPERATIONS, Operation
-from .schema import Misfit, Schema, misfits, no_such
+from .schema import Misfit, Schema, misfits, stray
 
 if TYPE_CHECKING:
     from ..service import MockService
@@ -67,7 +67,7 @@ def _query(operation: Operation, query: Mapping[str, str], wrong: list[Misfit]) 
             continue
         schema = operation.query.get(name)
         if schema is None:
-            wrong.append(Misfit(f"the query's {name}", "given", no_such(operation.query)))
+            wrong.append(stray(f"the query's {name}", name, operation.query))
             continue
         value = _number(schema, text)
         misfit = list(misfits(schema, value, f"the query's {name}"))

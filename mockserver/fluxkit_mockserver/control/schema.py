@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 import attrs
@@ -85,14 +86,17 @@ def misfits(schema: Schema, value: Any, place: str) -> Iterator[Misfit]:
             if name in known:
                 yield from misfits(known[name], item, f"{within}{name}")
             elif others is False:
-                yield Misfit(f"{within}{name}", "given", no_such(known))
+                yield stray(f"{within}{name}", name, known)
             elif others is not True:
                 yield from misfits(others, item, f"{within}{name}")
 
 
-def no_such(known: Iterable[str]) -> str:
-    """What is allowed in the place of a field that does not exist."""
-    return f"there is no such field; there are {', '.join(known) or 'none'}"
+def stray(place: str, name: str, known: Iterable[str]) -> Misfit:
+    """A field that there is not, with those that there are, the one that is likely meant first."""
+    names = [*known]
+    meant = get_close_matches(name, names, n=1)
+    hint = f", perhaps meant as {meant[0]}" if meant else ""
+    return Misfit(place, f"no field of it{hint}", ", ".join(names) or "none")
 
 
 def _kind(value: Any, kinds: list[str]) -> str | None:
