@@ -34,7 +34,7 @@ import httpx
 from fluxkit import Request
 from fluxkit._engine.effects import calling
 from fluxkit._engine.transport import AsyncTransport, Transport
-from fluxkit._wire.exchange import Outgoing, submission
+from fluxkit._wire.calls import Outgoing, submission
 from fluxkit._wire.plan import make_plan
 from fluxkit_providers.magnific import MAGNIFIC
 

@@ -170,7 +170,7 @@ def trusts(idempotency: str | None, provider: "Provider", place: str, *, told: b
 
 def is_declared(provider: "Provider", address: str) -> bool:
     """Whether the declaration of *provider* itself names the origin of *address*."""
-    from ._wire.exchange import admits
+    from ._wire.origins import admits
 
     return admits(provider, provider.base_url, address)
 

@@ -15,7 +15,7 @@ from fluxkit._contract.reference import Reference
 from fluxkit._contract.report import Outcome
 from fluxkit._contract.request import Request
 from fluxkit._wire.body import Blob
-from fluxkit._wire.exchange import addressing, submission
+from fluxkit._wire.calls import addressing, submission
 from fluxkit._wire.pending import Pending
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit.errors import ReferenceUnusable, Unsupported

@@ -13,20 +13,11 @@ from support.world import EPOCH, ID, Said, a_plan, complaint, completed, ended, 
 from fluxkit._contract.task import State, Task
 from fluxkit._engine.effects import Reply
 from fluxkit._plugins import installed
+from fluxkit._wire.answers import is_answer, read_poll, read_snapshot, read_submit
+from fluxkit._wire.calls import asking_result, polling, submission
+from fluxkit._wire.complaint import read_complaint, retry_after
 from fluxkit._wire.declaration import Provider, Refusal, Route
-from fluxkit._wire.exchange import (
-    admits,
-    asking_result,
-    is_answer,
-    origin,
-    polling,
-    read_complaint,
-    read_poll,
-    read_snapshot,
-    read_submit,
-    retry_after,
-    submission,
-)
+from fluxkit._wire.origins import admits, origin
 from fluxkit.errors import (
     Broken,
     Charged,

@@ -28,7 +28,7 @@ from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.recover import recover
 from fluxkit._engine.submit import RESENDS, digest_of, submit
-from fluxkit._wire.exchange import submission
+from fluxkit._wire.calls import submission
 from fluxkit.cli.program import fluxkit as program
 from fluxkit.errors import Charged, OutOfCredit, SettingsError, SubmissionUnknown, Unreachable
 from fluxkit_mockserver import MockService

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fluxkit import FluxError
 from fluxkit._engine import flows
-from fluxkit._wire.exchange import addressing
+from fluxkit._wire.calls import addressing
 from fluxkit._wire.plan import Plan
 from fluxkit.cli.plan import _document
 from fluxkit.cli.program import fluxkit as program

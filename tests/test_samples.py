@@ -19,9 +19,10 @@ import attrs
 import pytest
 
 from fluxkit._contract.media import TYPES, format_named, kind
+from fluxkit._wire.answers import read_poll, read_submit
 from fluxkit._wire.declaration import Model, Provider, Webhook
-from fluxkit._wire.exchange import origin, read_poll, read_submit
 from fluxkit._wire.json import MISSING, Json, Unfit, path_of, pluck
+from fluxkit._wire.origins import origin
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.samples import Sample, answers_of, load_samples, samples_of
 from fluxkit._wire.signatures import HexHMAC, StandardWebhook, Unsigned

@@ -37,18 +37,14 @@ from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.secret import Secret
 from fluxkit._engine.transport import AsyncTransport, Transport
+from fluxkit._wire.answers import read_poll, read_submit
 from fluxkit._wire.body import json_body
+from fluxkit._wire.calls import polling, submission
+from fluxkit._wire.complaint import read_complaint
 from fluxkit._wire.declaration import Model, Provider
-from fluxkit._wire.exchange import (
-    admits,
-    polling,
-    read_complaint,
-    read_poll,
-    read_submit,
-    submission,
-)
 from fluxkit._wire.json import MISSING, Json, Unfit, stray
 from fluxkit._wire.nearest import Ideal, nearest
+from fluxkit._wire.origins import admits
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit._wire.sizes import Canvas, Ratios, Spaces

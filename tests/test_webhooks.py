@@ -35,7 +35,7 @@ from fluxkit._engine.journal.journal import Journal
 from fluxkit._engine.mailbox import Mailbox
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.tokens import MOST_OPEN
-from fluxkit._wire.exchange import submission
+from fluxkit._wire.calls import submission
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.token import new_token, read_token, with_token
 from fluxkit.errors import JournalUnavailable, SettingsError, SubmissionUnknown, WebhookUnusable

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from .._contract.cancellation import Cancellation, Stopped
 from .._contract.task import Snapshot, State, Task
+from .._wire.answers import has_ended, read_cancel, read_poll
+from .._wire.calls import Outgoing, cancelling, polling
 from .._wire.declaration import Provider
-from .._wire.exchange import Outgoing, cancelling, has_ended, polling, read_cancel, read_poll
 from ..errors import Broken, Charged, FluxError, RateLimited, Rejected, Unreachable
 from .effects import About, Flow, Lost, Now, Wait, calling
 from .follow import noted

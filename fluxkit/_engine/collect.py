@@ -7,8 +7,9 @@ import attrs
 from .._contract.media import TYPES, format_named
 from .._contract.result import Image
 from .._contract.task import Picture, Snapshot, State, Task
+from .._wire.answers import read_poll
+from .._wire.calls import asking_result, polling
 from .._wire.declaration import Provider
-from .._wire.exchange import asking_result, polling, read_poll
 from ..errors import Charged, ContractError, DownloadError, FluxError
 from .effects import About, Discard, Fetch, Fetched, Flow, Keep, Note, Now, Wait, calling
 from .follow import PASSING

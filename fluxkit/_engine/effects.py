@@ -16,7 +16,7 @@ from .._contract.reference import Reference
 from .._contract.source import MOST_BYTES
 from .._contract.task import Snapshot, Task
 from .._wire.body import Body
-from .._wire.exchange import Outgoing
+from .._wire.calls import Outgoing
 from ..errors import FluxError
 
 Result = TypeVar("Result")

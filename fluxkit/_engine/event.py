@@ -6,8 +6,8 @@ import attrs
 
 from .._contract.report import shorten
 from .._contract.task import Picture, Snapshot, State
+from .._wire.answers import read_snapshot
 from .._wire.declaration import Provider, Webhook
-from .._wire.exchange import read_snapshot
 from .._wire.signatures import WINDOW, check_secret, lower
 from .._wire.token import read_token
 from ..errors import SettingsError, WebhookUnusable

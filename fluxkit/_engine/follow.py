@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import attrs
 
 from .._contract.task import Snapshot, State, Task
+from .._wire.answers import read_poll
+from .._wire.calls import Outgoing, polling
 from .._wire.declaration import Provider
-from .._wire.exchange import Outgoing, polling, read_poll
 from ..errors import (
     Broken,
     Cancelled,

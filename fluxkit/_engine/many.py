@@ -19,7 +19,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from .._wire.exchange import origin, retry_after
+from .._wire.complaint import retry_after
+from .._wire.origins import origin
 from ..errors import FluxError
 from .crowd import Crowd, Member
 from .drive import SHELTER, AsyncDriver, rows_in, woken

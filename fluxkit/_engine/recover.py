@@ -7,9 +7,10 @@ import attrs
 from .._contract.journal import Recovered, Row
 from .._contract.result import Result
 from .._contract.task import State, Task
+from .._wire.answers import read_listing, read_poll
+from .._wire.calls import listing, polling, submission
 from .._wire.declaration import Provider
 from .._wire.draft import WISHES
-from .._wire.exchange import listing, polling, read_listing, read_poll, submission
 from .._wire.plan import Plan, make_plan
 from ..errors import Charged, ContractError, FluxError, Overdue, TaskError, Unreachable
 from .books import request_of

@@ -7,14 +7,9 @@ import attrs
 
 from .._contract.journal import Row
 from .._contract.task import Snapshot, Task
-from .._wire.exchange import (
-    Outgoing,
-    may_answer_later,
-    read_submit,
-    read_submit_again,
-    retry_after,
-    submission,
-)
+from .._wire.answers import may_answer_later, read_submit, read_submit_again
+from .._wire.calls import Outgoing, submission
+from .._wire.complaint import retry_after
 from .._wire.plan import Plan
 from .._wire.token import new_key, new_token
 from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable

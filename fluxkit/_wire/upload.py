@@ -9,10 +9,13 @@ import attrs
 from .._contract.reference import Reference
 from ..errors import Broken, Charged, ContractError, RateLimited, Rejected, ServiceError
 from .body import Body, form_body, json_body
+from .calls import Outgoing
+from .complaint import error_of, meaning, read_complaint
 from .declaration import USUAL, Provider, Upload
-from .exchange import Outgoing, Reply, error_of, meaning, origin, read_complaint
 from .json import HEADERS, QUERY, Unfit
 from .link import read_link
+from .origins import origin
+from .reply import Reply
 
 #: Headers that a service may not ask us to send: they are between two machines, or ours to say.
 _OURS = frozenset(

@@ -43,7 +43,7 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     from .._client import Client
     from .._settings.arguments import client_arguments, not_kept, refuse
     from .._settings.trust import hindrances
-    from .._wire.exchange import addressing
+    from .._wire.calls import addressing
 
     check_together(output=output, **given)
     request = request_of(given)

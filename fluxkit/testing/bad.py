@@ -15,9 +15,9 @@ import attrs
 from .._contract.task import State
 from .._engine.effects import Call, Claim, Fetch, Lost, Now, Reply, Wait, Woken
 from .._wire.declaration import Model, Provider
-from .._wire.exchange import origin
 from .._wire.form import Form
 from .._wire.json import Json
+from .._wire.origins import origin
 from ..errors import Charged, DownloadError, Unauthorized
 from .conduct import Conduct
 

@@ -28,8 +28,8 @@ from .._engine.secret import Secret
 from .._engine.settle import settle
 from .._engine.transport import AsyncTransport, Transport
 from .._mock import kit_of_mock
+from .._wire.answers import read_poll, read_submit
 from .._wire.declaration import Model, Provider
-from .._wire.exchange import read_poll, read_submit
 from .._wire.json import HEADERS, QUERY, Json
 from .._wire.plan import Plan, make_plan
 from .._wire.samples import Sample

@@ -21,8 +21,10 @@ from .._engine.pacing import backoff
 from .._engine.recover import look
 from .._engine.secret import Secret
 from .._engine.transport import Transport
+from .._wire.answers import read_poll
+from .._wire.calls import polling
+from .._wire.complaint import retry_after
 from .._wire.declaration import Provider
-from .._wire.exchange import polling, read_poll, retry_after
 from .._wire.json import Json
 from .._wire.plan import Plan, make_plan
 from .._wire.samples import samples_of

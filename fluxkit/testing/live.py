@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from .._contract.media import TYPES, format_named
 from .._contract.task import Snapshot, State, Task
-from .._wire.exchange import read_complaint
+from .._wire.complaint import read_complaint
 from ..errors import Broken, BudgetExceeded, FluxError, OutOfCredit, RateLimited, Rejected, Unauthorized, Unreachable
 from .check import not_applicable
 from .drift import Judgement

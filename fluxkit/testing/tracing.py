@@ -17,9 +17,9 @@ from .._engine.drive import Driver
 from .._engine.effects import Call, Reply
 from .._engine.flows import Manner, generate
 from .._engine.place import Place
+from .._wire.answers import is_answer, read_snapshot
 from .._wire.codec import Codec
 from .._wire.declaration import Provider, Route
-from .._wire.exchange import is_answer, read_snapshot
 from .._wire.plan import Plan, make_plan
 from .._wire.samples import Sample, samples_of
 from ..errors import FluxError

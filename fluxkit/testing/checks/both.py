@@ -16,8 +16,8 @@ from ..._contract.request import Request
 from ..._engine.notes import Notes
 from ..._engine.secret import Secret
 from ..._wire.declaration import Provider
-from ..._wire.exchange import origin
 from ..._wire.link import read_link
+from ..._wire.origins import origin
 from ..._wire.pictures import Hosted
 from ..._wire.plan import Plan, make_plan
 from ...errors import Broken, FluxError

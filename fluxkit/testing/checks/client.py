@@ -12,21 +12,13 @@ from ..._contract.media import format_named
 from ..._contract.request import Request
 from ..._engine.event import read_event, webhook_of
 from ..._engine.secret import Secret
+from ..._wire.answers import read_poll, read_snapshot, read_submit
+from ..._wire.calls import Outgoing, asking_result, cancelling, polling, submission
+from ..._wire.complaint import read_complaint
 from ..._wire.declaration import USUAL, Provider
-from ..._wire.exchange import (
-    Outgoing,
-    asking_result,
-    cancelling,
-    origin,
-    polling,
-    read_complaint,
-    read_poll,
-    read_snapshot,
-    read_submit,
-    submission,
-)
 from ..._wire.json import HEADERS, QUERY, Json
 from ..._wire.link import read_link
+from ..._wire.origins import origin
 from ..._wire.plan import Plan, make_plan
 from ..._wire.samples import Sample
 from ...errors import Rejected, Unsupported, WebhookUnusable

@@ -10,10 +10,10 @@ from ..._contract.report import Outcome
 from ..._contract.request import Request
 from ..._contract.size import RESOLUTIONS
 from ..._engine.secret import Secret
+from ..._wire.calls import submission
 from ..._wire.codec import Codec
 from ..._wire.declaration import Model
 from ..._wire.draft import FIELDS, WISHES
-from ..._wire.exchange import submission
 from ..._wire.json import Json, path_of
 from ..._wire.link import read_link
 from ..._wire.lists import Each, Only, Slots

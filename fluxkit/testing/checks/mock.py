@@ -14,8 +14,8 @@ from ..._contract.amount import DOLLARS, Amount
 from ..._contract.media import format_named
 from ..._contract.task import State
 from ..._mock import kit_of_mock
+from ..._wire.answers import read_poll, read_submit
 from ..._wire.declaration import Provider
-from ..._wire.exchange import read_poll, read_submit
 from ..._wire.json import Problem
 from ..._wire.plan import Plan
 from ..._wire.samples import Sample

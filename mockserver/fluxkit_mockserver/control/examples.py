@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from fluxkit._contract.request import Request
+from fluxkit._wire.calls import submission
 from fluxkit._wire.declaration import Provider
-from fluxkit._wire.exchange import submission
 from fluxkit._wire.plan import make_plan
 from fluxkit.errors import FluxError
 
