@@ -105,6 +105,22 @@ def test_the_time_the_bill_and_the_balance_go_on(start: Callable[..., MockServic
     assert Decimal(4) == mock.accounts.of("magnific").left
 
 
+def test_what_is_set_between_two_calls_is_written_at_once(
+    start: Callable[..., MockService], path: Path, tmp_path: Path
+) -> None:
+    """As the files lie there, a process that is killed now leaves them."""
+    mock = start()
+    tell(mock, "POST", "/__mock__/clock", {"advance": 3600})
+    tell(mock, "PUT", "/__mock__/balance", {"balance": 7, "provider": "apimart"})
+    mock.namespace("aside").clock.advance(60)
+    for each in tmp_path.glob("mock.sqlite*"):
+        (tmp_path / each.name.replace("mock", "left")).write_bytes(each.read_bytes())
+    left = MockService([MAGNIFIC, APIMART], state=tmp_path / "left.sqlite")
+    worlds = [(each.clock.now(), each.accounts.of("apimart").left) for each in (left, left.namespace("aside"))]
+    left.close()
+    assert worlds == [(mock.clock.now(), Decimal(7)), (mock.namespace("aside").clock.now(), None)]
+
+
 def test_armed_faults_go_on_with_what_they_have_left(start: Callable[..., MockService]) -> None:
     def throws(mock: MockService) -> list[int]:
         return [ends(tell(mock, "POST", KLEIN, {"prompt": f"fox {number}"}))[0] for number in range(12)]

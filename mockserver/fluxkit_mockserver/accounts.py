@@ -1,6 +1,6 @@
 """Accounts: what is left of the credit at each service, if there is an end to it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 import attrs
@@ -36,6 +36,8 @@ class Accounts:
         """Every account begins with *balance*, None being without end."""
         self._balance = amount_of(balance)
         self._kept: dict[str, Account] = {}
+        #: Hears that a balance was put.
+        self.changed: Callable[[], object] | None = None
 
     def __iter__(self) -> Iterator[tuple[str, Account]]:
         return iter([*self._kept.items()])
@@ -58,6 +60,8 @@ class Accounts:
             self._kept.clear()
         else:
             self._kept[provider] = Account(amount_of(balance))
+        if self.changed is not None:
+            self.changed()
 
     def restore(self, kept: Mapping[str, Sequence[str | None]], balance: str | None) -> None:
         """Takes in what was ``kept`` of a mock that was here before, and its ``balance``."""

@@ -52,6 +52,23 @@ def _facts(works: Works) -> dict[str, Any]:
     }
 
 
+@attrs.frozen(eq=False)
+class _Watch:
+    """An alarm that is never due: whenever time is moved, it writes that down, and no call has to come for it."""
+
+    works: Works
+
+    def due(self) -> None:
+        """Never."""
+
+    def ring(self, now: float = 0.0, /) -> None:
+        with self.works.lock:
+            keep_facts(self.works)
+
+    async def ring_async(self, now: float, /) -> None:
+        self.ring(now)
+
+
 def recall(works: Works, state: "StateFile") -> None:
     """Takes in what a mock has kept that was here before, and keeps on."""
     works.state = state
@@ -77,6 +94,9 @@ def recall(works: Works, state: "StateFile") -> None:
         form = next((each.key.form for each in works.providers if each.name == name), None)
         if form is not None and number < len(works.keys):
             works.gauge.restore((name, form.format(key=works.keys[number])), times)
+    watch = _Watch(works)
+    works.clock.alarms.append(watch)
+    works.bill.accounts.changed = watch.ring
 
 
 def _read_again(works: Works, kept: "Kept") -> None:
