@@ -1,6 +1,7 @@
 """How each fault ends for a user, of every bundled service: one table, for every way to meet it.
 
-What a client of ours raises, what was bought, and what a second wait brings.
+What a client of ours raises, what was bought, and what a second wait brings; and how the exchange looks that a fault
+strikes, to whoever speaks HTTP.
 """
 
 import itertools
@@ -112,3 +113,55 @@ def end_of(fault: str, provider: Provider) -> End:
 CASES = [
     (name, model) for name, model in itertools.product(ENDS, SERVICES) if not FAULTS[name].obstacle(SERVICES[model])
 ]
+
+
+@attrs.frozen
+class Sight:
+    """How one exchange looks: answered, cut in the middle, dropped or silent; its status; whether JSON came."""
+
+    how: str = "answered"
+    status: int = 200
+    json: bool = True
+
+
+DROPPED, SILENT = Sight("dropped", 0, json=False), Sight("silent", 0, json=False)
+CUT = Sight("cut", json=False)
+USUAL = Sight()
+
+#: Of each fault that strikes one exchange.
+SIGHTS: Mapping[str, Sight] = {
+    **{name: Sight(status=int(name)) for name in ("400", "401", "402", "403", "422", "429", "500", "503")},
+    "429-final": Sight(status=429),
+    "moderation": Sight(status=400),
+    "stale-connection": DROPPED,
+    "accepted-then-dropped": DROPPED,
+    "accepted-then-hang": SILENT,
+    "accepted-then-not-json": Sight(json=False),
+    "gateway-503-after-accept": Sight(status=503, json=False),
+    "cut-200": CUT,
+    "dripping": USUAL,
+    "slow-answer": USUAL,
+    "hang": SILENT,
+    "cut-poll": CUT,
+    "poll-dropped": DROPPED,
+    **{f"poll-{status}": Sight(status=status) for status in (401, 404, 429, 503)},
+    "rate-limit-in-body": USUAL,
+    "not-json": Sight(json=False),
+    "status-goes-back": USUAL,
+    "unknown-status": USUAL,
+    "expired-link": Sight(status=403, json=False),
+    "two-links": Sight(json=False),
+    "truncated-image": Sight(json=False),
+    "wrong-type-image": Sight(json=False),
+    "cut-image": CUT,
+    "link-503": Sight(status=503, json=False),
+}
+
+#: The statuses of services that say something by another one.
+STATUSES: Mapping[tuple[str, str], int] = {("bfl", "moderation"): 422, ("apimart", "poll-404"): 400}
+
+
+def sight_of(fault: str, provider: Provider) -> Sight:
+    """How the exchange looks that a fault strikes at a service."""
+    sight = SIGHTS[fault]
+    return attrs.evolve(sight, status=STATUSES.get((provider.name, fault), sight.status))
