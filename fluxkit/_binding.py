@@ -330,7 +330,8 @@ class Binding:
 
     def _asynchronous(self, notes: "Notebook") -> "AsyncDriver":
         """What carries out the effects of flows in an event loop."""
-        from ._engine.drive import AsyncDriver, SystemClock
+        from ._engine.clock import SystemClock
+        from ._engine.drive import AsyncDriver
         from ._engine.transport import AsyncTransport
 
         clock = SystemClock() if self._mock is None else self._mock.clock

@@ -30,7 +30,8 @@ class Client(Binding):
 
     @functools.cached_property
     def _driver(self) -> "Driver":
-        from ._engine.drive import Driver, SystemClock
+        from ._engine.clock import SystemClock
+        from ._engine.drive import Driver
         from ._engine.transport import Transport
 
         clock = SystemClock() if self._mock is None else self._mock.clock

@@ -10,7 +10,7 @@ from .errors import PluginError, SettingsError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from ._engine.drive import Clock
+    from ._engine.clock import Clock
     from ._wire.declaration import Provider
 
 GROUP = "fluxkit.mock"

@@ -170,7 +170,7 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
     or of one that still waits for the answer.
     """
     from ._contract.journal import Fate
-    from ._engine.drive import keep_note_async
+    from ._engine.keeping import keep_note_async
     from ._engine.tokens import adopted_by, foretelling
 
     notes, mailbox = client._driver.notes, client._mailbox  # noqa: SLF001
@@ -200,8 +200,8 @@ async def _settle(client: "Client | AsyncClient", event: Event) -> bool:
 
 async def _share(client: "Client | AsyncClient", event: Event) -> None:
     """Notes in the journal how a task has ended, if the service has proved it: another process may wait for it."""
-    from ._engine.drive import keep_note_async
     from ._engine.effects import Note
+    from ._engine.keeping import keep_note_async
 
     notes, mailbox, ears = client._driver.notes, client._mailbox, client._ears  # noqa: SLF001
     if not (event.signed and event.state.ended) or getattr(notes, "writer", None) is None:

@@ -28,7 +28,7 @@ from fluxkit._batch.source import Source
 from fluxkit._batch.survey import MOST_NAMED
 from fluxkit._contract.amount import Amount
 from fluxkit._contract.task import State
-from fluxkit._engine import drive
+from fluxkit._engine import clock
 from fluxkit._engine.journal.journal import open_journal
 from fluxkit._engine.turns import standing
 from fluxkit.cli import progress
@@ -43,10 +43,10 @@ PRO = "magnific:flux-2-pro"
 SMALL = {"size": "256x256"}
 
 
-class Fast(drive.SystemClock):
+class Fast(clock.SystemClock):
     """A clock that runs thirty times as fast, so that waiting for a task takes no time."""
 
-    SPEED, BEGIN = 30.0, drive.SystemClock().now()
+    SPEED, BEGIN = 30.0, clock.SystemClock().now()
 
     def now(self) -> float:
         return self.BEGIN + (super().now() - self.BEGIN) * self.SPEED
@@ -70,7 +70,7 @@ def mock(server: Server) -> MockService:
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     set_apart(monkeypatch, tmp_path, FLUXKIT_MAGNIFIC_KEY="test")
-    monkeypatch.setattr(drive, "SystemClock", Fast)
+    monkeypatch.setattr(clock, "SystemClock", Fast)
     yield
     open_journal(None).writer.close()
 

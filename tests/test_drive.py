@@ -35,7 +35,8 @@ from support.world import (
 
 from fluxkit._contract.result import Result, describe
 from fluxkit._engine import drive
-from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
+from fluxkit._engine.clock import SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Call, Discard, Fetch, Fetched, Flow, Keep, Lost, Note, Now, Reply, Wait
 from fluxkit._engine.flows import Manner, generate, place_order
 from fluxkit._engine.notes import MOST_NOTES, Notes

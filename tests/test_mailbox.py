@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from support.world import EPOCH, LINK, AsyncWorld, Said, World, a_plan, accepted, completed, raised, told
 
 from fluxkit._contract.task import Picture, Snapshot, State, Task
-from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
+from fluxkit._engine.clock import SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Fetch, Flow, Note, Wait, Woken
 from fluxkit._engine.event import Event
 from fluxkit._engine.flows import Manner, generate, resume

@@ -17,7 +17,8 @@ import fluxkit
 from fluxkit import AsyncClient, Client
 from fluxkit._contract.journal import Recovered, Settled
 from fluxkit._contract.task import State
-from fluxkit._engine.drive import Driver, SystemClock
+from fluxkit._engine.clock import SystemClock
+from fluxkit._engine.drive import Driver
 from fluxkit._engine.effects import Lost
 from fluxkit._engine.flows import Manner, place_order
 from fluxkit._engine.journal.journal import Journal, open_journal

@@ -22,7 +22,8 @@ from support.ways import WAYS, carried
 import fluxkit
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
-from fluxkit._engine.drive import AsyncDriver, Driver, SystemClock
+from fluxkit._engine.clock import SystemClock
+from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Call, Lost
 from fluxkit._engine.flows import Manner, place_order
 from fluxkit._engine.notes import Notes

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from support.apart import set_apart
 
-from fluxkit._engine import drive
+from fluxkit._engine import clock
 from fluxkit._engine.journal.journal import open_journal
 from fluxkit.cli import verify_live
 from fluxkit.cli.output import Code
@@ -32,10 +32,10 @@ CAP = ("--live", "--spend-at-most", "0.20 USD")
 SETTINGS = '[profiles.klein]\nprovider = "magnific:flux-2-klein"\nprice = "0.03 USD"\n'
 
 
-class Fast(drive.SystemClock):
+class Fast(clock.SystemClock):
     """A clock that runs fifty times as fast, and that may be broken off while somebody waits."""
 
-    SPEED, BEGIN = 50.0, drive.SystemClock().now()
+    SPEED, BEGIN = 50.0, clock.SystemClock().now()
     breaks = False
 
     def now(self) -> float:
@@ -66,7 +66,7 @@ def mock(server: Server) -> MockService:
 @pytest.fixture(autouse=True)
 def _apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     set_apart(monkeypatch, tmp_path, FLUXKIT_MAGNIFIC_KEY=KEY)
-    monkeypatch.setattr(drive, "SystemClock", Fast)
+    monkeypatch.setattr(clock, "SystemClock", Fast)
     monkeypatch.setattr("fluxkit.testing.proof.CHECKS", CHECKS[:1])
     Path("fluxkit.toml").write_text(SETTINGS)
     yield

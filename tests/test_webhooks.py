@@ -28,10 +28,10 @@ import fluxkit.webhooks
 from fluxkit import AsyncClient, Client, State, strategies
 from fluxkit._contract.event import Event as Happened
 from fluxkit._contract.task import Task
-from fluxkit._engine.drive import keep_note, keep_note_async
 from fluxkit._engine.effects import Claim, Note, calling
 from fluxkit._engine.event import MOST_BODY, MOST_DELIVERIES
 from fluxkit._engine.journal.journal import Journal
+from fluxkit._engine.keeping import keep_note, keep_note_async
 from fluxkit._engine.mailbox import Mailbox
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.tokens import MOST_OPEN

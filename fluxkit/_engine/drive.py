@@ -1,9 +1,6 @@
 """Drivers: they carry out what a flow asks for, one blocking, one asynchronous, and know nothing of what it means."""
 
-import inspect
-import logging
-import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +11,8 @@ import attrs
 
 from .._contract.reference import Reference
 from ..errors import FluxError, Unreachable
+from .clock import Clock
+from .closing import given_up, last_words
 from .download import sought
 from .ears import Ears
 from .effects import (
@@ -21,7 +20,6 @@ from .effects import (
     Bring,
     Call,
     Claim,
-    Claimed,
     Discard,
     Fetch,
     Fetched,
@@ -39,67 +37,14 @@ from .effects import (
     Wait,
     Woken,
 )
-from .mailbox import Bell, Mailbox
+from .keeping import consult, consult_async, keep_note, keep_note_async, rows_in
+from .mailbox import Mailbox
 from .notes import Notebook
 
 R = TypeVar("R")
 
-_log = logging.getLogger("fluxkit")
-
 #: A call that buys is given so many seconds when it is cancelled: its answer holds the id of what was bought.
 SHELTER = 2.0
-
-#: How much a flow may still ask for when it is given up.
-LAST_WORDS = 1_000
-
-
-class Clock(Protocol):
-    """Where time comes from; a mock brings a virtual one.
-
-    One that has ``leaps``, and it is true, does not pass by itself: whoever sleeps on it moves it.
-    """
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    def sleep(self, seconds: float, /) -> None:
-        """Blocks for so long."""
-        ...
-
-    async def sleep_async(self, seconds: float, /) -> None:
-        """Sleeps for so long, on asyncio or trio."""
-        ...
-
-    def hear(self, bell: Bell, seconds: float, /) -> None:
-        """Blocks for so long, or until the bell rings."""
-        ...
-
-    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
-        """Sleeps for so long, or until the bell rings."""
-        ...
-
-
-class SystemClock:
-    """The clock on the wall as it was at first, going on evenly: nobody who sets the wall clock moves a deadline."""
-
-    def __init__(self) -> None:
-        self._start = time.time() - time.monotonic()
-
-    def now(self) -> float:
-        return self._start + time.monotonic()
-
-    def sleep(self, seconds: float, /) -> None:
-        time.sleep(max(0.0, seconds))
-
-    async def sleep_async(self, seconds: float, /) -> None:
-        await anyio.sleep(max(0.0, seconds))
-
-    def hear(self, bell: Bell, seconds: float, /) -> None:
-        bell.wait(seconds)
-
-    async def hear_async(self, bell: Bell, seconds: float, /) -> None:
-        await bell.wait_async(seconds)
 
 
 class Transport(Protocol):
@@ -128,49 +73,6 @@ def nowhere(_: Reference) -> None:
     """Hosts no image."""
 
 
-#: What becomes of a submit. Whoever is interrupted while such a note is kept has sent it on its way all the same.
-FATES = ("accepted", "refused", "unknown")
-
-
-def keep_note(note: Note, notes: Notebook, mailbox: Mailbox, ears: Ears | None = None) -> str:
-    """Keeps a note, and with it the one that settles a submit, if this one lets a webhook of before do so."""
-    row, kept = "", False
-    try:
-        row = notes.take(note)
-        kept = True
-    finally:
-        if ears is not None and (kept or note.kind in FATES):
-            ears.logged(note, row if note.kind == "intent" else "")
-        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
-            try:
-                keep_note(settled, notes, mailbox, ears)
-            except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
-                _not_settled(settled, error)
-    return row
-
-
-async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox, ears: Ears | None = None) -> str:
-    """The same, without holding up the event loop."""
-    row, kept = "", False
-    try:
-        row = await notes.take_async(note)
-        kept = True
-    finally:
-        if ears is not None and (kept or note.kind in FATES):
-            ears.logged(note, row if note.kind == "intent" else "")
-        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
-            try:
-                await keep_note_async(settled, notes, mailbox, ears)
-            except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
-                _not_settled(settled, error)
-    return row
-
-
-def _not_settled(settled: Note, error: Exception) -> None:
-    row, task = settled.entry["row"], settled.entry["task"]
-    _log.error("A webhook says that row %s is the task %s, which could not be noted: %s", row, task.id, error)
-
-
 def _at_once(effect: Any, clock: Clock) -> Any:
     """The effects that neither driver has to wait for."""
     match effect:
@@ -188,66 +90,6 @@ def _at_once(effect: Any, clock: Clock) -> Any:
 def woken(mailbox: Mailbox, tasks: Sequence[str], now: float) -> Woken:
     """How a wait for *tasks* has ended: what of them has come is handed out only to those who are still there."""
     return Woken(now, *(mailbox.take(tasks, now) or ()))
-
-
-def given_up() -> Unreachable:
-    """What a flow hears of an effect that is not carried out any more."""
-    return Unreachable("It was given up before it was sent.", retry=False)
-
-
-def last_words(flow: Flow[Any], answer: Reply | Exception, clock: Clock) -> Generator[Note, None, FluxError | None]:
-    """Tells a flow that is about to be closed what came of its effect; gives its notes of what became of its submits.
-
-    Nothing else that it asks for is carried out. Returns the error with which it ends, if that is one of ours.
-    """
-    if inspect.getgeneratorstate(flow) == inspect.GEN_CLOSED:  # it had ended before
-        return None
-    try:
-        effect = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
-        for _ in range(LAST_WORDS):
-            match effect:
-                case Now():
-                    effect = flow.send(clock.now())
-                case Note(kind) if kind in FATES:
-                    yield effect
-                    effect = flow.send("")  # only an intent has a row to learn
-                case _:
-                    effect = flow.throw(given_up())
-    except Exception as error:  # noqa: BLE001 - it is how the flow ends
-        return error if isinstance(error, FluxError) else None
-    return None
-
-
-def rows_in(effect: Any, answer: Any) -> list[str]:
-    """The rows that a flow has in hand since this effect was carried out."""
-    match effect, answer:
-        case Note("intent"), str():
-            return [answer]
-        case Claim(), Claimed(taken):
-            return [row.row for row in taken]
-    return []
-
-
-def consult(effect: Claim | Afford | Recall, notes: Notebook) -> Any:
-    """What the notes say to a question."""
-    match effect:
-        case Claim():
-            return notes.claim(effect)
-        case Afford():
-            return notes.afford(effect)
-        case Recall(wanted):
-            return notes.rows(**wanted)
-
-
-async def consult_async(effect: Claim | Afford | Recall, notes: Notebook) -> Any:
-    """What the notes say to a question."""
-    match effect:
-        case Claim():
-            return await notes.claim_async(effect)
-        case Afford():
-            return await notes.afford_async(effect)
-        case Recall(wanted):
-            return await notes.rows_async(**wanted)
 
 
 @attrs.frozen(eq=False)

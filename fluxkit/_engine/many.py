@@ -23,8 +23,9 @@ from .._wire.complaint import retry_after
 from .._wire.origins import origin
 from ..errors import FluxError
 from .crowd import Crowd, Member
-from .drive import SHELTER, AsyncDriver, rows_in, woken
+from .drive import SHELTER, AsyncDriver, woken
 from .effects import Call, Flow, Note, Reply, Wait
+from .keeping import rows_in
 from .mailbox import Bell
 
 #: How many workers there are where that is enough, and at most: so many calls are under way at once.
