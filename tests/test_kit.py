@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 from shapes.fal import FAL
-from shapes.openai import OPENAI
+from shapes.openai import OPENAI, TOGETHER
 from shapes.replicate import REPLICATE
 
 from fluxkit._wire.samples import Sample, samples_of
@@ -39,16 +39,18 @@ def test_a_promise_has_a_name_of_its_own() -> None:
     assert len(CHECKS) == len({check.name for check in CHECKS})
 
 
+each_service = pytest.mark.parametrize(
+    "provider",
+    [MAGNIFIC, FREEPIK, APIMART, BFL, ACME, FAL, OPENAI, TOGETHER, REPLICATE],
+    ids=lambda provider: provider.name,
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("provider", [MAGNIFIC, FREEPIK, APIMART, BFL, ACME], ids=lambda provider: provider.name)
+@each_service
 def test_a_provider_keeps_the_contract(provider: Provider) -> None:
     findings = check_provider(provider)
     assert [check.name for check in CHECKS] == [each.check for each in findings]
-
-
-each_service = pytest.mark.parametrize(
-    "provider", [MAGNIFIC, FREEPIK, APIMART, BFL, ACME, FAL, OPENAI, REPLICATE], ids=lambda provider: provider.name
-)
 
 
 @each_service

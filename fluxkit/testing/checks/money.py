@@ -43,7 +43,8 @@ def _is_true(end: Result | FluxError, billed: int, about: str) -> None:
     """Whether what the client says agrees with the bill."""
     match end:
         case Result():
-            images = len(end.images) - (about.startswith("two-links"))  # not fetched, so nobody knows that both are one
+            twice = about.startswith("two-links") and any(image.url for image in end.images)
+            images = len(end.images) - twice  # links are not fetched, so nobody knows that both are one
             same(billed, images, f"{about}: images that came of those that were bought")
         case FluxError():
             told = f"{about}: {type(end).__name__} says charged {end.charged}, and what was bought is {billed}"
