@@ -66,6 +66,16 @@ class Hooks:
         """
 
 
+def _place(error: BaseException) -> str:
+    """The module and line that could not be carried out while it was imported, if that is why; without paths."""
+    place, trace = "", error.__traceback__
+    while trace is not None and not isinstance(error, SyntaxError):  # which names its place itself
+        if trace.tb_frame.f_code.co_name == "<module>":
+            place = f" (in {trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return place
+
+
 class Plugin(NamedTuple):
     """A plugin, not loaded yet.
 
@@ -91,7 +101,7 @@ class Plugin(NamedTuple):
             yield
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-            raise self.failure(f"{what}: {reason}") from error
+            raise self.failure(f"{what}: {reason}{_place(error)}") from error
 
 
 class Registry:

@@ -20,6 +20,7 @@ import click.shell_completion
 import click.testing
 import PIL.Image
 import pytest
+from shapes.fal import FAL
 from support.apart import set_apart
 
 import fluxkit
@@ -761,6 +762,13 @@ def test_providers_lists_models_sizes_keys_and_plugins() -> None:
             assert f"  {name}:{row.name}\n    sizes: {row.sizes.allowed()}\n" in paragraph
     assert "key: FLUXKIT_APIMART_KEY (set)" in paragraphs["apimart"]
     assert "key: FLUXKIT_MAGNIFIC_KEY (not set)" in paragraphs["magnific"]
+
+
+def test_models_of_one_name_are_listed_with_their_paths() -> None:
+    from fluxkit.cli.providers import _describe, _paragraph
+
+    lines = _paragraph(_describe(FAL, _plugins.Plugin("fal", lambda: None))).splitlines()
+    assert {"  fal:flux-2-pro at flux-2-pro", "  fal:flux-2-pro at flux-2-pro/edit", "  fal:flux-2-flex"} < {*lines}
 
 
 def test_providers_in_json_say_the_same() -> None:

@@ -376,16 +376,26 @@ def test_place_of_a_declaration_with_another_name_is_refused_at_first_use(stand:
 
 
 def test_module_behind_a_place_may_fail_in_any_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "spoilt_acme.py").write_text("1 / 0")
+    (tmp_path / "spoilt_acme.py").write_text("number = 1\n\nnumber / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry([Plugin("odd", bringing({"acme": "spoilt_acme:ACME"}))])
     with pytest.raises(PluginError) as caught:
         registry.provider("acme")
     assert (
         "The plugin 'odd' (in memory) says that 'acme' is 'spoilt_acme:ACME', which cannot be loaded: "
-        "ZeroDivisionError: division by zero." == str(caught.value)
+        "ZeroDivisionError: division by zero (in spoilt_acme, line 3)." == str(caught.value)
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_module_that_is_no_python_is_named_with_its_line_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unwritten_acme.py").write_text("ACME = (\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError) as caught:
+        Registry([Plugin("odd", bringing({"acme": "unwritten_acme:ACME"}))]).provider("acme")
+    assert str(caught.value).endswith("SyntaxError: '(' was never closed (unwritten_acme.py, line 1).")
 
 
 # Doubled names.
@@ -681,7 +691,8 @@ def test_each_hook_has_a_heading_with_its_arguments() -> None:
 
 
 def test_example_of_the_page_is_a_plugin() -> None:
-    example, _, _ = re.findall(r"^```python\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    examples = re.findall(r"^```python\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (example,) = (each for each in examples if "def fluxkit_providers" in each)
     names: dict[str, Any] = {}
     exec(example, names)
     registry = Registry([Plugin("page", module_with(**names))])

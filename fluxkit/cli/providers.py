@@ -63,6 +63,7 @@ def _describe(provider: "Provider", plugin: "Plugin") -> dict[str, Any]:
         "models": [
             {
                 "name": row.name,
+                "path": row.path,
                 "sizes": row.sizes.allowed(),
                 "aspects": row.sizes.aspects,
                 "resolutions": row.sizes.resolutions,
@@ -80,8 +81,10 @@ def _paragraph(row: dict[str, Any]) -> str:
         f"  key: {row['key_variable']} ({'set' if row['key_set'] else 'not set'})",
         f"  plugin: {row['plugin']['name']} ({row['plugin']['origin']})",
     ]
+    names = [model["name"] for model in row["models"]]
     for model in row["models"]:
-        lines.append(f"  {row['name']}:{model['name']}")
+        which = f" at {model['path']}" if names.count(model["name"]) > 1 else ""
+        lines.append(f"  {row['name']}:{model['name']}{which}")
         lines += [f"    {part}" for part in _facts(model)]
     return "\n".join(lines)
 
