@@ -445,6 +445,36 @@ def test_a_line_with_something_wrong_is_named(run: Any, mock: MockService, line:
     assert "--keep-going" in done.stderr
 
 
+def test_what_would_let_a_line_through_is_said_as_an_option(run: Any) -> None:
+    write({"prompt": "a", "size": "2000x770"}, {"prompt": "a", "size": "1024x1024", "options": {"no": 3}})
+    done = run("--json", "-p", "magnific:flux-2-klein")
+    first, second = [line for line in done.stderr.splitlines() if line.startswith("rows.jsonl")]
+    assert (2, True) == (done.exit_code, first.endswith(" Try: --fit nearest"))
+    assert "Try" not in second
+    assert "fit = " not in done.output
+    assert [first, second] == json.loads(done.stdout)["problems"]
+
+
+def test_a_first_run_that_was_refused_leaves_the_directory_to_any_other(
+    run: Any, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write({"prompt": "a", "size": "2000x770"})
+    assert 2 == run("-p", "magnific:flux-2-klein").exit_code
+    write(*foxes(1))
+    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", "wrong")
+    assert 3 == run("--aspect", "16:9").exit_code
+    monkeypatch.setenv("FLUXKIT_MAGNIFIC_KEY", "test")
+    done = run()
+    assert (0, 1, ["done"]) == (done.exit_code, mock.billed, told()), done.stderr
+
+
+def test_a_first_run_of_which_nobody_knows_keeps_the_directory(run: Any, mock: MockService) -> None:
+    write(*foxes(1))
+    mock.fault("accepted-then-dropped", times=1)
+    assert 6 == run().exit_code
+    assert 2 == run("--aspect", "16:9").exit_code
+
+
 def test_lines_with_something_wrong_may_fail_alone(run: Any, mock: MockService) -> None:
     write("nonsense", *foxes(2), '{"prompt": 1}')
     done = run("--keep-going")

@@ -74,6 +74,8 @@ class Directory:
         try:
             opened._enter(facts, batch)
         except BaseException as error:
+            if opened.facts and opened.fresh:
+                opened.forget()
             opened.close()
             if isinstance(error, OSError):
                 raise _unusable(opened.path, error.strerror or str(error)) from None
@@ -85,9 +87,7 @@ class Directory:
             raise _unusable(self.path, "it is a file")
         self.path.mkdir(parents=True, exist_ok=True)
         there = self.path / BATCH
-        strange = sorted(
-            each.name for each in self.path.iterdir() if each.name != LOCK and not each.name.startswith(DRAFT)
-        )
+        strange = sorted(each.name for each in self.path.iterdir() if not _is_trace(each))
         if strange and not there.exists():
             raise _unusable(self.path, f"it holds {shorten(strange[0])} and is the directory of no batch")
         self._lock = open(self.path / LOCK, "ab")  # noqa: SIM115 - until it is closed
@@ -207,6 +207,11 @@ class Directory:
                 Path(draft).unlink()
             raise
 
+    def forget(self) -> None:
+        """Makes it the directory of no batch again, where nothing came of the one that was begun in it."""
+        with contextlib.suppress(OSError):
+            (self.path / BATCH).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Lets go of the directory."""
         for file in (self._results, self._lock):
@@ -214,6 +219,12 @@ class Directory:
                 with contextlib.suppress(OSError):
                     file.close()
         self._results = self._lock = None
+
+
+def _is_trace(path: Path) -> bool:
+    """Whether a file is what a batch may leave behind of which nothing came."""
+    name = path.name
+    return name == LOCK or name.startswith(DRAFT) or (name == RESULTS and path.is_file() and not path.stat().st_size)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import attrs
 
 from .._contract.amount import Amount
 from .._contract.budget import Budget
+from .._contract.journal import Fate
 from .._engine.journal.journal import Journal
 from .._engine.many import as_error
 from .._engine.place import Place, safe_name
@@ -77,9 +78,21 @@ class Batch:
         self._unreachable = 0
 
     def close(self) -> None:
-        """Lets go of the directory and of the input."""
+        """Lets go of the directory and of the input; of one in which nothing came about, another batch may be made."""
+        if self.directory.fresh and self._is_idle():
+            self.directory.forget()
         self._source.close()
         self.directory.close()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is written of any row, and it is known that nothing was bought."""
+        if self.standing[None] < self.rows or not isinstance(self._notes, Journal):
+            return self.standing[None] == self.rows
+        try:
+            bought = self._notes.labelled(f"{self.directory.facts['batch']}:")
+            return all(row.state == Fate.REFUSED for row in bought)
+        except FluxError:
+            return False
 
     @property
     def rows(self) -> int:
@@ -270,7 +283,7 @@ def prepare(
             mine = f"{directory.facts['batch']}:"
             survey.look_back(journal.labelled(mine), account)
             if budget is not None:  # each intent is held against it, too, whoever makes it
-                notes = attrs.evolve(journal, budgets=(*journal.budgets, Budget(budget, mine)))
+                notes = attrs.evolve(journal, budgets=(*journal.budgets, Budget(budget, mine, "the batch")))
         else:
             for _, row in directory.rows():
                 account.spend(*amounts_in(row))
@@ -279,6 +292,8 @@ def prepare(
             raise _unsound(source, survey)
         return Batch(client, source, directory, survey, account, notes=notes, in_flight=in_flight, tell=tell)
     except BaseException:
+        if directory.fresh:
+            directory.forget()
         source.close()
         directory.close()
         raise

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Unsound(SettingsError):
-    """Lines of the input cannot be served as they are; ``problems`` names the first of them."""
+    """Lines of the input cannot be served as they are; ``problems`` names the first of them, in one line or several."""
 
     problems: tuple[str, ...] = ()
 
@@ -166,7 +166,7 @@ class Survey:
         self.wrong += 1
         self.broken |= broken
         if len(self.problems) < MOST_NAMED:
-            self.problems.append(f"{source.name}, line {line.number}: {' '.join(problem.split())}")
+            self.problems.append(f"{source.name}, line {line.number}: {problem}")
 
 
 def _amount(row: Any) -> Amount | None:

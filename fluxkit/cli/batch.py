@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DeliveryWarning, FluxError, SettingsError
+from ..errors import DeliveryWarning, FluxError, SettingsError, Unsupported
 from .help import Command
 from .options import batch_options
-from .output import Code, code_of, document_of, interrupted, known, lines_of, printable, put, say
+from .output import Code, code_of, document_of, interrupted, known, lines_of, parts_of, printable, put, say
 from .profile import profile_of
 from .progress import Progress, plain, shown
 
@@ -96,11 +96,20 @@ def _run(given: Mapping[str, Any]) -> int:
             finally:
                 work.close()
     except Unsound as error:
+        error.problems = tuple(map(_in_options, error.problems))
         for problem in error.problems:
             say(problem)
         raise
     except KeyboardInterrupt as error:
         raise interrupted(error, "nothing was sent") from None
+
+
+def _in_options(problem: str) -> str:
+    """What is wrong with a line, in one: with the options that would let it through in the place of settings."""
+    what, allowed, options = parts_of(Unsupported(problem))
+    choices = [f"Allowed: {'; '.join(allowed)}."] if allowed else []
+    remedies = [f"Try: {' '.join(options)}"] if options else []
+    return " ".join([*what, *choices, *remedies])
 
 
 def _work(work: "Batch", tell: Progress, given: Mapping[str, Any], client: "Client") -> int:
