@@ -194,12 +194,17 @@ def test_what_bears_a_label_has_a_budget_over_all_its_days(kind: str, notebook: 
     buys(book, label="cats:2")
     error = refused(book, label="cats:3")
     assert (most, None) == (error.budget, error.until)
-    assert "for the batch" in error.message
+    assert "The budget of 0.10 USD for all that is called cats:... has no room" in error.message
     assert "Raise the budget to go on" in error.message
     if kind == "journal":
         dogs = notebook(kind, (Budget(most, label="dogs:"),))
         buys(dogs, "0.10 USD", label="dogs:0")
         refused(dogs, label="dogs:1")
+
+
+def test_a_budget_is_called_what_it_is_for() -> None:
+    book = Notes(None, Purse((Budget(Amount.parse("0.01 USD"), "run:", "this run (--spend-at-most)"),), lambda: 0.0))
+    assert "The budget of 0.01 USD for this run (--spend-at-most) has" in refused(book, label="run:1").message
 
 
 def test_a_budget_has_a_label_or_none() -> None:

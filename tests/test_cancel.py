@@ -363,6 +363,21 @@ def test_a_command_stops_what_is_known_and_named_once(served: Served) -> None:
     assert 2 == len(journal.rows(task_id=task.id))
 
 
+def test_what_was_fetched_is_not_to_be_recovered(served: Served, tmp_path: Path) -> None:
+    task = submitted("magnific:flux-2-klein", served)
+    served.mock.clock.advance(3600)
+    with Client("magnific:flux-2-klein", key="test", base_url=task.base_url) as client:
+        image = client.wait(task, to=tmp_path / "fox.jpg").images[0]
+    done = run("cancel", task.id)
+    said = f"The task {task.id} is done, and its image was fetched to {image.path}. There is nothing to stop.\n"
+    assert (6, f"stopped: no, charged: yes. {said}") == (done.exit_code, done.stdout)
+    with Client("magnific:flux-2-klein", key="test", base_url=task.base_url) as client:
+        task = client.submit("a fox")
+        served.mock.clock.advance(3600)
+        client.wait(task, fetch=False)
+    assert "its image was asked for by its link alone, which was given. There" in run("cancel", task.id).stdout
+
+
 def test_the_exit_code_tells_an_end_without_an_image(served: Served) -> None:
     task = submitted("magnific:flux-2-klein", served)
     with Client("magnific:flux-2-klein", key="test", base_url=task.base_url) as client:

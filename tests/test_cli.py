@@ -533,6 +533,26 @@ def test_a_usage_error_is_a_document_too() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (
+            ["spend", "--since"],
+            ["allowed: --since 7d|24h|DATE. Only what was begun since then", "help: fluxkit sp"],
+        ),
+        (["generate", "a", "--fit"], ["allowed: --fit [close|exact|nearest]. Which size", "help: fluxkit generate -"]),
+        (["mock", "--port"], ["allowed: --port PORT. 0 takes a free one", "help: fluxkit mock --help"]),
+        (["generate", "a", "--offline=3"], ["help: fluxkit generate --help"]),
+        (["tasks", "--prune"], ["allowed: --prune DAYS. List nothing, and delete", "help: fluxkit tasks --help"]),
+    ],
+)
+def test_an_option_without_its_value_says_what_it_takes(arguments: list[str], lines: list[str]) -> None:
+    done = run(*arguments)
+    first, *others = done.stderr.splitlines()
+    assert (Code.NOT_SENT, True) == (done.exit_code, first.startswith("error: Option '--"))
+    assert [True] * len(lines) == [said.startswith(line) for said, line in zip(others, lines, strict=True)]
+
+
 def test_a_mistake_in_fluxkit_is_one_line_that_quotes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fluxkit.Client, "generate", raising(TypeError(f"bad {KEY}")))
     done = run("generate", "a", "-p", KLEIN, "--json", FLUXKIT_MAGNIFIC_KEY=KEY)
@@ -856,7 +876,8 @@ def test_a_command_without_anything_shows_its_help() -> None:
 
 def test_a_command_that_is_not_there_is_a_usage_error() -> None:
     done = run("generat", "a")
-    assert (Code.NOT_SENT, "error: No such command 'generat'\nhelp: fluxkit --help\n") == (done.exit_code, done.stderr)
+    said = "error: No such command 'generat'. (Did you mean 'generate'?)\nhelp: fluxkit --help\n"
+    assert (Code.NOT_SENT, said) == (done.exit_code, done.stderr)
 
 
 def test_a_shell_can_complete_commands_and_options() -> None:

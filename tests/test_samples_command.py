@@ -51,10 +51,27 @@ def test_the_bundled_samples_are_right_by_themselves() -> None:
     [
         ("401", lambda row: row.pop("source"), ".source", "it is missing: where the exchange was seen"),
         ("401", lambda row: row.update(date="yesterday"), ".date", "'yesterday' is none: when it was seen"),
-        ("401", lambda row: row.update(sure="certain"), ".sure", "'certain' is none: how sure it is"),
+        (
+            "401",
+            lambda row: row.update(sure="certain"),
+            ".sure",
+            "'certain' is none: how sure it is. Allowed: vendor's page",
+        ),
+        (
+            "401",
+            lambda row: row.update(of="poll"),
+            ".of",
+            "'poll' is none: what the sample shows. Allowed: call, request",
+        ),
+        ("401", lambda row: row.update(status="ok"), ".status", "'ok' is none: the HTTP status of an answer, from 100"),
         ("401", lambda row: row.update(colour=1), ".colour", "no such field. Allowed: of, name,"),
         ("401", lambda row: row.update(means={}), "", "what is refused means error, retry, charged"),
-        ("flex: 16:9 at 1K", lambda row: row.update(pixels=[[1, 2, 3]]), ".pixels", "is none: too many values"),
+        (
+            "flex: 16:9 at 1K",
+            lambda row: row.update(pixels=[[1, 2, 3]]),
+            ".pixels",
+            "is none: the sizes that the image may have",
+        ),
         (
             "flex: 16:9 at 1K",
             lambda row: row.update(model="flux-9"),
@@ -235,10 +252,15 @@ def test_a_file_that_is_right_is_said_to_be(tmp_path: Path) -> None:
     assert ("apimart", count, []) == (row["provider"], row["samples"], row["faults"])
 
 
+def test_who_is_not_there_is_named_and_the_others_are_checked() -> None:
+    done = run("check", "nobody", "apimart")
+    assert (Code.NOT_PROVED, True) == (done.exit_code, done.stdout.startswith("apimart: right"))
+    assert "error: There is no provider 'nobody'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check", "nobody"], "There is no provider 'nobody'"),
         (["check", "apimart", "--samples", "none.json"], "--samples is none.json, which cannot be read"),
         (["check", "--samples", "none.json"], "--samples is the file of one provider, and 0 are named"),
         (["schema", "apimart"], "The schema is the same for all"),

@@ -179,7 +179,11 @@ def test_a_deviation_that_is_none_any_more_ends_in_nine(tmp_path: Path, monkeypa
         ("[[apimart", "are no TOML"),
         ("apimart = 7", "have 'apimart' = 7"),
         ("[[nobody]]\ncheck = 'x'", "are of nobody. allowed: magnific, "),
-        (DEVIATION.format("no_such_promise"), "the check 'no_such_promise'. allowed: client_calls_where"),
+        (
+            DEVIATION.format("no_such_promise"),
+            "the check 'no_such_promise', which there is not. allowed: client_calls_",
+        ),
+        (DEVIATION.format("polls_are_boundd"), "which there is not. Did you mean 'polls_are_bounded'? allowed: "),
         ("[[apimart]]\ncheck = 'polls_are_bounded'", "check, reason and date, all three"),
         (DEVIATION.format(CHECKS[0].name).replace("2026-06-29", "'soon'"), "date is 'soon'. Allowed: a day"),
         (DEVIATION.format(CHECKS[0].name).replace("the vendor is told", " "), "reason is ' '. Allowed: text"),

@@ -15,10 +15,19 @@ DAY: Final = 86_400
 
 @attrs.frozen
 class Budget:
-    """At most so much may be spent: in one day, or with a *label* on all rows whose label begins so, whenever."""
+    """At most so much may be spent: in one day, or with a *label* on all rows whose label begins so, whenever.
+
+    *purpose* is what a message calls those rows, such as ``"the batch"``.
+    """
 
     most: Amount
     label: str | None = attrs.field(default=None, validator=validators.optional(validators.min_len(1)))
+    purpose: str | None = attrs.field(default=None, eq=False)
+
+    @property
+    def period(self) -> str:
+        """For what it is, in words."""
+        return self.purpose or ("a day" if self.label is None else f"all that is called {self.label}...")
 
 
 #: What a client takes as its budget, beside a text; of several each must have room.

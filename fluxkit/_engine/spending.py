@@ -60,7 +60,7 @@ def spent(kinds: Mapping[Kind, int], currency: str) -> tuple[Amount, int]:
 
 def check(budget: Budget, asked: Afford, kinds: Mapping[Kind, int], now: float) -> None:
     """Raises ``BudgetExceeded`` if there is no room left, ``SettingsError`` if nobody can tell. Nothing is bought."""
-    who, what = f"{asked.provider}:{asked.model}", "the batch" if budget.label is not None else "a day"
+    who, what = f"{asked.provider}:{asked.model}", budget.period
     facts: dict[str, Any] = {"provider": asked.provider, "model": asked.model}
     price = amount_of(asked.price)
     if price is None:

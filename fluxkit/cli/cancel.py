@@ -75,11 +75,16 @@ def _row(journal: Path | None, id: str, provider: str | None) -> "Row":
 
 def _cancelled(row: "Row", given: dict[str, Any]) -> "Cancellation":
     """What becomes of the task. A service that stops none is not asked, so neither key nor address is needed."""
+    import attrs
+
     from .._client import Client
+    from .._contract.journal import DELIVERED
     from .._engine.cancel import unasked
     from .._plugins import installed
 
     task = row.draft
+    if row.state == DELIVERED:
+        return attrs.evolve(unasked(task), advice=_delivered(row))
     if task.state.ended or installed().provider(row.provider).cancel is None:
         return unasked(task)
     if given["profile"] is not None:
@@ -88,6 +93,13 @@ def _cancelled(row: "Row", given: dict[str, Any]) -> "Cancellation":
     [(_, make)] = services_of([row], {**given, "timeout": None})
     with make() as client:
         return client.cancel(task)
+
+
+def _delivered(row: "Row") -> str:
+    """That there is nothing to stop any more, and where the images are."""
+    images = ", ".join(str(image.path) for image in row.images)
+    where = f"was fetched to {images}" if images else "was asked for by its link alone, which was given"
+    return f"The task {row.task_id} is done, and its image {where}. There is nothing to stop."
 
 
 def _code(found: "Cancellation") -> Code:

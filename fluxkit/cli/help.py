@@ -23,6 +23,14 @@ class Command(click.Command):
         self.examples = examples
         self.sections = sections or {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the words of the line. What is wrong with them is this command's, and so is the help that is named."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes each section of options, and then those of none."""
         options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]

@@ -48,7 +48,8 @@ MEANINGS: Mapping[Code, str] = {
     Code.NO_SWITCH: "diff, verify --app: the other model cannot serve a request; nothing was sent",
     Code.NOT_KEPT: "verify: a promise is broken, or a deviation gone; with --app: a request comes out differently; "
     "samples: one is wrong",
-    Code.NOT_PROVED: "verify, samples: a plugin or a provider could not be checked; all else holds",
+    Code.NOT_PROVED: "verify, samples: a plugin or a provider could not be checked, or there is none of that name; all "
+    "else holds",
     Code.LEFT: "the budget is reached: the other rows of a batch, or images of -n, are not bought",
     Code.INTERRUPTED: "Ctrl-C; what was bought is said, and fluxkit recover fetches it",
     Code.TERMINATED: "SIGTERM; the same",
@@ -120,12 +121,23 @@ def known(error: BaseException) -> FluxError:
             return interrupted(error.__cause__)
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "fluxkit"
-            message = error.format_message().rstrip(".")
+            message = f"{error.format_message().rstrip('.')}{_wanted(error)}"
             return Trouble(message, name="UsageError", code=Code.NOT_SENT, advice=f"help: {command} --help")
         case OSError() if error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             return Trouble(f"{where}{error.strerror}", name=type(error).__name__, code=Code.BROKEN)
     return unexpected(error)
+
+
+def _wanted(error: click.UsageError) -> str:
+    """What an option takes that was given without it."""
+    if not isinstance(error, click.BadOptionUsage) or error.ctx is None:
+        return ""
+    options = (each for each in error.ctx.command.get_params(error.ctx) if error.option_name in each.opts)
+    option = next(options, None)
+    if not isinstance(option, click.Option) or option.is_flag:
+        return ""
+    return f". Allowed: {error.option_name} {option.make_metavar(error.ctx)}. {option.help or ''}".rstrip()
 
 
 def code_of(error: FluxError) -> Code:

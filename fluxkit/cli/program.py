@@ -1,5 +1,6 @@
 """The program ``fluxkit``: its commands, its help, and the one place where errors become exit codes."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -71,7 +72,8 @@ class Program(click.Group):
         except SystemExit:  # click's answer to a reader who left before the help was written
             return Code.DONE
         except Exception as error:  # noqa: BLE001 - whatever it is, a user sees lines and not a traceback
-            return report(error, as_json="--json" in arguments)
+            # Of verify it is a file, which is written if there is something to write.
+            return report(error, as_json="--json" in arguments and arguments[0] != "verify")
 
     def _complete(self, arguments: list[str], **extra: Any) -> int:
         """Answers a shell that completes a line. Whatever is wrong is not said: the user is typing."""
@@ -97,6 +99,14 @@ class Program(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order in which one meets them."""
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of a line; one that there is not is refused with the nearest that there is."""
+        if (near := difflib.get_close_matches(args[0], COMMANDS, 1)) and args[0] not in COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}. (Did you mean {near[0]!r}?)")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, loaded from the module of its name."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import PluginError, SettingsError
+from ..errors import FluxError, PluginError, SettingsError
 from .complete import files, providers
 from .help import Command
 from .output import Code, coloured, printable, put, put_document, say
@@ -59,7 +59,9 @@ def samples(what: str, names: Sequence[str], *, path: str | None, as_json: bool)
         try:
             provider = registry.provider(name)
             where, count, faults = _checked(provider, path)
-        except PluginError as error:
+        except FluxError as error:
+            if name in registry.names and not isinstance(error, PluginError):
+                raise
             say(f"error: {error.message}")
             missing = True
             continue

@@ -162,7 +162,7 @@ class Live:
         from .._settings.arguments import usable
 
         arguments = usable(self._profile(name), Client, os.environ)
-        budget = (*budgets_of(arguments.get("budget")), Budget(cap, self.label))
+        budget = (*budgets_of(arguments.get("budget")), Budget(cap, self.label, "this run (--spend-at-most)"))
         if arguments.get("journal") in ("off", "memory"):
             raise SettingsError(
                 "The journal is off, and what a run that is cut short has bought would be lost. Nothing was sent. "

@@ -1,6 +1,7 @@
 """What a check comes to: a finding, and beside one that fails the deviation that is known."""
 
 import datetime as dt
+import difflib
 import enum
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -89,7 +90,10 @@ def deviations_of(rows: Iterable[Deviation | Mapping[str, Any]], checks: Iterabl
                 f"A deviation is {row!r:.120}: {error}. Allowed: check, reason and date, all three."
             ) from None
         if deviation.check not in known:
-            raise SettingsError(f"A deviation is of the check {deviation.check!r}. Allowed: {', '.join(known)}.")
+            near = difflib.get_close_matches(deviation.check, known, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            said = f"A deviation is of the check {deviation.check!r}, which there is not.{hint}"
+            raise SettingsError(f"{said} Allowed: {', '.join(known)}.")
         if deviation.check in found:
             raise SettingsError(f"There are two deviations of the check {deviation.check!r}. Allowed: one.")
         found[deviation.check] = deviation

@@ -13,7 +13,7 @@ import attrs
 from .._contract.reference import Reference
 from .._wire.declaration import Provider
 from .._wire.json import Json
-from .._wire.samples import Sample
+from .._wire.samples import KINDS, PHASES, SURE, Sample
 from .bench import rows_of
 from .check import Check, NotApplicable, Pair
 from .checks import CLIENT, MOCK
@@ -108,12 +108,24 @@ def _wrong(place: str, row: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"{place}.{field.name}", f"{value!r:.60} is none: {said}", name)
 
 
-#: What is meant by the fields that say where a sample is from.
+#: What is meant by the fields that every sample has, and by those whose rule says little in its own words.
 MEANT: Mapping[str, str] = {
+    "of": f"what the sample shows. Allowed: {', '.join(KINDS)}",
+    "name": "what the sample is called: text, of which each has its own",
     "source": "where the exchange was seen, such as the address of the page",
     "date": "when it was seen there, as exactly as is known: 2026, 2026-06 or 2026-06-29",
-    "sure": "how sure it is: vendor's page, documented, observed, third party or derived",
+    "sure": f"how sure it is. Allowed: {', '.join(SURE)}",
     "price": 'US dollars as text, such as "0.03"',
+    "note": "what the source leaves open: text",
+    "provider": "the only provider that it is about: text",
+    "model": "the model that it is about: text",
+    "phase": f"what the client was doing. Allowed: {', '.join(PHASES)}",
+    "call": 'a method and an address, such as "POST https://api.example/v1/tasks"',
+    "status": "the HTTP status of an answer, from 100 to 599",
+    "pixels": "the sizes that the image may have, such as [[1024, 1024]]",
+    "written": "whether the client would write the request so: true or false",
+    "fits": "whether the service takes it: true or false",
+    "field": "the service's name of what is at fault: text",
 }
 
 
@@ -235,8 +247,6 @@ def _shown(value: Json) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a file of samples, for editors and for whoever writes one in another language."""
-    from .._wire.samples import KINDS, PHASES, SURE
-
     text, texts = {"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}
     closed: dict[str, dict[str, Any]] = {
         "of": {"enum": list(KINDS)},
