@@ -49,7 +49,7 @@ def _buy_new(
     works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Account, call: Incoming
 ) -> Answer | Drop:
     row, values = dialect.reader.read(rows, call)
-    brought = _brought(works, dialect, row, values)
+    values, brought = works.shelf.take(values, _brought(works, dialect, row, values))
     works.gauge.begin(account, lambda task: not (task.cancelled or is_done(works, dialect, task, works.now)))
     number = works.accepted + 1
     task = MockTask(
@@ -63,7 +63,7 @@ def _buy_new(
         format=values.get("output_format", row.delivers or "png"),
         created_at=works.now,
         duration=duration_of(row, number, works.durations, works.seed),
-        references=brought,
+        brought=brought,
         caller=call.caller,
         key=works.number_of(account),
         switched=works.dialects.own(dialect.provider.name),

@@ -302,7 +302,7 @@ def _names_a_secret(name: str) -> bool:
 
 
 def _digested(reference: Reference) -> Reference | str:
-    return f"Reference({reference})" if reference.content is not None else reference
+    return f"Reference({reference})" if reference.url is None else reference
 
 
 def _shown(form: Form) -> Mapping[str, Any]:

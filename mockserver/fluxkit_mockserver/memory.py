@@ -112,9 +112,10 @@ def _read_again(works: Works, kept: "Kept") -> None:
         row, values = dialect.reader.read(dialect.reader.submitted(kept.call, f"{slash}{rest}"), kept.call)
     except Refused:
         return
-    references = kept.brought or tuple(each.content for each in values.get("references", ()))
+    contents = kept.brought or tuple(each.content for each in values.get("references", ()))
+    values, brought = works.shelf.take(values, contents)
     task = MockTask(
-        kept.id, kept.number, dialect.provider, row, values, point_of(row, values), 0, "", 0.0, 0.0, references
+        kept.id, kept.number, dialect.provider, row, values, point_of(row, values), 0, "", 0.0, 0.0, brought
     )
     task = works.tasks[kept.id] = attrs.evolve(restored(task, kept.facts), switched=switched)
     works.replays.keep(works.account_of(task), dialect.provider, kept.call, task, task.created_at)

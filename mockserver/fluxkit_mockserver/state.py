@@ -23,6 +23,7 @@ from fluxkit.errors import SettingsError
 
 from .answer import Incoming
 from .namespaces import MOST_NAMESPACES
+from .shelf import Laid
 from .tasks import MockTask
 from .uploads import MockUpload
 
@@ -48,7 +49,7 @@ _KEEP_CHARGE: Final = "INSERT OR REPLACE INTO charge VALUES (?, ?, ?)"
 _KEEP_WORLD: Final = "INSERT OR REPLACE INTO world VALUES (?, ?)"
 
 #: What a task has from the call that made it, and what says nothing by itself.
-_READ_AGAIN: Final = frozenset({"id", "number", "provider", "model", "values", "point", "references"})
+_READ_AGAIN: Final = frozenset({"id", "number", "provider", "model", "values", "point", "brought"})
 
 
 @attrs.frozen(eq=False)
@@ -174,8 +175,8 @@ class StateFile:
 
     def _keep_task(self, world: str, call: Incoming, headers: Mapping[str, str], task: MockTask) -> None:
         made = json.dumps([call.method, call.path, dict(call.query), dict(headers), call.origin])
-        contents = tuple(each.content for each in task.values.get("references", ()))
-        brought = None if contents == task.references else _packed(task.references)
+        said = tuple(each if isinstance(each, Laid) else each.content for each in task.values.get("references", ()))
+        brought = None if said == task.brought else _packed(task.references)
         row = (world, task.number, task.id, made, call.body, brought, json.dumps(_facts(task)))
         self._file.execute("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 

@@ -13,6 +13,8 @@ from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.nearest import nearest
 from fluxkit.provider import State
 
+from .shelf import Laid
+
 #: About how many pixels an image has where no page says it.
 USUAL_AREA = 1024 * 1024
 
@@ -51,10 +53,10 @@ class Progression(enum.StrEnum):
 class MockTask:
     """One task that was accepted and billed.
 
-    *caller* is the address from which it was bought, empty in process, *key* the number of the mock's key that came
-    with it, and *switched* are the switches of its service that were not as usual then. *ending* is the fault by which
-    it ends in another way than well. *told* is the last stage of its life that a poll has told, and *reported* the last
-    one of which a webhook was made by a poll.
+    *brought* is what its references show. *caller* is the address from which it was bought, empty in process, *key* the
+    number of the mock's key that came with it, and *switched* are the switches of its service that were not as usual
+    then. *ending* is the fault by which it ends in another way than well. *told* is the last stage of its life that a
+    poll has told, and *reported* the last one of which a webhook was made by a poll.
     """
 
     id: str
@@ -67,7 +69,7 @@ class MockTask:
     format: str
     created_at: float
     duration: float
-    references: tuple[bytes, ...] = attrs.field(default=(), repr=False)
+    brought: tuple[bytes | Laid, ...] = attrs.field(default=(), repr=False)
     caller: str = ""
     key: int = 0
     switched: tuple[tuple[str, str], ...] = ()
@@ -80,6 +82,11 @@ class MockTask:
     told: int = 0
     reported: int = 0
     links: int = 0
+
+    @property
+    def references(self) -> tuple[bytes, ...]:
+        """What its references show: the images, and of an address elsewhere its text."""
+        return tuple(each.read() if isinstance(each, Laid) else each for each in self.brought)
 
     def stage(self, progression: Progression, now: float, life: "Life") -> int:
         """Which stage of its *life* the task has reached."""

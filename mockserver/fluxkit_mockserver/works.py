@@ -21,6 +21,7 @@ from .gallery import Gallery
 from .limits import Gauge, Limits
 from .namespaces import prefix_of
 from .replays import Replays
+from .shelf import Shelf
 from .switches import switched
 from .tasks import Durations, MockTask, Progression
 from .uploads import Uploads
@@ -63,6 +64,7 @@ class Works:
     made: Mapping[str, Any] = attrs.field(init=False)
     webhooks: Postman = attrs.field(init=False)
     replays: Replays = attrs.field(init=False, factory=Replays)
+    shelf: Shelf = attrs.field(init=False, factory=Shelf)
     exchanges: Exchanges = attrs.field(init=False, factory=Exchanges)
     tasks: dict[str, MockTask] = attrs.field(init=False, factory=dict)
     accepted: int = attrs.field(init=False, default=0)

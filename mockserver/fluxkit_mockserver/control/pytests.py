@@ -139,7 +139,7 @@ def _becomes(client: "Client", task: "MockTask", fields: Settings) -> bool:
     read = plan.model.request.read({HEADERS: {}, QUERY: {}, **plan.documents[0]})
     return all((read.get(name) == task.values.get(name)) or name in _BESIDE for name in {*read, *task.values}) and len(
         fields.get("references", ())
-    ) == len(task.references)
+    ) == len(task.brought)
 
 
 def _said(fields: Settings) -> dict[str, Any]:

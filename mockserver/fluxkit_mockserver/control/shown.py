@@ -201,7 +201,7 @@ def task(world: "MockService", each: "MockTask") -> Mapping[str, Any]:
         "height": each.point.height,
         "seed": each.seed,
         "format": each.format,
-        "references": len(each.references),
+        "references": len(each.brought),
         "prompt": str(each.values.get("prompt", "")),
     }
 
