@@ -197,12 +197,14 @@ class Client(Binding):
     def adopt(self, row: str, task_id: str) -> Task:
         """Settles a row whose fate was not known: it was accepted, as this task, which can be waited for.
 
-        Raises ``SettingsError`` if there is no such row, or if it is settled or its fate is known.
+        If the service turns out not to know that task, the row can be settled again. Raises ``SettingsError`` if there
+        is no such row, if it is settled or its fate is known, or if another row has that task.
         """
-        from ._settling import adopted, named
+        from ._settling import adopted, id_of, named
 
         notes = self._driver.notes
-        task, note = adopted(self, row, task_id, notes.rows(row=named(row)))
+        found, others = notes.rows(row=named(row)), notes.rows(task_id=id_of(task_id))
+        task, note = adopted(self, row, task_id, found, others)
         notes.take(note)
         return task
 
@@ -345,10 +347,11 @@ class AsyncClient(Binding):
 
     async def adopt(self, row: str, task_id: str) -> Task:
         """Settles a row whose fate was not known: it was accepted, as this task; see ``Client.adopt``."""
-        from ._settling import adopted, named
+        from ._settling import adopted, id_of, named
 
         notes = self._driver.notes
-        task, note = adopted(self, row, task_id, await notes.rows_async(row=named(row)))
+        found, others = await notes.rows_async(row=named(row)), await notes.rows_async(task_id=id_of(task_id))
+        task, note = adopted(self, row, task_id, found, others)
         await notes.take_async(note)
         return task
 

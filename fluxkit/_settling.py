@@ -38,12 +38,27 @@ def dismissed(client: Binding, row: str, found: Sequence[Row]) -> "Note":
     return _settled(row, Settled.DISMISSED)
 
 
-def adopted(client: Binding, row: str, task_id: str, found: Sequence[Row]) -> tuple[Task, "Note"]:
-    """The task that a row has turned out to be, and the note of that."""
-    old = _unknown(client, row, found)
+def id_of(task_id: object) -> str:
+    """The service's name of a task, without what a copied one brings along."""
     if not isinstance(task_id, str) or not task_id.strip():
         raise SettingsError(f"The task's id is {shorten(task_id)}. Allowed: what the service calls it.")
-    task = attrs.evolve(old.draft, id=task_id.strip(), state=State.CREATED, submitted_at=old.created_at)
+    return task_id.strip()
+
+
+def adopted(
+    client: Binding, row: str, task_id: str, found: Sequence[Row], others: Sequence[Row]
+) -> tuple[Task, "Note"]:
+    """The task that a row has turned out to be, and the note of that; *others* are the rows that have that id."""
+    from ._engine.books import same_task
+
+    old = _unknown(client, row, found)
+    task = attrs.evolve(old.draft, id=id_of(task_id), state=State.CREATED, status="", submitted_at=old.created_at)
+    for other in others:
+        if other.row != row and other.task is not None and same_task(other.task, task):
+            raise SettingsError(
+                f"The task {shorten(task.id)} is that of the row {other.row} already, which is {other.state}: one task "
+                f"is one image that was bought. Nothing was changed. Allowed: the task of the row {row} itself."
+            )
     return task, _settled(row, Settled.ADOPTED, task)
 
 
@@ -84,7 +99,7 @@ def _one(client: Binding, row: str, found: Sequence[Row]) -> Row:
 
 def _unknown(client: Binding, row: str, found: Sequence[Row]) -> Row:
     old = _one(client, row, found)
-    if old.fate not in (Fate.UNKNOWN, Fate.INTENT):
+    if old.fate not in (Fate.UNKNOWN, Fate.INTENT) and not old.mistaken:
         raise SettingsError(f"The row {row} is known to be task {old.draft.id}: wait for it, or recover().")
     return old
 

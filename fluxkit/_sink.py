@@ -65,9 +65,11 @@ def poured(result: Result, sink: Sink | None) -> Result:
     try:
         while left:
             taken = sink.write(left)
-            left = left[len(left) if taken is None else taken :]
-            if taken == 0:
-                raise OSError("it takes no more")
+            if taken is None and not isinstance(sink, io.RawIOBase):  # by which one that does not block means nothing
+                taken = len(left)
+            if not isinstance(taken, int) or not 0 < taken <= len(left):
+                raise OSError(f"of {len(left)} bytes it says that it has taken {shorten(taken)}")
+            left = left[taken:]
     except Exception as error:
         raise DownloadError(
             f"The image is paid and lies at {image.path}, but the open file took not all of it: {error}.",

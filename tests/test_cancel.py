@@ -19,7 +19,7 @@ import fluxkit
 from fluxkit import AsyncClient, Client
 from fluxkit._contract.cancellation import Cancellation, Stopped
 from fluxkit._contract.task import State, Task
-from fluxkit._engine.cancel import CANCEL_LOOKS, CANCEL_TRIES, cancel
+from fluxkit._engine.cancel import CANCEL_LOOKS, CANCEL_TRIES, cancel, unasked
 from fluxkit._engine.effects import Lost, Note
 from fluxkit._engine.journal.journal import open_journal
 from fluxkit.cli.program import fluxkit as program
@@ -394,3 +394,11 @@ def test_a_refusal_of_the_service_ends_the_command(served: Served) -> None:
         patch.setenv("FLUXKIT_REPLICATE_KEY", "wrong")
         done = run("cancel", task.id, "--base-url", task.base_url)
     assert (6, True) == (done.exit_code, "Check the key" in done.stderr)
+
+
+def test_of_a_task_that_is_gone_it_is_not_said_that_anybody_was_asked_to_stop_it() -> None:
+    task = Task("magnific", "flux-2-klein", "x", MAGNIFIC.base_url, state=State.VANISHED)
+    found = unasked(task)
+    assert (Stopped.UNKNOWN, Charged.UNKNOWN) == (found.stopped, found.charged)
+    assert "was not known to magnific any more" in str(found)
+    assert "asked to stop" not in str(found)

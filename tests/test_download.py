@@ -149,6 +149,13 @@ def test_packing_that_was_not_asked_for_is_a_fault() -> None:
 # ---- read_document
 
 
+def test_half_a_character_becomes_a_question_mark() -> None:
+    """A service that cuts the prompt which it complains of counts in UTF-16 perhaps."""
+    assert {"a?": ["b?", 1, None, "\N{FOX FACE}"]} == read_document(
+        rb'{"a\ud83d": ["b\uDD8A", 1, null, "\ud83e\udd8a"]}'
+    )
+
+
 @given(JSON)
 def test_document_is_what_the_body_says(document: object) -> None:
     assert document == read_document(json.dumps(document).encode())

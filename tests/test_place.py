@@ -152,6 +152,25 @@ def test_a_place_that_takes_no_files_is_refused(name: str, tmp_path: Path) -> No
         Place.at(tmp_path / name).prepared()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes that have a name")
+@pytest.mark.parametrize("name", ["pipe", "pipe.png"])
+def test_an_image_takes_no_pipe_s_place(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SettingsError, match=r"'pipe.*' is a pipe, .* Nothing was sent"):
+        Place.at(tmp_path / name).prepared()
+    (tmp_path / "link.png").symlink_to(name)
+    assert Place(tmp_path, "link.png") == Place.at(tmp_path / "link.png").prepared()
+
+
+@pytest.mark.parametrize("what", ["a device", "a socket"])
+def test_nor_that_of_anything_else_that_is_no_file(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.png").touch()
+    monkeypatch.setattr("stat.S_ISREG", lambda _: False)
+    monkeypatch.setattr("stat.S_ISSOCK", lambda _: what == "a socket")
+    with pytest.raises(SettingsError, match=f"is {what}, "):
+        Place.at(tmp_path / "x.png").prepared()
+
+
 def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user who is not root
     with pytest.raises(SettingsError, match="Permission denied"):

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import attrs
 import pytest
+from support.ledger import a_task
 from support.world import Said, World, a_plan, accepted, complaint, completed, raised, told
 
 import fluxkit
@@ -28,11 +29,13 @@ from fluxkit._engine.place import Place
 from fluxkit._engine.recover import recover
 from fluxkit.errors import (
     ContractError,
+    Rejected,
     SettingsError,
     SubmissionUnknown,
     Unauthorized,
     Unreachable,
     Unsupported,
+    Vanished,
 )
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import WallClock
@@ -329,6 +332,14 @@ def test_tasks_that_no_row_has_are_named_as_candidates_and_one_is_adopted_by_han
     assert (1, (), ()) == (len(found.results), found.unknown, found.candidates)
 
 
+def test_of_very_many_candidates_some_are_named() -> None:
+    tasks = tuple(attrs.evolve(a_task(), id=str(number)) for number in range(300))
+    lines = str(Recovered(candidates=tasks)).splitlines()
+    assert 10 == sum(line.startswith("candidate: ") for line in lines)
+    assert "and 290 candidates more" in lines[10]
+    assert 300 == len(Recovered(candidates=tasks).to_dict()["candidates"])
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -445,6 +456,41 @@ def test_what_cannot_be_settled_says_why(there: Any, mock: MockService) -> None:
     ).result(9)
     assert "digest" in raised(lambda: client.resubmit(row), Unsupported).message
     assert 2 == mock.billed
+
+
+def test_a_row_that_was_adopted_as_a_task_that_there_is_none_of_can_be_settled_again(
+    there: Any, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever copies an id may copy it wrong, and the image is paid all the same."""
+    monkeypatch.setattr("fluxkit._engine.follow.VANISHED_SECONDS", 0.0)
+    row = lost(there, mock)
+    there().adopt(row, "nonsense")
+    assert isinstance(there().recover().errors[0], Vanished)
+    assert "vanished" == there().tasks()[0].state
+    mock.fault("400", times=1)
+    raised(lambda: there().resubmit(row), Rejected)  # it stays open for whoever is refused
+    there().adopt(row, mock.charges[0].task)
+    assert 1 == len(there().recover().results)
+    assert (["delivered", "not bought"], 1) == ([each.state for each in there().tasks()], mock.billed)
+    assert "nothing to settle" in raised(lambda: there().adopt(row, "another"), SettingsError).message
+
+
+@pytest.mark.parametrize("backend", ["blocking", "asyncio", "trio"])
+def test_a_task_is_adopted_for_one_row_only(backend: str, there: Any, mock: MockService, tmp_path: Path) -> None:
+    first, second = lost(there, mock), lost(there, mock)
+    bought = mock.charges[0].task
+    there().adopt(first, bought)
+
+    async def adopt() -> None:
+        base_url = there().base_url
+        async with AsyncClient(KLEIN, key=KEY, base_url=base_url, journal=tmp_path / "journal") as client:
+            await client.adopt(second, f" {bought} ")
+
+    def adopt_again() -> Any:
+        return there().adopt(second, bought) if backend == "blocking" else anyio.run(adopt, backend=backend)
+
+    assert f"that of the row {first} already" in raised(adopt_again, SettingsError).message
+    assert ["created", "unknown"] == [row.state for row in there().tasks()]
 
 
 # Killed at any moment

@@ -78,8 +78,36 @@ def test_a_file_that_is_full_costs_no_image(way: str, mock: MockService) -> None
     error = raised(lambda: made(way, mock, Slow(most=1500)), DownloadError)
     path = Path(str(error).partition("lies at ")[2].partition(", but")[0])
     assert kind(path.read_bytes()) is not None
-    assert (Charged.YES, True) == (error.charged, "it takes no more" in str(error))
+    assert (Charged.YES, True) == (error.charged, "it has taken 0" in str(error))
     assert error.task.id
+
+
+class Odd:
+    """Says of itself what no file says."""
+
+    def __init__(self, said: Any) -> None:
+        self.said = said
+
+    def write(self, content: Any, /) -> Any:
+        return self.said if content else 0
+
+
+class Full(io.RawIOBase):
+    """A pipe that does not block, and is full."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any, /) -> None:
+        return None
+
+
+@pytest.mark.parametrize("file", [Odd(-1), Odd("all"), Odd(10_000_000), Full()])
+def test_a_file_that_does_not_say_what_it_took_is_not_believed_and_not_asked_for_ever(
+    file: Any, mock: MockService
+) -> None:
+    error = raised(lambda: made("sync", mock, file), DownloadError)
+    assert (Charged.YES, True) == (error.charged, "it says that it has taken" in str(error))
 
 
 def refusing() -> Any:

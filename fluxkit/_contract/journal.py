@@ -121,9 +121,14 @@ class Row:
         return self.fate is Fate.ACCEPTED and waiting and self.state not in (DELIVERED, *Settled)
 
     @property
+    def mistaken(self) -> bool:
+        """Whether somebody has adopted it as a task that the service does not know: its own may still be found."""
+        return self.settled is Settled.ADOPTED and self.draft.state is State.VANISHED and self.delivered_at is None
+
+    @property
     def open(self) -> bool:
         """Whether it can be settled by hand, as its fate is not known or images that were paid are still to be had."""
-        return self.owing or self.state in (Fate.UNKNOWN, Fate.INTENT)
+        return self.owing or self.mistaken or self.state in (Fate.UNKNOWN, Fate.INTENT)
 
     def __str__(self) -> str:
         words = [self.row, f"{self.provider}:{self.model}", self.state]
@@ -171,6 +176,10 @@ CHOICE = (
 )
 
 
+#: So many of them are named in words: an account that is used elsewhere, too, has any number of them.
+MOST_NAMED = 10
+
+
 @attrs.frozen
 class Recovered:
     """What a recovery brought.
@@ -200,8 +209,10 @@ class Recovered:
         lines += [f"unknown: {row}" for row in self.unknown]
         lines += [
             f"candidate: task {task.id} of {task.provider}:{task.model}, {task.status or task.state}"
-            for task in self.candidates
+            for task in self.candidates[:MOST_NAMED]
         ]
+        if len(self.candidates) > MOST_NAMED:
+            lines.append(f"and {len(self.candidates) - MOST_NAMED} candidates more, in what --json and to_dict() give")
         if self.candidates:
             lines.append(CHOICE)
         if self.unknown:

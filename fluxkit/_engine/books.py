@@ -147,7 +147,8 @@ def reopened(old: Row, row: Row) -> Note | None:
     """The note that an *old* row is not settled after all, because the *row* that was to be in its place is refused."""
     if row.again != old.row or row.fate is not Fate.REFUSED or old.settled is not Settled.RESUBMITTED:
         return None
-    return Note("settled", {"row": old.row, "how": None})
+    # What was adopted as a task that the service does not know is that again.
+    return Note("settled", {"row": old.row, "how": None if old.task is None else Settled.ADOPTED})
 
 
 def named(rows: Iterable[Row], note: Note) -> list[Row]:

@@ -145,6 +145,8 @@ def _advice(task: Task, stopped: Stopped, charged: Charged) -> str:
         return f"The task {task.id} is stopped. {bill}"
     if stopped is Stopped.NO:
         return f"The task {task.id} had ended before, without an image: {task.status or task.state}. {bill}"
+    if task.state is State.VANISHED:
+        return f"The task {task.id} was not known to {task.provider} any more when it was last asked after. {bill}"
     return (
         f"{task.provider} was asked to stop the task {task.id}, which was {task.status or task.state} when it was last "
         "seen. It may go on and be charged: status(task) says how it stands, and to cancel it again does no harm."

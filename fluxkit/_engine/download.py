@@ -34,6 +34,7 @@ _EITHER_HEADER: Final = 32 + zlib.MAX_WBITS  # zlib finds out by itself whether 
 _LENGTH: Final = re.compile("[0-9]{1,19}")
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -112,13 +113,29 @@ class Answer:
 
 
 def read_document(body: bytes) -> Any:
-    """The JSON of a body; None if it is none, is deeper than `DEPTH`, or has numbers that JSON has not."""
+    """The JSON of a body; None if it is none, is deeper than `DEPTH`, or has numbers that JSON has not.
+
+    Half a character, which a service leaves behind that cuts a text in the middle of an emoji, becomes a question mark:
+    no journal, no terminal and no address takes it.
+    """
     if body.count(b"[") + body.count(b"{") > DEPTH and _is_deep(body):
         return None
     try:
-        return _JSON.decode(body.decode("utf-8-sig"))
+        document = _JSON.decode(body.decode("utf-8-sig"))
     except ValueError:
         return None
+    return _whole(document) if _HALF.search(body) else document
+
+
+def _whole(value: Any) -> Any:
+    """A value of JSON whose texts can all be written."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(each) for name, each in value.items()}
+    return value
 
 
 def _is_deep(body: bytes) -> bool:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Self
 
@@ -68,6 +69,11 @@ class Place:
             self.directory.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / f"{self.name or ''}{ROOM}").lstat()
+            if self.name is not None and (strange := _strange(self.directory / self.name)):
+                raise ValueError(
+                    f"{shorten(self.name)} is {strange}, and an image takes the place of what is there. To write into "
+                    "it, give it as an open file"
+                )
             if not os.access(self.directory, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except (OSError, ValueError) as error:
@@ -109,6 +115,17 @@ class Place:
         """Whether image *number* may take the place of a file that is there: only where the user named that file."""
         named = self.name is not None and not is_template(self.name)
         return named and number == 0 and not self.gives_way
+
+
+def _strange(path: Path) -> str:
+    """What a path is that is there and no file: nobody wants a pipe replaced by an image. Nothing if it is one."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:  # it is not there, or will be refused where files are made
+        return ""
+    if stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode):
+        return ""
+    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def is_template(to: str | os.PathLike[str]) -> bool:

@@ -154,7 +154,8 @@ class Store:
             return  # a webhook has told it before
         if owner in self._owners_there():
             raise NotOpen(f"The row {row} is in the hands of a running process")
-        if not old.open or (note.entry["how"] is not Settled.DISMISSED and old.fate is Fate.ACCEPTED):
+        known = old.fate is Fate.ACCEPTED and not old.mistaken
+        if not old.open or (known and note.entry["how"] is not Settled.DISMISSED):
             raise NotOpen(f"The row {row} is {old.state}, and needs no settling")
         self._write(old, version, note)
         self._hand_over(row, owner, None)
