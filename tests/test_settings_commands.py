@@ -267,6 +267,15 @@ def test_doctor_lists_everything_that_is_wrong_and_shows_no_secret() -> None:
     assert "refused, and nothing is sent:" in done.stdout
 
 
+def test_doctor_shows_what_is_wrong_with_other_profiles_too() -> None:
+    Path("fluxkit.toml").write_text(f"{SETTINGS}\n[profiles.other]\nbudget = 'many'\n")
+    done = run("doctor", "--profile", "offline")
+    other = "wrong in other profiles, which this does not stop:\n- fluxkit.toml, line "
+    assert (0, True) == (done.exit_code, other in done.stdout)
+    assert "profiles.other.budget is 'many'.\n  allowed: an amount and its currency" in done.stdout
+    assert 2 == run("doctor", "--profile", "other").exit_code
+
+
 def test_doctor_knows_what_only_the_client_knows() -> None:
     Path("fluxkit.toml").write_text(SETTINGS)
     done = run("doctor", FLUXKIT_MAGNIFIC_KEY=f"{KEY}é")

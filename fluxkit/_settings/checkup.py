@@ -53,7 +53,15 @@ def checkup(
         "mock": mock,
         "journal": _journal_place(profile),
         "problems": [error.message for error in problems],
+        "others": list(_others(settings, profile)),
     }
+
+
+def _others(settings: Settings, profile: Profile) -> Iterator[str]:
+    """What is wrong with the profiles that are not in use."""
+    for name, wrong in settings.flaws.items():
+        if profile.chosen is None or name != profile.chosen.value:
+            yield from wrong
 
 
 def _missing_mock(profile: Profile, mock: str) -> list[FluxError]:

@@ -21,19 +21,28 @@ _PROFILE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}")
 _TOP: Final = ("default", "profiles")
 
 
+class Overreach(SettingsError):
+    """A file asks for more than it is trusted with."""
+
+
 @attrs.frozen(eq=False)
 class Document:
-    """One file that was read. *stacks* are its profiles; *problems* is what is wrong with it."""
+    """One file that was read. *stacks* are its profiles.
+
+    *problems* is what is wrong with it, *flaws* what is wrong with single profiles, which concerns no other one. That a
+    profile asks for what its file may not have is wrong with the file: who has written that may have written more.
+    """
 
     path: Path
     level: Level
     default: Setting | None
     stacks: Mapping[str, Stack]
     problems: tuple[str, ...]
+    flaws: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
 
 def read_document(found: Found, here: Path | None) -> Document:
-    """A file, checked by the table of keys: whole, whatever of it will be used."""
+    """A file, checked by the table of keys: whole, whatever of it will be used; each profile by itself."""
     shown = found.path.relative_to(here) if here is not None and found.path.is_relative_to(here) else found.path
 
     def source(*entry: str) -> Source:
@@ -51,24 +60,31 @@ def read_document(found: Found, here: Path | None) -> Document:
         problems.append(f"{source('profiles')}: profiles is {shorten(tables)}. Allowed: tables, [profiles.NAME].")
         tables = {}
     stacks: dict[str, Stack] = {}
+    flaws: dict[str, tuple[str, ...]] = {}
     for name, table in tables.items():
         if _PROFILE.fullmatch(name) and isinstance(table, Mapping):
-            stacks[name] = _stack(name, table, source, problems)
+            wrong: list[str] = []
+            stacks[name] = _stack(name, table, source, wrong, problems)
         else:
             allowed = "a table, [profiles.NAME], whose name has letters, digits, - and _"
-            problems.append(f"{source('profiles', name)}: profiles.{name:.60} is no profile. Allowed: {allowed}.")
-    return Document(found.path, found.level, default, stacks, tuple(problems))
+            wrong = [f"{source('profiles', name)}: profiles.{name:.60} is no profile. Allowed: {allowed}."]
+        if wrong:
+            flaws[name] = tuple(wrong)
+    return Document(found.path, found.level, default, stacks, tuple(problems), flaws)
 
 
-def _stack(name: str, table: Mapping[str, Any], source: Callable[..., Source], problems: list[str]) -> Stack:
-    """What a file says of one profile; what is wrong with it goes to *problems*."""
+def _stack(
+    name: str, table: Mapping[str, Any], source: Callable[..., Source], wrong: list[str], problems: list[str]
+) -> Stack:
+    """What a file says of one profile; what is wrong with it goes to *wrong*, or to the *problems* of the file."""
     stacks: list[Stack] = []
     for key, value in table.items():
         where = source("profiles", name, key)
         try:
             stacks.append(layer(_entries(key, value, table, where.level), where))
         except SettingsError as error:
-            problems.append(f"{where}: profiles.{name}.{error.message}")
+            found = problems if isinstance(error, Overreach) else wrong
+            found.append(f"{where}: profiles.{name}.{error.message}")
     return merged(stacks)
 
 
@@ -78,14 +94,14 @@ def _entries(name: str, value: Any, table: Mapping[str, Any], level: Level) -> M
         raise SettingsError(_stray(name, tuple(KEYS)))
     if level not in key.files:
         places = " or ".join(each.words for each in key.files)
-        raise SettingsError(f"{name} does not stand in a project's file. Allowed: {places}, or an argument.")
+        raise Overreach(f"{name} does not stand in a project's file. Allowed: {places}, or an argument.")
     entries = key.form(name, value)
     if name == "model" and ":" in str(table.get("provider")):
         raise SettingsError(f'{name} stands beside a provider that names one. Allowed: provider = "NAME", or no model.')
     if key.secret:
         refused = next(_unfit(key, value, table, level), None)
         if refused is not None:
-            raise SettingsError(refused)
+            raise Overreach(refused)
     return entries
 
 

@@ -14,10 +14,22 @@ from .source import Setting, Stack, merged
 
 @attrs.frozen(eq=False)
 class Settings:
-    """What all files say. A profile of one name in several files is one profile, the project's over the user's."""
+    """What all files say. A profile of one name in several files is one profile, the project's over the user's.
+
+    *problems* is what is wrong with the files, and stops every profile; what is wrong with one stops that one.
+    """
 
     documents: tuple[Document, ...]
     problems: tuple[str, ...]
+
+    @property
+    def flaws(self) -> Mapping[str, tuple[str, ...]]:
+        """What is wrong with single profiles, by their names."""
+        found: dict[str, tuple[str, ...]] = {}
+        for document in self.documents:
+            for name, wrong in document.flaws.items():
+                found[name] = (*found.get(name, ()), *wrong)
+        return found
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -49,7 +61,7 @@ def find_settings(here: Path | None, environ: Mapping[str, str]) -> Settings:
     problems += [problem for document in documents for problem in document.problems]
     settings = Settings(tuple(documents), tuple(problems))
     default = settings.default
-    if default is not None and default.value not in settings.profiles:
+    if default is not None and default.value not in (*settings.profiles, *settings.flaws):
         problems.append(f"{default.source}: default {unknown('profile', default.value, settings.profiles)}")
     return attrs.evolve(settings, problems=tuple(problems))
 

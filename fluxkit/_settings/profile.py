@@ -109,11 +109,12 @@ def choose(
     *given* is what the caller says, the strongest first.
     """
     chosen = profile or _by_variable(environ) or settings.default
-    problems: list[FluxError] = list(map(SettingsError, settings.problems))
+    flaws = settings.flaws.get(chosen.value, ()) if chosen is not None else ()
+    problems: list[FluxError] = list(map(SettingsError, (*settings.problems, *flaws)))
     files: Stack = {}
     if chosen is not None and chosen.value in settings.profiles:
         files = settings.stack(chosen.value)
-    elif chosen is not None and chosen is not settings.default:  # that a default is unknown is said of its file
+    elif chosen is not None and not flaws and chosen is not settings.default:  # that a default is unknown its file says
         said = f"{chosen.source}: the profile {unknown('profile', chosen.value, settings.profiles)}"
         problems.append(SettingsError(said))
     spoken = merged(given)

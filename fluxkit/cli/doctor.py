@@ -53,11 +53,17 @@ def _parts(found: dict[str, Any]) -> Iterator[list[str]]:
     yield ["plugins", *_columns(plugins), *(f"  cannot be used: {each}" for each in found["failures"])]
     offline = "set: nothing real is bought" if found["offline"] else "not set"
     yield _columns([("mock", found["mock"]), ("journal", found["journal"]), ("FLUXKIT_OFFLINE", offline)], indent=0)
+    if found["others"]:
+        yield ["wrong in other profiles, which this does not stop:", *_listed(found["others"])]
     if found["usable"]:
         name = "It" if chosen is None else f"The profile {chosen['name']}"
         yield [f"{name} can be used{', and nothing is bought: a mock answers' if found['mocked'] else ''}."]
         return
-    yield ["refused, and nothing is sent:", *(line for each in found["problems"] for line in _problem(each))]
+    yield ["refused, and nothing is sent:", *_listed(found["problems"])]
+
+
+def _listed(messages: Sequence[str]) -> Iterator[str]:
+    return (line for each in messages for line in _problem(each))
 
 
 def _problem(message: str) -> Iterator[str]:
