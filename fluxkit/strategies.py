@@ -27,6 +27,7 @@ from hypothesis.strategies import SearchStrategy
 from ._contract.reference import Reference, is_address
 from ._contract.request import MOST_IMAGES, Request
 from ._contract.size import LARGEST_SIDE, LARGEST_TERM, RESOLUTIONS, aspect_deviation
+from ._wire.canvas import Canvas
 from ._wire.choices import Either, Tagged, With
 from ._wire.codec import Codec
 from ._wire.declaration import Model, Provider
@@ -39,7 +40,7 @@ from ._wire.pictures import Base64, Bytes, Hosted
 from ._wire.places import At, Implied, Pair, Sides
 from ._wire.reasons import Reason, Trail
 from ._wire.scalars import Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
-from ._wire.sizes import Canvas, Spaces
+from ._wire.spaces import Spaces
 
 __all__ = ["Domain", "domain", "from_provider", "json_values", "outside", "requests", "requests_for", "values"]
 

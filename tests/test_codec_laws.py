@@ -28,7 +28,6 @@ from fluxkit._wire.json import MISSING, Json, Unfit, is_json, path_of, stray
 from fluxkit._wire.nearest import Space
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.schema import closed, schema
-from fluxkit._wire.sizes import Canvas, Grid, Spaces
 from fluxkit._wire.trim import trim
 from fluxkit.errors import Unsupported
 from fluxkit.provider import (
@@ -36,6 +35,7 @@ from fluxkit.provider import (
     At,
     Base64,
     Bytes,
+    Canvas,
     Codec,
     Colour,
     Each,
@@ -44,6 +44,7 @@ from fluxkit.provider import (
     Fixed,
     Flag,
     Form,
+    Grid,
     Header,
     Hosted,
     Implied,
@@ -57,6 +58,7 @@ from fluxkit.provider import (
     Reason,
     Sides,
     Slots,
+    Spaces,
     Tagged,
     Text,
     Times,

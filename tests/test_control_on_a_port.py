@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from fluxkit.errors import SettingsError
-from fluxkit_mockserver import events, feed, intake, server
+from fluxkit_mockserver import events, feed, intake
 from fluxkit_mockserver.answer import Incoming
 from fluxkit_mockserver.control.guard import Guard
 from fluxkit_mockserver.server import Server, token_for
@@ -221,7 +221,7 @@ def test_a_client_that_drips_blocks_nobody_and_is_sent_away(
 
 
 def test_a_client_that_never_ends_its_head_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_PATIENCE", 0.05)
+    monkeypatch.setattr("fluxkit_mockserver.line.HEAD_PATIENCE", 0.05)
     with Server(MockService([MAGNIFIC])) as running:
         with dial(running) as line:  # says nothing at all
             assert heard(line).startswith(b"HTTP/1.1 408 Request Timeout")

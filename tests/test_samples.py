@@ -26,12 +26,12 @@ from fluxkit._wire.origins import origin
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.samples import Sample, answers_of, load_samples, samples_of
 from fluxkit._wire.signatures import HexHMAC, StandardWebhook, Unsigned
-from fluxkit._wire.sizes import Canvas, Grid, Ratios
 from fluxkit.errors import FluxError, PluginError, Unsupported
 from fluxkit.provider import (
     Anything,
     At,
     Base64,
+    Canvas,
     Colour,
     Each,
     Either,
@@ -39,11 +39,13 @@ from fluxkit.provider import (
     Fixed,
     Flag,
     Form,
+    Grid,
     Hosted,
     Link,
     Money,
     Only,
     Pair,
+    Ratios,
     Real,
     Reason,
     Sides,

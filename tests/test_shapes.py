@@ -47,7 +47,6 @@ from fluxkit._wire.nearest import Ideal, nearest
 from fluxkit._wire.origins import admits
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import Sample, samples_of
-from fluxkit._wire.sizes import Canvas, Ratios, Spaces
 from fluxkit._wire.trim import trim
 from fluxkit.errors import (
     Charged,
@@ -62,7 +61,7 @@ from fluxkit.errors import (
     Unsupported,
     Vanished,
 )
-from fluxkit.provider import At, Codec, Each, Either, Form, Link, Only, Text, Whole
+from fluxkit.provider import At, Canvas, Codec, Each, Either, Form, Link, Only, Ratios, Spaces, Text, Whole
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import EPOCH, VirtualClock
 from fluxkit_mockserver.dialects import dialect_of

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fluxkit._contract.size import RESOLUTIONS, Aspect, Point, Want, area_factor, aspect_deviation
 from fluxkit._wire.nearest import Ideal, Space, nearest
-from fluxkit._wire.sizes import Canvas, Grid, Scale, Spaces
+from fluxkit.provider import Canvas, Grid, Scale, Spaces
 
 MOST_POINTS = 4_000
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fluxkit._contract.size import RESOLUTIONS, Aspect, Point, Want, area_factor, aspect_deviation, parse_pixels
 from fluxkit._wire.nearest import Ideal, NoSuchSize, Space, nearest
-from fluxkit._wire.sizes import Canvas, Grid, Ratios, Scale, Spaces
+from fluxkit.provider import Canvas, Grid, Ratios, Scale, Spaces
 
 # https://docs.magnific.com/api-reference, FLUX.2 klein: the presets at 1k; at 2k they are doubled, scaled in proportion
 # to fit 2048, and aligned to 16. Which way they are aligned is not said, and decides three of them.

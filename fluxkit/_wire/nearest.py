@@ -28,7 +28,11 @@ class NoSuchSize(ValueError):
 
 
 class Space(Protocol):
-    """Every size that a model offers. A space is an immutable, hashable value."""
+    """Every size that a model offers. A space is an immutable, hashable value.
+
+    It maps *choices*, what the service is told, to *points*, the pixels that come. The search picks the point, and a
+    codec spells its choice; whoever reads the choice back asks the space for the same point.
+    """
 
     @property
     def default(self) -> Hashable:

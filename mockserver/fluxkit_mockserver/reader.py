@@ -12,13 +12,13 @@ import attrs
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import HEADERS, QUERY, Json, Path, Problem, Unfit, leaves
 from fluxkit._wire.nearest import NoSuchSize
-from fluxkit._wire.sizes import Canvas
 from fluxkit.errors import Rejected
+from fluxkit.provider import Canvas
 
 from .answer import Incoming
 from .documents import read_body
 from .refused import Refused
-from .switches import base64_of
+from .traits import base64_of
 
 T = TypeVar("T")
 

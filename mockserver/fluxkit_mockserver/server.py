@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import functools
 import ipaddress
 import secrets
 import signal
@@ -14,13 +13,13 @@ from typing import Self
 
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from fluxkit.errors import SettingsError
 
-from .app import HANG_UP, make_app
+from .app import make_app
 from .control.guard import Guard
+from .line import Line
 from .service import MockService
 
 #: Where the mock listens if nothing else is said.
@@ -31,12 +30,6 @@ SHORTEST_TOKEN = 8
 
 #: How many connections may wait to be accepted.
 BACKLOG = 2048
-
-#: How many bytes the head of a request may have that comes in pieces.
-MOST_HEAD = 262_144
-
-#: Within how many seconds the head of a request must have come.
-HEAD_PATIENCE = 30.0
 
 #: How many seconds a server that stops gives what is under way to notice it.
 GRACE = 1.0
@@ -169,62 +162,6 @@ def _signals(stop: Callable[[], object]) -> Iterator[None]:
             signal.signal(each, handler)
 
 
-class _Line(HttpToolsProtocol):
-    """A connection that the app can close without a reply, and on which the head of a request must come in time."""
-
-    _timer: asyncio.TimerHandle | None = None
-    _heading = False
-    _head_size = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        super().connection_made(transport)
-        self.access_log = False  # the setting of the same name would silence every uvicorn in this process
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._heading:  # most heads come in one piece, and need neither a timer nor a bound
-            self._head_size += len(data)
-            if self._head_size > MOST_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large")
-            elif self._timer is None:
-                self._await_head()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._heading, self._head_size = True, 0
-
-    def on_headers_complete(self) -> None:
-        self._head_came()
-        super().on_headers_complete()
-        self.scope["state"][HANG_UP] = functools.partial(self._hang_up, self.cycle)
-
-    def _await_head(self) -> None:
-        self._timer = self.loop.call_later(HEAD_PATIENCE, self._refuse, b"408 Request Timeout")
-
-    def _head_came(self) -> None:
-        self._heading = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _refuse(self, why: bytes) -> None:
-        """Ends a connection on which no head comes, or no end of it: nobody holds one, or fills it, for ever."""
-        self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % why)
-        self.transport.close()
-
-    def _hang_up(self, cycle: RequestResponseCycle, *, at_once: bool = False) -> None:
-        cycle.disconnected = True  # so no reply is missed
-        if at_once:
-            self.transport.abort()  # whoever does not read would never have read the rest
-        else:
-            self.transport.close()
-
-
 @contextlib.asynccontextmanager
 async def _answering(
     service: MockService, listener: socket.socket, *, drip_scale: float = 1.0, token: str | None = None
@@ -246,7 +183,7 @@ async def _answering(
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Line(config, state, {}, loop), sock=listener, backlog=BACKLOG)
+    server = await loop.create_server(lambda: Line(config, state, {}, loop), sock=listener, backlog=BACKLOG)
     carriers: dict[MockService, asyncio.Task[None]] = {}
     with service.attended(
         lambda world: loop.call_soon_threadsafe(_carry, carriers, world),

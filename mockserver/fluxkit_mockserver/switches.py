@@ -8,22 +8,12 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any
 
 import attrs
 
-from fluxkit._wire.declaration import Model, Provider
-from fluxkit._wire.json import MISSING
-from fluxkit._wire.samples import answers_of
-from fluxkit._wire.signatures import StandardWebhook
-from fluxkit._wire.sizes import Grid, Scale
-from fluxkit.provider import At, Base64, Codec, Either, Form, State
+from fluxkit._wire.declaration import Provider
 
-#: After how many seconds a delivery is tried again, where a switch says that it is.
-RETRIES = (10.0, 30.0, 60.0)
-
-#: How long links live by the words of their switch, in seconds.
-LINK_LIVES = {"10m": 600.0, "1h": 3600.0, "24h": 86_400.0}
+from . import traits
 
 #: The word by which a switch is left as the service's declaration says.
 AS_DECLARED = "declared"
@@ -65,145 +55,6 @@ class Switch:
         return provider if value == self.usual(provider) else self._turned(provider, value)
 
 
-def _any(_: Provider) -> bool:
-    return True
-
-
-def _grids(provider: Provider) -> bool:
-    return any(isinstance(row.sizes, Grid) and row.sizes.inferred and _scales(row.sizes) for row in provider.models)
-
-
-def _scales(sizes: Grid) -> bool:
-    return any(isinstance(table, Scale) for _, table in sizes.tables)
-
-
-def _rounded(provider: Provider, _: str) -> Provider:
-    def near(table: Any) -> Any:
-        return attrs.evolve(table, down=False) if isinstance(table, Scale) else table
-
-    models = [
-        attrs.evolve(row, sizes=attrs.evolve(row.sizes, tables=tuple((k, near(t)) for k, t in row.sizes.tables)))
-        if isinstance(row.sizes, Grid)
-        else row
-        for row in provider.models
-    ]
-    return attrs.evolve(provider, models=models)
-
-
-def _is_free(row: Model) -> bool:
-    """Whether a model makes what was only seen to come, because a request may say it and no page says the default."""
-    codec = row.form.get("output_format")
-    return row.delivers == "jpeg" and isinstance(codec, At) and codec.default is MISSING
-
-
-def _formats(provider: Provider) -> bool:
-    return any(map(_is_free, provider.models))
-
-
-def _formatted(provider: Provider, value: str) -> Provider:
-    return attrs.evolve(
-        provider, models=[attrs.evolve(row, delivers=value) if _is_free(row) else row for row in provider.models]
-    )
-
-
-def base64_of(codec: Any) -> Base64 | None:
-    """The base64 within the codec of a field, None if there is none."""
-    while codec is not None and not isinstance(codec, Base64):
-        codec = getattr(codec, "inner", None)
-    return codec
-
-
-def _encoded(provider: Provider) -> bool:
-    return any(base64_of(row.form.get("references")) is not None for row in provider.models)
-
-
-def _referenced(provider: Provider) -> bool:
-    return any(row.form.get("references") is not None for row in provider.models)
-
-
-def _is_wrapped(codec: Codec) -> bool:
-    """Whether a codec reads the same thing with a wrapper around it and without."""
-    if not isinstance(codec, Either):
-        return False
-    one, other = codec.first, codec.second
-    return (isinstance(one, At) and one.inner == other) or (isinstance(other, At) and other.inner == one)
-
-
-def _answers_wrapped(provider: Provider) -> bool:
-    return _is_wrapped(provider.accepted)
-
-
-def _bare(provider: Provider, _: str) -> Provider:
-    return attrs.evolve(provider, accepted=provider.accepted.second)  # type: ignore[attr-defined]  # by its trait
-
-
-def _complaint_is_open(provider: Provider) -> bool:
-    return _is_wrapped(provider.error)
-
-
-def _says_nothing_of_402(provider: Provider) -> bool:
-    shown = [each for each in answers_of(provider) if each.of == "refused" and each.status == 402]
-    return bool(shown) and not any(each.body for each in shown)
-
-
-def _observed(provider: Provider) -> bool:
-    return any(each.sure == "observed" for each in answers_of(provider))
-
-
-def _moderates_unsaid(provider: Provider) -> bool:
-    states = [state for _, state in provider.statuses]
-    return provider.poll is not None and State.REFUSED not in states and State.FAILED in states
-
-
-def _fails(provider: Provider) -> bool:
-    return provider.poll is not None and any(state is State.FAILED for _, state in provider.statuses)
-
-
-def _tells_cost(provider: Provider) -> bool:
-    codec = provider.polled
-    while not isinstance(codec, Form) and hasattr(codec, "inner"):
-        codec = codec.inner
-    return isinstance(codec, Form) and codec.get("cost") is not None
-
-
-def _signs_unsaid(provider: Provider) -> bool:
-    signature = None if provider.webhook is None else provider.webhook.signature
-    return isinstance(signature, StandardWebhook) and signature.keys == ("text", "base64")
-
-
-def _keyed(provider: Provider, value: str) -> Provider:
-    webhook = provider.webhook
-    return attrs.evolve(provider, webhook=attrs.evolve(webhook, signature=StandardWebhook([value])))  # type: ignore[misc]  # by its trait
-
-
-def _never_again(provider: Provider) -> bool:
-    return provider.webhook is not None and not provider.webhook.retries
-
-
-def _again(provider: Provider, _: str) -> Provider:
-    return attrs.evolve(provider, webhook=attrs.evolve(provider.webhook, retries=RETRIES))  # type: ignore[misc]  # by its trait
-
-
-def _reports_changes(provider: Provider) -> bool:
-    return provider.webhook is not None and provider.webhook.every
-
-
-def _lists(provider: Provider) -> bool:
-    return provider.listing is not None
-
-
-def _unlisted(provider: Provider, _: str) -> Provider:
-    return attrs.evolve(provider, listing=None)
-
-
-def _links(provider: Provider) -> bool:
-    return provider.poll is not None
-
-
-def _lived(provider: Provider, value: str) -> Provider:
-    return attrs.evolve(provider, link_life=LINK_LIVES[value])
-
-
 SWITCHES: Mapping[str, Switch] = MappingProxyType(
     {
         switch.name: switch
@@ -213,134 +64,134 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 ("refuse", "ignore"),
                 "What becomes of a field of a request that the model does not have.",
                 "no page says it; refused, so that a misspelt field is noticed",
-                _any,
+                traits.everybody,
             ),
             Switch(
                 "wrong-method",
                 ("405", "404"),
                 "The status for a path of the service with a method that it does not have.",
                 "no page says it",
-                _any,
+                traits.everybody,
             ),
             Switch(
                 "envelope",
                 ("wrapped", "bare"),
                 "Whether the answer to a submit is wrapped as the one to a poll.",
                 "the reference and the live service wrap it, the pages of the models print it bare",
-                _answers_wrapped,
-                _bare,
+                traits.accepts_wrapped,
+                traits.accepting_bare,
             ),
             Switch(
                 "400-shape",
                 ("plain", "wrapped"),
                 "Whether a 400 about the request is wrapped once more.",
                 "schema and example of one page contradict each other",
-                _complaint_is_open,
+                traits.complains_wrapped,
             ),
             Switch(
                 "402-body",
                 ("empty", "message"),
                 "What a 402 says: nothing, or a message in the form of the other errors.",
                 "no page shows one",
-                _says_nothing_of_402,
+                traits.says_nothing_of_402,
             ),
             Switch(
                 "answers",
                 ("documented", "observed"),
                 "Whether answers look as they are documented, or as they were recorded from the live service.",
                 "both are among the samples",
-                _observed,
+                traits.was_observed,
             ),
             Switch(
                 "moderated",
                 ("task", "submit"),
                 "Whether the fault of that name lets the task fail or is a refusal of the submit.",
                 "no page says it",
-                _moderates_unsaid,
+                traits.moderates_unsaid,
             ),
             Switch(
                 "failed-tasks",
                 ("billed", "refunded"),
                 "Whether a task that has failed, or was moderated, stays on the bill.",
                 "said by some services only; refunded where a task tells its cost once it has ended",
-                _fails,
-                likelier=_tells_cost,
+                traits.fails,
+                likelier=traits.tells_cost,
             ),
             Switch(
                 "rounding",
                 ("down", "nearest"),
                 "How the sides of an enlarged preset are aligned; it decides a few sizes.",
                 "the page says aligned, without a direction",
-                _grids,
-                _rounded,
+                traits.enlarges_unsaid,
+                traits.rounding_to_nearest,
             ),
             Switch(
                 "default-format",
                 ("jpeg", "png"),
                 "The format of an image if the request names none.",
                 "no page states it; a live run gave JPEG",
-                _formats,
-                _formatted,
+                traits.format_unsaid,
+                traits.with_format,
             ),
             Switch(
                 "data-prefixes",
                 ("refuse", "take"),
                 "Whether an image in a request may begin with data:image/png;base64,.",
                 "no page says it",
-                _encoded,
+                traits.takes_base64,
             ),
             Switch(
                 "reference-size",
                 ("unlimited", "10MB"),
                 "How large an image in a request may be.",
                 "no page says it",
-                _referenced,
+                traits.takes_references,
             ),
             Switch(
                 "listing",
                 ("200", "404"),
                 "Whether the list of tasks is told.",
                 "documented; answered 404 once",
-                _lists,
-                _unlisted,
+                traits.lists,
+                traits.not_listing,
             ),
             Switch(
                 "link-life",
-                (AS_DECLARED, *LINK_LIVES),
+                (AS_DECLARED, *traits.LINK_LIVES),
                 "How long a link to an image lives.",
                 "often not documented; an hour in one log, 2 to 24 hours elsewhere",
-                _links,
-                _lived,
+                traits.gives_links,
+                traits.with_link_life,
             ),
             Switch(
                 "webhook-key",
                 ("text", "base64"),
                 "Whether the secret signs as the text that it is, or as what it holds as base64.",
                 "three of the vendor's four examples take the text",
-                _signs_unsaid,
-                _keyed,
+                traits.signs_unsaid,
+                traits.keyed,
             ),
             Switch(
                 "webhook-time",
                 ("seconds", "milliseconds"),
                 "The unit of the time in the headers of a webhook.",
                 "no page says it; every receiver reads seconds",
-                _signs_unsaid,
+                traits.signs_unsaid,
             ),
             Switch(
                 "webhook-retries",
                 ("none", "three"),
                 "Whether a webhook that was not taken comes again, after 10, 30 and 60 seconds.",
                 "no page says it",
-                _never_again,
-                _again,
+                traits.never_retries,
+                traits.retrying,
             ),
             Switch(
                 "webhook-created",
                 ("no", "yes"),
                 "Whether the first status is reported too.",
                 "no page says it",
-                _reports_changes,
+                traits.reports_changes,
             ),
         )
     }

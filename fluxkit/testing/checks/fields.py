@@ -11,6 +11,7 @@ from ..._contract.request import Request
 from ..._contract.size import RESOLUTIONS
 from ..._engine.secret import Secret
 from ..._wire.calls import submission
+from ..._wire.canvas import Canvas
 from ..._wire.codec import Codec
 from ..._wire.declaration import Model
 from ..._wire.draft import FIELDS, WISHES
@@ -21,7 +22,6 @@ from ..._wire.pictures import Base64, Hosted
 from ..._wire.places import At
 from ..._wire.plan import Plan
 from ..._wire.scalars import Real, Whole, Words
-from ..._wire.sizes import Canvas
 from ...errors import FluxError, SettingsError, Unsupported
 from ..bench import exchange, made
 from ..check import Pair, check_of

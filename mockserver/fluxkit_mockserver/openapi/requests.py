@@ -12,11 +12,10 @@ from fluxkit._wire.declaration import Model, Upload
 from fluxkit._wire.json import HEADERS, QUERY, Unfit, stray
 from fluxkit._wire.samples import Sample, samples_of
 from fluxkit._wire.schema import Schema, changed, closed, schema
-from fluxkit._wire.sizes import Canvas
-from fluxkit.provider import At, Codec, First, Form, Text, Words
+from fluxkit.provider import At, Canvas, Codec, First, Form, Text, Words
 
 from ..dialect import Dialect
-from ..switches import base64_of
+from ..traits import base64_of
 
 #: How many examples a body has at most, and how long one is at most as JSON, in characters.
 MOST_EXAMPLES, MOST_EXAMPLE = 3, 2_000
