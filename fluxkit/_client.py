@@ -217,8 +217,10 @@ class Client(Binding):
         from ._settling import named, order_again
 
         self._refuse_if_offline()
-        plan, manner = order_again(self, row, self._driver.notes.rows(row=named(row)))
-        return self._driver.run(place_order(plan, manner))
+        with self._recorded("resubmit") as call:
+            plan, manner = order_again(self, row, self._driver.notes.rows(row=named(row)))
+            call.asked(call.planned(plan).request)
+            return call.came(self._driver.run(place_order(plan, manner)))
 
     def dismiss(self, row: str) -> None:
         """Settles a row that nobody shall hear of again: it was not bought, or its image is not wanted any more."""
@@ -361,8 +363,10 @@ class AsyncClient(Binding):
         from ._settling import named, order_again
 
         self._refuse_if_offline()
-        plan, manner = order_again(self, row, await self._driver.notes.rows_async(row=named(row)))
-        return await self._driver.run(place_order(plan, manner))
+        with self._recorded("resubmit") as call:
+            plan, manner = order_again(self, row, await self._driver.notes.rows_async(row=named(row)))
+            call.asked(call.planned(plan).request)
+            return call.came(await self._driver.run(place_order(plan, manner)))
 
     async def dismiss(self, row: str) -> None:
         """Settles a row that nobody shall hear of again; see ``Client.dismiss``."""

@@ -49,8 +49,9 @@ def ask(record: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     def ask(name: str = PRO, prompt: str = "a fox", *, fault: str | None = None, **fields: Any) -> None:
         mock = MockService([MAGNIFIC, APIMART, BFL])
-        if fault is not None:
-            mock.fault(fault)
+        for each in (fault or "").split():  # "fail" always, "fail:x2" twice
+            name_of_it, _, times = each.partition(":x")
+            mock.fault(name_of_it, times=int(times) if times else None)
         settings = {each: fields.pop(each) for each in ("fit", "unsupported", "allow_hosts") if each in fields}
         monkeypatch.setenv("FLUXKIT_RECORD", str(record))
         try:
@@ -242,6 +243,74 @@ def test_every_fate_comes_again_at_every_pace(fault: str, ask: Ask, record: Path
         assert "at every pace: expected Refused, came Failed" in there.differs[0]
     else:
         assert (Standing.MOVES, ()) == (there.standing, there.differs)
+
+
+@pytest.mark.parametrize(
+    ("faults", "came", "beside"),
+    [
+        ("fail:x1", 3, ["Failed"]),
+        ("fail:x3", 1, ["Failed"] * 3),
+        ("moderated:x2", 2, ["Refused"] * 2),
+        ("accepted-then-dropped:x1", 3, ["SubmissionUnknown"]),
+        ("stuck:x1", 3, ["Overdue"]),
+        ("fail:x1 moderated:x1", 2, ["Failed", "Refused"]),
+    ],
+)
+def test_errors_beside_images_come_again_beside_as_many(
+    faults: str, came: int, beside: list[str], ask: Ask, record: Path
+) -> None:
+    ask(MAKER, fault=faults, n=4)
+    (entry,) = read_recording(record)
+    assert (None, came, beside) == (
+        entry.outcome and entry.outcome.error,
+        len(entry.outcome.images if entry.outcome else ()),
+        sorted(entry.outcome.errors if entry.outcome else ()),
+    )
+    move = the_move(record, None)
+    assert (Standing.MOVES, (), "") == (move.standing, move.differs, move.note)
+    assert [(came, None)] * len(PACES) == [(each.images, each.error) for each in move.replays]
+
+
+def test_another_error_beside_the_images_is_a_difference(ask: Ask, record: Path) -> None:
+    ask(MAKER, fault="moderated:x1", n=3)
+    move = the_move(record, FLEX)  # which APIMart does not tell from any other failure
+    assert (
+        "at every pace: expected Refused beside the images, came Failed",
+        "at every pace: expected tasks to end completed, completed, refused, they ended completed, completed, failed",
+    ) == move.differs
+
+
+def test_images_that_all_failed_for_reasons_of_their_own_fail_so_again(ask: Ask, record: Path) -> None:
+    ask(MAKER, fault="fail:x2 moderated:x1", n=3)
+    (entry,) = read_recording(record)
+    assert entry.outcome is not None
+    assert ["Failed", "Failed", "Refused"] == sorted([*entry.outcome.errors, str(entry.outcome.error)])
+    move = the_move(record, None)
+    assert (Standing.MOVES, (), len(PACES)) == (move.standing, move.differs, len(move.replays))
+
+
+@pytest.mark.parametrize("errors", [["DownloadError"], ["Failed", "Overdue"], ["Refused"]])
+def test_errors_beside_images_that_no_fault_brings_about_are_told_and_all_must_come(
+    errors: list[str], ask: Ask, record: Path
+) -> None:
+    ask(PRO, n=3)
+    outcome = {**json.loads(record.read_text())["outcome"], "errors": errors}  # the refused one had no task
+    change(record, outcome=outcome)
+    move = the_move(record)
+    beside = ", ".join(errors)
+    note = f"recorded with {beside} beside images, and replayed as if all came: no fault of its mock does that"
+    assert (Standing.MOVES, len(PACES), note) == (move.standing, len(move.replays), move.note)
+    assert [3] * len(PACES) == [each.images for each in move.replays]
+
+
+def test_a_failure_of_all_in_ways_that_cannot_be_brought_about_together_is_not_replayed(ask: Ask, record: Path) -> None:
+    ask(PRO, n=2, fault="fail")
+    outcome = {**json.loads(record.read_text())["outcome"], "errors": ["RateLimited"]}
+    change(record, outcome=outcome)
+    move = the_move(record)
+    assert (Standing.MOVES, ()) == (move.standing, move.replays)
+    note = "recorded as Failed, RateLimited, which was not replayed: no fault of a mock brings it about"
+    assert note == move.note
 
 
 def test_a_prompt_that_was_refused_at_once_is_refused_at_once_again(ask: Ask, record: Path) -> None:

@@ -31,6 +31,7 @@ from fluxkit._contract.task import State
 from fluxkit._engine import clock
 from fluxkit._engine.journal.journal import open_journal
 from fluxkit._engine.turns import standing
+from fluxkit._recording.read import read_recording
 from fluxkit.cli import progress
 from fluxkit.cli.program import fluxkit as program
 from fluxkit.cli.progress import Progress
@@ -325,6 +326,64 @@ def test_one_image_of_several_that_nobody_knows_leaves_the_others(run: Any, mock
     mock.fault("accepted-then-dropped", times=1)
     assert (6, ["unknown"], 1) == (run().exit_code, told(), len(rows()[0]["images"]))
     assert (6, 2, 1) == (run().exit_code, mock.billed, len(rows()[0]["images"]))
+
+
+# What is recorded of it
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FLUXKIT_RECORD", str(tmp_path / "requests.jsonl"))
+    return tmp_path / "requests.jsonl"
+
+
+def recorded(record: Path) -> list[tuple[str, int, list[str], str | None]]:
+    """Of each request what it was asked for, how many images came, and the errors: those beside them, and of all."""
+    return sorted(
+        (entry.said["prompt"], len(entry.outcome.images), sorted(entry.outcome.errors), entry.outcome.error)
+        for entry in read_recording(record)
+        if entry.outcome is not None
+    )
+
+
+def test_each_row_is_recorded_with_what_came_of_it(run: Any, mock: MockService, record: Path) -> None:
+    write({"prompt": "a fox", "n": 3, "seed": 1}, {"prompt": "a wolf"}, {"prompt": "an owl", "n": 2})
+    mock.fault("fail", times=1)
+    assert 5 == run("--in-flight", "1").exit_code
+    assert [("a fox", 2, ["Failed"], None), ("a wolf", 1, [], None), ("an owl", 2, [], None)] == recorded(record)
+    first = read_recording(record)[0]
+    assert (PRO, "256x256") == (first.name, first.said["size"])
+    assert first.outcome is not None
+    assert ["completed", "completed", "failed"] == sorted(path[-1] for path in first.outcome.states)
+
+
+def test_a_row_of_which_no_image_came_is_recorded_with_its_error(run: Any, mock: MockService, record: Path) -> None:
+    write({"prompt": "a fox", "n": 2})
+    mock.fault("fail")
+    assert 5 == run().exit_code
+    assert [("a fox", 0, ["Failed"], "Failed")] == recorded(record)
+
+
+def test_a_row_that_the_model_refuses_is_recorded_as_refused(run: Any, record: Path) -> None:
+    write({"prompt": "a fox", "safety_tolerance": 2}, {"prompt": "a wolf", "colour": "red"}, {"prompt": "an owl"})
+    assert 5 == run("--keep-going").exit_code
+    assert [("a fox", 0, [], "Unsupported"), ("an owl", 1, [], None)] == recorded(record)
+
+
+def test_a_row_that_was_settled_by_hand_is_recorded_no_further(
+    run: Any, server: Server, lost: str, record: Path
+) -> None:
+    with Client(PRO, key="test", base_url=server.base_url("magnific")) as client:
+        client.dismiss(lost)
+    assert 5 == run().exit_code
+    assert "" == record.read_text()
+
+
+def test_a_submit_that_is_bought_again_by_hand_is_recorded(server: Server, lost: str, record: Path) -> None:
+    with Client(PRO, key="test", base_url=server.base_url("magnific")) as client:
+        client.wait(client.resubmit(lost), fetch=False)
+    assert ["resubmit", "wait"] == [json.loads(line)["call"] for line in record.read_text().splitlines()]
+    assert [("fox 3", 1, [], None)] == recorded(record)
 
 
 # What was bought and is not in the results

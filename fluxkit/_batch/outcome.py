@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from .._contract.amount import Amount
+from .._contract.report import Report
 from .._contract.result import Image, describe
+from .._engine.flows import gravest, result_of
 from .._engine.turns import Dismissed, Taken
+from .._recording.call import UNRECORDED, Call
 from ..errors import (
     BudgetExceeded,
     Charged,
@@ -98,6 +101,21 @@ def described(
         "digest": line.digest,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def record(call: Call, taken: Sequence[Taken]) -> None:
+    """Lets it be recorded what came of a row, unless somebody else has it in hand, or has settled it."""
+    if call is UNRECORDED or any(_is_elsewhere(each.error) for each in taken):
+        return
+    deliveries = [each.delivery for each in taken if each.delivery is not None]
+    errors = tuple(each.error for each in taken if each.delivery is None and each.error is not None)
+    if deliveries:
+        call.came(result_of(deliveries, errors, Report()))
+    call.ended(None if deliveries else gravest(errors))
+
+
+def _is_elsewhere(error: FluxError | None) -> bool:
+    return isinstance(error, Dismissed) or (isinstance(error, Overdue) and error.task is None)
 
 
 def _image(image: Image, directory: Path) -> Mapping[str, Any]:

@@ -19,11 +19,12 @@ from .._engine.many import as_error
 from .._engine.place import Place, safe_name
 from .._engine.turns import Taken, take
 from .._many import Thread
+from .._recording.call import UNRECORDED, Call
 from .._service import check
 from ..errors import Charged, FluxError, SettingsError, Unreachable, Unsupported
 from .account import Account, share
 from .directory import Directory
-from .outcome import amounts_in, amounts_of, described, halts, state_of
+from .outcome import amounts_in, amounts_of, described, halts, record, state_of
 from .source import Line, Source
 from .survey import Survey, Unsound, label_of
 
@@ -41,11 +42,12 @@ Tell = Callable[[Mapping[str, Any]], None]
 
 @attrs.define(eq=False)
 class Served:
-    """A row that is under way: its line, what one of its images is to cost, and how many it is to have."""
+    """A row under way: its line, what one of its images is to cost, how many it is to have, and what records it."""
 
     line: Line
     price: Amount | None
     images: int
+    call: Call = UNRECORDED
 
 
 class Batch:
@@ -147,14 +149,15 @@ class Batch:
             line = next(lines, None) if waiting is None else waiting
             if line is None:
                 break
-            waiting = None
+            waiting, call = None, self._client._recorded("batch")  # noqa: SLF001 - a part of the clients
             try:
-                flow = self._flow(line)
+                flow = self._flow(line, call)
             except Exception as error:  # noqa: BLE001 - one bad row must not cost the others
                 ours = as_error(error)
+                self._asked(line, call, ours)
                 if line.key in self._survey.begun:  # it was in order a moment ago
                     ours.charged = Charged.UNKNOWN
-                self._open[line.number] = Served(line, None, 1)
+                self._open[line.number] = Served(line, None, 1, call)
                 self._ended(line.number, ours)
                 continue
             if flow is None:
@@ -166,15 +169,21 @@ class Batch:
             thread.add(flows, more=False)
         return waiting
 
-    def _flow(self, line: Line) -> "Flow[list[Taken]] | None":
+    def _asked(self, line: Line, call: Call, error: FluxError) -> None:
+        """Lets it be recorded what was asked for by a row that no model could be asked for."""
+        if call is not UNRECORDED and isinstance(error, Unsupported) and error.verdicts:
+            call.asked(self._client._asked(None, line.request(self._source.directory), {}))  # noqa: SLF001
+
+    def _flow(self, line: Line, call: Call) -> "Flow[list[Taken]] | None":
         """What serves a row; None if the budget has no room for it now."""
-        plan = self.plan(line)
+        plan = call.planned(self.plan(line))
+        call.asked(plan.request)
         begun = self._survey.begun.get(line.key)
         price = share(plan.price, plan.request.n)
         missing = plan.request.n - (begun.images if begun else 0)
         if not self.account.reserve(line.number, *[price] * missing, firm=begun.amounts if begun else ()):
             return None
-        self._open[line.number] = Served(line, price, plan.request.n)
+        self._open[line.number] = Served(line, price, plan.request.n, call)
         name = f"{line.number:06d}" if line.id is None else f"{line.number:06d}-{safe_name(line.id)}"
         manner = attrs.evolve(
             self._manner,
@@ -220,6 +229,7 @@ class Batch:
         self.directory.add(row)
         self.standing[None] -= 1
         self.standing[state_of(taken)] += 1
+        record(served.call, taken)
         self._tell(row)
 
 

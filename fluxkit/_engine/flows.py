@@ -72,11 +72,11 @@ def generate(plan: Plan, manner: Manner) -> Flow[Result]:
     errors = tuple(outcome for outcome in outcomes if isinstance(outcome, FluxError))
     deliveries = [outcome for outcome in outcomes if isinstance(outcome, Delivery)]
     if not deliveries:
-        raise _gravest(errors)
-    return _result(deliveries, errors, plan.report)
+        raise gravest(errors)
+    return result_of(deliveries, errors, plan.report)
 
 
-def _gravest(errors: tuple[FluxError, ...]) -> FluxError:
+def gravest(errors: tuple[FluxError, ...]) -> FluxError:
     """The error of which the caller must know first: one behind which something may be paid; with all the others."""
     order = (Charged.YES, Charged.UNKNOWN, Charged.NO)
     gravest = min(errors, key=lambda error: order.index(error.charged))
@@ -99,7 +99,7 @@ def resume(provider: Provider, task: Task, manner: Manner, *, deadline: float | 
     rows = provider.named(task.model)
     duration = rows[0].duration if rows else None
     delivery = yield from see_through(provider, task, None, deadline, manner, duration=duration)
-    return _result([delivery], (), Report())
+    return result_of([delivery], (), Report())
 
 
 def deliver(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[Delivery]:
@@ -149,7 +149,8 @@ def see_through(
     return Delivery(task, images, cost, trouble)
 
 
-def _result(deliveries: Sequence[Delivery], errors: tuple[FluxError, ...], report: Report) -> Result:
+def result_of(deliveries: Sequence[Delivery], errors: tuple[FluxError, ...], report: Report) -> Result:
+    """What the tasks of one request brought, beside the *errors* of those that brought nothing."""
     costs = [delivery.cost for delivery in deliveries if delivery.cost is not None]
     first = deliveries[0].task
     return Result(

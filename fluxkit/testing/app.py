@@ -18,7 +18,7 @@ from .._service import hosts_of, named
 from .._wire.compare import compare
 from .._wire.diff import Diff, DiffRow
 from ..errors import PluginError, SettingsError
-from .replay import Replay, fate_of, replays
+from .replay import Replay, fate_of, faults_of, replays
 
 #: Rows of a comparison that speak of what a request brings; those of its own fields come before them.
 BROUGHT = ("pixels", "format", "price")
@@ -188,11 +188,16 @@ def _moved(entry: Entry, diff: Diff, to: str) -> Move:
     provider, _ = named(f"{diff.b.provider}:{diff.b.model}")
     found = tuple(replays(provider, entry.request(kit_of_mock().stand_in), entry.outcome, make))
     note = f"refused before, and served by {diff.b.name}" if outcome == "Unsupported" else ""
-    if not found:
-        what = (
-            "no fault of a mock brings it about" if fate_of(entry.outcome) == "" else f"{provider.name} cannot say so"
-        )
-        note = f"recorded as {outcome}, which was not replayed: {what}"
+    faults = faults_of(provider, entry.outcome)
+    if entry.outcome is not None and entry.outcome.error is None and faults is None:
+        beside = ", ".join(entry.outcome.errors)
+        note = f"recorded with {beside} beside images, and replayed as if all came: no fault of its mock does that"
+    elif not found:
+        others = {*(entry.outcome.errors if entry.outcome else ())} - {outcome}
+        what = f"{provider.name} cannot say so"
+        if fate_of(entry.outcome) == "" or others:
+            what = "no fault of a mock brings it about"
+        note = f"recorded as {', '.join([str(outcome), *sorted(others)])}, which was not replayed: {what}"
     return attrs.evolve(move, replays=found, note=note)
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -48,6 +49,12 @@ FATES: Mapping[str, str] = {
     "DownloadError": "link-503",
 }
 
+#: Errors with which tasks end, of which one request may have several.
+ENDINGS = ("Failed", "Refused")
+
+#: Errors that one of several tasks may end by, each at the first try.
+SINGLY = (*ENDINGS, "Overdue", "SubmissionUnknown")
+
 #: Errors that say nothing of a service, because nothing was sent.
 UNSENT = ("Unsupported", "BudgetExceeded", "SettingsError", "JournalUnavailable", "ReferenceUnusable", "Unreachable")
 
@@ -89,21 +96,46 @@ def fate_of(outcome: Outcome | None) -> str | None:
     return FATES.get(outcome.error, "")
 
 
-def replays(provider: Provider, request: Request, outcome: Outcome | None, make: Make) -> Iterator[Replay]:
-    """The request made at every pace of a mock of *provider*, which lets it end as it was recorded."""
+def faults_of(provider: Provider, outcome: Outcome | None) -> Mapping[str, int | None] | None:
+    """With which faults a call ends as it did, and how often each strikes; None if no faults of *provider* do that.
+
+    Of several images some may have come, or each have failed for a reason of its own.
+    """
     fault = fate_of(outcome)
-    if fault and kit_of_mock().FAULTS[fault].obstacle(provider):
-        fault = ""
     if fault == "":
+        return None
+    faults: dict[str, int | None] = {} if fault is None else {fault: None}
+    if outcome is not None and outcome.errors and outcome.error not in UNSENT:
+        beside = Counter([*outcome.errors, *([] if outcome.error is None else [outcome.error])])
+        if outcome.error is None or len(beside) > 1:
+            if not (len(beside) == 1 and {*beside} <= {*SINGLY}) and not {*beside} <= {*ENDINGS}:
+                return None
+            if beside["Refused"] > [path[-1:] for path in outcome.states].count(("refused",)):
+                return None  # it was refused before there was a task
+            faults = {FATES[name]: times for name, times in beside.items()}
+    if any(kit_of_mock().FAULTS[name].obstacle(provider) for name in faults):
+        return None
+    return faults
+
+
+def replays(provider: Provider, request: Request, outcome: Outcome | None, make: Make) -> Iterator[Replay]:
+    """The request made at every pace of a mock of *provider*, which lets it end as it was recorded.
+
+    Images that came are asked for all the same where no fault brings about the errors beside them: then all must come.
+    """
+    faults = faults_of(provider, outcome)
+    if faults is None and outcome is not None and outcome.error is None:
+        faults, outcome = {}, None
+    if faults is None:
         return
     if request.webhook_url is not None:  # nobody is called for a replay
         request = attrs.evolve(request, webhook_url="https://webhooks.invalid/")
     for number, (pace, settings) in enumerate(PACES.items()):
         mock = kit_of_mock().MockService([provider], **settings, **_durations(provider, pace))
-        if fault:
-            mock.fault(fault)
+        for fault, times in faults.items():
+            mock.fault(fault, times=times)
         # It is enough to fetch the images once, but for an error that comes of fetching them.
-        fetch = not number or fault == FATES["DownloadError"]
+        fetch = not number or FATES["DownloadError"] in faults
         with unrecorded(), make(mock) as client:
             end, states = _made(client, request, fetch=fetch)
             plan = client.plan(request)
@@ -163,8 +195,8 @@ def _compared(
         differs=(
             *_in_error(recorded, end),
             *_in_states(recorded, states, plan.request.n),
-            *_in_images(plan, end, fetched=fetched),
-            *_in_bill(billed, end, plan.request.n),
+            *_in_images(plan, recorded, end, fetched=fetched),
+            *_in_bill(billed, recorded, end, plan.request.n),
         ),
     )
 
@@ -184,11 +216,26 @@ def _in_error(recorded: Outcome | None, end: Result | Exception) -> Iterator[str
         yield f"expected {error or 'images'}, came {came or 'images'}{said}"
     elif recorded is not None and isinstance(end, FluxError) and recorded.charged != str(end.charged):
         yield f"expected charged to be {recorded.charged}, it is {end.charged}"
+    beside, theirs = _beside(recorded), sorted(type(each).__name__ for each in _errors(end))
+    if error == came and beside != theirs:
+        what = "the images" if error is None else error
+        yield f"expected {', '.join(beside) or 'no error'} beside {what}, came {', '.join(theirs) or 'none'}"
+
+
+def _beside(recorded: Outcome | None) -> list[str]:
+    """The errors beside what came: of the images that are missing, or of the others that failed."""
+    return [] if recorded is None else sorted(recorded.errors)
+
+
+def _errors(end: Result | Exception) -> tuple[FluxError, ...]:
+    if isinstance(end, Result):
+        return end.errors
+    return end.others if isinstance(end, FluxError) else ()
 
 
 def _in_states(recorded: Outcome | None, states: States, n: int) -> Iterator[str]:
     """In what the ways of the tasks differ, as far as they do not depend on who looks when."""
-    if recorded is None or recorded.error is None:
+    if recorded is None or (recorded.error is None and not recorded.errors):
         ends = [State.COMPLETED.value] * n
     else:
         ends = sorted(path[-1] for path in recorded.states if path)
@@ -205,11 +252,12 @@ ORDER: Mapping[str, int] = {State.CREATED.value: 0, State.RUNNING.value: 1}
 LAST = 2
 
 
-def _in_images(plan: Plan, end: Result | Exception, *, fetched: bool) -> Iterator[str]:
+def _in_images(plan: Plan, recorded: Outcome | None, end: Result | Exception, *, fetched: bool) -> Iterator[str]:
     if not isinstance(end, Result):
         return
-    if len(end.images) != plan.request.n:
-        yield f"expected {plan.request.n} images, {len(end.images)} came"
+    expected = plan.request.n - len(_beside(recorded))
+    if len(end.images) != expected:
+        yield f"expected {expected} images, {len(end.images)} came"
     for image in end.images if fetched else ():
         if plan.expected and image.pixels not in plan.expected:
             sizes = " or ".join(f"{width}x{height}" for width, height in plan.expected)
@@ -218,8 +266,8 @@ def _in_images(plan: Plan, end: Result | Exception, *, fetched: bool) -> Iterato
             yield f"expected {TYPES[plan.output_format]}, an image is {image.media_type}"
 
 
-def _in_bill(billed: int, end: Result | Exception, n: int) -> Iterator[str]:
-    least, most = (n, n) if isinstance(end, Result) else (0, n)
+def _in_bill(billed: int, recorded: Outcome | None, end: Result | Exception, n: int) -> Iterator[str]:
+    least, most = (n - len(_beside(recorded)), n) if isinstance(end, Result) else (0, n)
     if isinstance(end, FluxError) and end.charged is Charged.NO:
         most = 0
     if not least <= billed <= most:
