@@ -177,7 +177,7 @@ def objects(draw: st.DrawFn, depth: int = 2, keys: Iterator[str] | None = None) 
         case "query":
             return Query(next(keys), draw(scalars()))
         case "sides":
-            return Sides(next(keys), next(keys))
+            return Sides(next(keys), next(keys), auto=draw(st.sampled_from([None, 0, -1])))
         case "slots":
             return Slots([next(keys) for _ in range(draw(st.integers(1, 3)))], inner())
         case "tagged":

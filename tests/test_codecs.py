@@ -183,6 +183,9 @@ def test_value_is_written_and_read_back(codec: Codec, value: Any, written: Json)
         (At("a", Text(), default="b"), {}, "b"),
         (At("a", Sides(), default=(8, 8)), {"a": {}}, (8, 8)),
         (Sides(), {"width": None}, MISSING),
+        (Sides(auto=0), {"width": 0, "height": 0}, MISSING),
+        (Sides(auto=0), {"height": 0}, MISSING),
+        (Sides(auto=0), {"width": 8, "height": 9}, (8, 9)),
         (Pair(RATIO, RESOLUTION), {"resolution": "2k"}, MISSING),
         (Pair(attrs.evolve(RATIO, default="1:1"), RESOLUTION), {"resolution": "2k"}, ("1:1", "2K")),
         (Slots(["one", "two"], Text()), {"two": "b"}, ("b",)),
@@ -385,6 +388,21 @@ def test_money_is_counted_alike_in_every_context() -> None:
         (Hosted(), "a.png", "the body is 'a.png'; allowed: a public http(s) address"),
         (At("result.images", Text()), {"result": 5}, "result is 5; allowed: an object"),
         (Sides(), {"width": 8}, "height is missing; allowed: a whole number from 1 to 999999"),
+        (Sides(), {"width": 0, "height": 8}, "width is 0; allowed: a whole number from 1 to 999999"),
+        (
+            Sides(auto=0),
+            {"width": 8, "height": 0},
+            "height is 0; allowed: a whole number from 1 to 999999, or 0 for both",
+        ),
+        (Sides(auto=0), {"height": 8}, "width is missing; allowed: a whole number from 1 to 999999, or 0 for both"),
+        (
+            Sides(auto=0),
+            {"width": False, "height": 0},
+            (
+                "width is False; allowed: a whole number from 1 to 999999, or 0 for both; "
+                "height is 0; allowed: a whole number from 1 to 999999, or 0 for both"
+            ),
+        ),
         (
             Sides("w", "h"),
             {"w": 0, "h": "8"},

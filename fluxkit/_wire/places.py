@@ -64,10 +64,14 @@ def Query(name: str, inner: Codec) -> At:  # noqa: N802 - reads as a codec in de
 
 @attrs.frozen
 class Sides(Scalar):
-    """Width and height in pixels under two keys."""
+    """Width and height in pixels under two keys.
+
+    Some services take *auto* as a side that is not said. Both sides are said, or none.
+    """
 
     width: str = "width"
     height: str = "height"
+    auto: int | None = attrs.field(default=None, kw_only=True)
     allowed = "(width, height) in pixels"
 
     def write(self, value: Any, /) -> Json:
@@ -76,9 +80,10 @@ class Sides(Scalar):
 
     def read(self, json: Json, /) -> Any:
         said = {key: pluck(json, (key,)) for key in (self.width, self.height)}
-        if all(side is MISSING for side in said.values()):
+        if all(side is MISSING or (side == self.auto and type(side) is int) for side in said.values()):
             return MISSING
-        if wrong := [Problem(key, side, SIDE.allowed) for key, side in said.items() if not SIDE.admits(side)]:
+        allowed = SIDE.allowed if self.auto is None else f"{SIDE.allowed}, or {self.auto} for both"
+        if wrong := [Problem(key, side, allowed) for key, side in said.items() if not SIDE.admits(side)]:
             raise Unfit(*wrong)
         return tuple(said.values())
 

@@ -278,16 +278,20 @@ def _(codec: Sides, ask: _Ask) -> Schema:
     keys, side = (codec.width, codec.height), _of(SIDE, ask.must)
     if ask.said:
         return {"type": "object", "properties": dict.fromkeys(keys, side), "required": [*keys]}
-    together = {"if": _any_said(keys), "then": _at_all(keys)}
+    if codec.auto is not None:
+        together = {"if": _any_said(keys, side), "then": _at_all(keys, side)}
+        side = {"anyOf": [side, {"const": codec.auto}]}
+    else:
+        together = {"if": _any_said(keys), "then": _at_all(keys)}
     return {**_OBJECT, "properties": dict.fromkeys(keys, _or_null(side)), "allOf": [together]}
 
 
-def _any_said(keys: Iterable[str]) -> Schema:
-    return {"anyOf": [_at((key,), _SAID, said=True) for key in keys]}
+def _any_said(keys: Iterable[str], said: Schema = _SAID) -> Schema:
+    return {"anyOf": [_at((key,), said, said=True) for key in keys]}
 
 
-def _at_all(keys: Iterable[str]) -> Schema:
-    return {"required": [*keys], "properties": dict.fromkeys(keys, _SAID)}
+def _at_all(keys: Iterable[str], said: Schema = _SAID) -> Schema:
+    return {"required": [*keys], "properties": dict.fromkeys(keys, said)}
 
 
 @_of.register
@@ -355,8 +359,9 @@ def _always_says(codec: Codec) -> bool:
 def _says(codec: Codec) -> Schema | None:
     """The documents in which a codec surely reads a value, or refuses one; None if no schema says which."""
     match codec:
-        case Sides(width=width, height=height):
-            return {"type": "object", **_any_said((width, height))}
+        case Sides(width=width, height=height, auto=auto):
+            said = _SAID if auto is None else {"not": {"enum": [None, auto]}}
+            return {"type": "object", **_any_said((width, height), said)}
         case At(inner=At() | Sides() as inner, steps=steps):
             says = _says(inner)
             return None if says is None else _at(steps, says, said=True)

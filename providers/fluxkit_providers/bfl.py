@@ -47,7 +47,8 @@ MEGAPIXEL = 1_048_576
 SLOTS = ("input_image", *(f"input_image_{number}" for number in range(2, 9)))
 
 # At least 64 by the reference (256 by a help page), in multiples of 16, and no page says where a side ends: 16,383 is
-# the longest that WebP can hold, which is one of the formats.
+# the longest that WebP can hold, which is one of the formats. 0 for both, like none, leaves the size to the service;
+# what becomes of 0 beside a side is not stated.
 SIDE = range(64, 16_384, 16)
 SIZES = Canvas(SIDE, SIDE, max_pixels=4 * MEGAPIXEL)
 
@@ -70,7 +71,7 @@ COMMON = Form(
 )
 FLUX_2 = COMMON | Form(
     {
-        "size": Sides(),
+        "size": Sides(auto=0),
         "safety_tolerance": At("safety_tolerance", Whole(0, 5), default=2),
         "output_format": At("output_format", FORMATS, default="jpeg"),
     }

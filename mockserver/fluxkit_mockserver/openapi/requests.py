@@ -78,6 +78,9 @@ def _prefixed(whole: Schema, codec: Codec | None) -> Schema:
 
 
 def _with(known: Schema, bounds: Schema) -> Schema:
+    """What is *known* with *bounds*; a constant beside it has none."""
+    if "anyOf" in known:
+        return {**known, "anyOf": [each if "const" in each else _with(each, bounds) for each in known["anyOf"]]}
     return {**known, **bounds}
 
 
