@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxkit_mockserver.clock import EPOCH, WallClock
+from fluxkit_mockserver.control.answering import MOST_MISFITS
 from fluxkit_mockserver.control.openapi import document
 from fluxkit_mockserver.control.routes import OPERATIONS
 from fluxkit_mockserver.control.schema import allowed, maybe, misfits, record, several, text, whole
@@ -88,6 +89,12 @@ def test_each_service_has_a_document_of_its_own(http: httpx.Client) -> None:
         refused.status_code,
         refused.json()["message"],
     )
+
+
+def test_a_form_of_text_is_that_of_the_whole_text(http: httpx.Client) -> None:
+    """JSON Schema looks for a form anywhere in a text, where nothing is said of its ends."""
+    (forms,) = (each.body["properties"]["name"] for each in OPERATIONS if each.name == "make_namespace" and each.body)
+    assert not jsonschema.Draft202012Validator(forms).is_valid("no name: a")
 
 
 def test_every_route_has_a_name_and_a_sentence() -> None:
@@ -448,7 +455,7 @@ def test_a_head_is_a_get_without_its_body(http: httpx.Client) -> None:
     [
         (b"{", "application/json", 400, "The body is not JSON."),
         (b"\xff", "application/json", 400, "The body is not JSON."),
-        (b"[" * 100_000, "application/json", 400, "The body is not JSON."),
+        (b"[" * 100_000, "application/json", 400, "The body is nested too deep."),
         (b'{"advance": NaN}', "application/json", 400, "The body is not JSON."),
         (b"[1]", "application/json", 400, "the body is [1]. Allowed: an object with advance, set, freeze, speed."),
         (b'{"advance": true}', "application/json", 400, "advance is True. Allowed: a number from 0"),
@@ -474,10 +481,22 @@ def test_a_body_where_none_belongs_is_refused(http: httpx.Client) -> None:
     assert (400, "DELETE /__mock__/faults takes no body.") == (answer.status_code, answer.json()["message"])
 
 
+def test_of_many_places_that_do_not_fit_some_are_told(http: httpx.Client) -> None:
+    answer = http.post("/__mock__/clock", json={f"stray{number}": number for number in range(MOST_MISFITS + 1)})
+    assert (400, MOST_MISFITS) == (answer.status_code, len(answer.json()["fields"]))
+
+
+@pytest.mark.parametrize("path", ["exchanges/{}", "exchanges/{}/curl", "exchanges/{}/pytest", "events?last={}-{}"])
+def test_a_number_without_end_is_none_of_ours(mock: MockService, http: httpx.Client, path: str) -> None:
+    answer = http.get(f"/__mock__/{path.replace('{}-', f'{mock.feed.name}-').format('9' * 5000)}")
+    assert answer.status_code in (400, 404)
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
         ({"most": "0"}, "the query's most is 0. Allowed: a whole number from 1 to 10000."),
+        ({"most": "9" * 5000}, f"the query's most is '{'9' * 40}"),
         ({"most": "many"}, "the query's most is 'many'. Allowed: a whole number from 1 to 10000."),
         ({"state": "BUSY"}, "the query's state is 'BUSY'. Allowed: CREATED, RUNNING"),
         ({"colour": "red"}, "the query's colour is no field of it. Allowed: provider, model"),

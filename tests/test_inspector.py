@@ -78,6 +78,9 @@ def test_a_browser_is_given_the_page_and_a_program_plain_text(web: httpx.Client,
     plain = web.get("/__mock__/")
     assert ("text/plain; charset=utf-8", True) == (plain.headers["content-type"], "/__mock__/" in plain.text)
     assert page.content == web.get("/@a/__mock__/", headers={"accept": "text/html"}).content
+    for typed in ("/__mock__", "/@a/__mock__"):
+        led = web.get(typed, follow_redirects=True, headers={"accept": "text/html"})
+        assert (f"{typed}/", page.content) == (led.url.path, led.content)
     assert 404 == web.post("/__mock__/inspector/app.js").status_code
     assert 404 == web.get("/__mock__/inspector/__init__.py").status_code
     assert 404 == web.get("/__mock__/inspector/../answer.py").status_code

@@ -26,7 +26,9 @@ from fluxkit.errors import SettingsError
 from fluxkit_mockserver.answer import MOST_BODY, Incoming
 from fluxkit_mockserver.app import make_app
 from fluxkit_mockserver.clock import WallClock
+from fluxkit_mockserver.documents import MOST_VALUES
 from fluxkit_mockserver.exchanges import MOST_EXCHANGES
+from fluxkit_mockserver.reader import MOST_STRAYS
 from fluxkit_mockserver.server import PortTaken, Server, serve
 from fluxkit_mockserver.service import MockService
 from fluxkit_providers.apimart import APIMART
@@ -235,6 +237,25 @@ def test_a_body_that_does_not_fit_is_refused(
     assert answer.json()["message"]
     assert 0 == mock.billed
     submit(http, server)
+
+
+def test_of_many_stray_fields_some_are_named(mock: MockService) -> None:
+    strays = {f"stray{number}": {} for number in range(MOST_STRAYS + 1)}
+    with httpx.Client(transport=mock.transport()) as client:
+        told = client.post(f"http://127.0.0.1{KLEIN}", json={"prompt": "x", **strays}, headers=KEY).json()
+    assert [*strays][:MOST_STRAYS] == [each["name"] for each in told["invalid_params"]]
+
+
+@pytest.mark.parametrize("item", [b"[],", b"{},", b"0,"])
+def test_a_body_that_would_be_far_larger_once_it_is_read_is_refused_unread(mock: MockService, item: bytes) -> None:
+    with httpx.Client(transport=mock.transport()) as client:
+        vast = b'{"prompt":"x","x":[' + item * MOST_VALUES + b"0]}"
+        answer = client.post(f"http://127.0.0.1{KLEIN}", content=vast, headers=KEY)
+        assert (400, "The body has more than 100000 values.") == (answer.status_code, answer.json()["message"])
+        long = {"prompt": "x" * len(vast)}
+        assert 200 == client.post(f"http://127.0.0.1{KLEIN}", json=long, headers=KEY).status_code
+    assert f"<{len(vast)} bytes" == mock.exchanges[0].body.partition(",")[0]
+    assert 1 == mock.billed
 
 
 @pytest.mark.slow

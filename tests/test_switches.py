@@ -71,11 +71,12 @@ def test_fields_that_a_model_does_not_have_are_refused_or_ignored() -> None:
 
 def test_another_method_is_not_allowed_or_not_found() -> None:
     refused = shop().call("PUT")
-    assert (405, "POST", "Method not allowed") == (
+    assert (405, "POST, GET", "Method not allowed") == (
         refused.status_code,
         refused.headers["allow"],
         refused.json()["message"],
     )
+    assert "POST" == shop(listing="404").call("PUT").headers["allow"]
     assert "GET" == shop().call("DELETE", f"{KLEIN}/none").headers["allow"]
     assert 404 == shop().call("PUT", KLEIN.replace("klein", "none")).status_code
     assert 404 == shop(wrong_method="404").call("PUT").status_code

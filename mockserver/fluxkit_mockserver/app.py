@@ -85,12 +85,14 @@ class _Door:
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> Incoming | None:
         """A request with its body; None if it was answered already, or its client is gone."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        control = is_control(scope["raw_path"].decode("latin-1"))
-        if control:
+        path = scope["raw_path"].decode("latin-1")
+        control = is_control(path)
+        if control or path.endswith(CONTROL[:-1]):
             call = _incoming(scope, headers, b"")
             if (page := page_of(call)) is not None:
                 await reply(page, send)
                 return None
+        if control:
             if (refused := self.guard.refuse(call)) is not None:
                 await reply(refused, send, close=True)
                 return None

@@ -12,6 +12,10 @@ from .refused import Refused
 
 JSON_HEADERS: Final = {"content-type": "application/json"}
 
+#: How many values a document may have, about: those of a request are few, however large, and each costs far more memory
+#: than the two bytes by which it may be written.
+MOST_VALUES: Final = 100_000
+
 
 def _no_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
@@ -27,8 +31,15 @@ def read_query(query: str) -> dict[str, str]:
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 
 
+def is_vast(body: bytes) -> bool:
+    """Whether a document may have more values than are read; text counts too, as far as it looks like their limits."""
+    return len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES
+
+
 def read_body(call: Incoming) -> dict[str, Json]:
-    """The JSON object of a call; ``Refused`` for whatever is none."""
+    """The JSON object of a call; ``Refused`` for whatever is none, or has too many values."""
+    if is_vast(call.body):
+        raise Refused(Rejected, f"The body has more than {MOST_VALUES} values.")
     try:
         body = _JSON.decode(call.body.decode()) if call.body else {}
         if rb"\u" in call.body:

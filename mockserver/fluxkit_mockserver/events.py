@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .answer import PLAIN, Answer, Incoming
 from .control.answering import problem
+from .control.schema import whole_in
 from .control.shown import charge, sent, task
 from .intake import Receive, Send
 
@@ -115,7 +116,7 @@ def _place(world: "MockService", last: str | None) -> tuple[int, str]:
     """From where on events are told, and the event that says that some are not kept any more."""
     feed = world.feed
     name, _, number = (last or "").partition("-")
-    seen = int(number) if name == feed.name and number.isascii() and number.isdecimal() else 0
+    seen = (whole_in(number) or 0) if name == feed.name else 0
     if seen <= feed.last and feed.after(seen, most=1) is not None and (name == feed.name or last is None):
         return seen, ""
     first = feed.first - 1

@@ -22,6 +22,7 @@ from fluxkit.errors import Vanished
 from .answer import Answer, Drop, Incoming
 from .closest import Form, nearest_form, nearest_route
 from .dialect import Dialect
+from .documents import is_vast
 from .refused import Refused
 from .tasks import MockTask, point_of
 
@@ -351,7 +352,7 @@ def _bounded(body: bytes) -> Any:
     if len(body) <= MOST_KEPT:
         return body
     try:
-        document = json.loads(body) if body[:1] in (b"{", b"[") else None
+        document = json.loads(body) if body[:1] in (b"{", b"[") and not is_vast(body) else None
         document = document and _pruned(document)
     except (ValueError, RecursionError):
         document = None

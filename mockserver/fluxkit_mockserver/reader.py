@@ -3,9 +3,10 @@
 It is as strict as a service and stricter: whatever the declaration has no place for is refused.
 """
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -19,6 +20,9 @@ from .answer import Incoming
 from .documents import read_body
 from .refused import Refused
 from .traits import base64_of
+
+#: How many fields that a model does not have are told, of those that a call brings.
+MOST_STRAYS: Final = 50
 
 T = TypeVar("T")
 
@@ -52,12 +56,13 @@ class Reader:
         if self.switches.get("wrong-method") == "404":
             return ()
         provider = self.provider
-        steps = [each.route for each in (provider.upload, provider.cancel, provider.balance) if each is not None]
+        beside = (provider.upload, provider.cancel, provider.balance, provider.listing)
+        steps = [each.route for each in beside if each is not None]
         routes = [each for each in (provider.submit, provider.poll, provider.result, *steps) if each is not None]
         found = {}
         for route in routes:
             said = route.match(route.method, path, query)
-            if said is not None and (route is not provider.submit or said.get("model", "") in ("", *self._rows)):
+            if said is not None and ("id" in said or said.get("model", "") in ("", *self._rows)):
                 found[route.method] = True
         return tuple(found)
 
@@ -118,12 +123,14 @@ class Reader:
         if self.switches.get("extra-fields") == "ignore":
             return ()
         known = self._places[id(row)]
-        problems = []
-        for leaf in leaves(document):
-            places = known.get(leaf[0], frozenset())
-            if leaf not in places and not any(_meet(leaf, place) for place in places):
-                problems.append(Problem(".".join(leaf), "given", "no such field"))
-        return tuple(problems)
+
+        def strays() -> Iterator[Problem]:
+            for leaf in leaves(document):
+                places = known.get(leaf[0], frozenset())
+                if leaf not in places and not any(_meet(leaf, place) for place in places):
+                    yield Problem(".".join(leaf), "given", "no such field")
+
+        return tuple(itertools.islice(strays(), MOST_STRAYS))
 
 
 def _grouped(items: Iterable[T], *, by: Callable[[T], str]) -> Mapping[str, tuple[T, ...]]:

@@ -1,5 +1,6 @@
 """A call to the control: led to its route, checked by the table, answered in JSON."""
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -7,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from ..answer import MOST_CONTROL_BODY, Answer, Incoming
 from .operations import Wrong
 from .routes import CONTROL, OPERATIONS, Operation
-from .schema import Misfit, Schema, misfits, stray
+from .schema import Misfit, Schema, misfits, stray, whole_in
 
 if TYPE_CHECKING:
     from ..service import MockService
 
 JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
+
+#: How many places of a body that do not fit are told.
+MOST_MISFITS: Final = 50
 
 
 def control(world: "MockService", call: Incoming) -> Answer:
@@ -33,7 +37,7 @@ def control(world: "MockService", call: Incoming) -> Answer:
         said: dict[str, Any] = {**parts, **_query(operation, call.query, wrong)}
         if operation.body is not None:
             said["body"] = _body(call)
-            wrong += misfits(operation.body, said["body"], "the body")
+            wrong += itertools.islice(misfits(operation.body, said["body"], "the body"), MOST_MISFITS)
         elif call.body or call.oversized:
             raise Wrong(400, f"{operation.method} {CONTROL}{operation.path} takes no body.")
         if wrong:
@@ -77,7 +81,8 @@ def _query(operation: Operation, query: Mapping[str, str], wrong: list[Misfit]) 
 
 
 def _number(schema: Schema, text: str) -> Any:
-    return int(text) if schema.get("type") == "integer" and text.isascii() and text.isdecimal() else text
+    number = whole_in(text) if schema.get("type") == "integer" else None
+    return text if number is None else number
 
 
 def _body(call: Incoming) -> Any:
@@ -91,8 +96,10 @@ def _body(call: Incoming) -> Any:
         raise Wrong(415, f"The content-type {given}. Allowed: application/json.")
     try:
         return json.loads(call.body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise Wrong(400, "The body is not JSON.") from None
+    except RecursionError:
+        raise Wrong(400, "The body is nested too deep.") from None
 
 
 def _refuse(constant: str) -> None:

@@ -13,6 +13,7 @@ from ..exchanges import Exchange
 from ..faults import FAULTS
 from ..switches import SWITCHES, settings_of
 from . import shown
+from .schema import whole_in
 
 if TYPE_CHECKING:
     from ..service import MockService
@@ -322,7 +323,7 @@ def _smaller(task: "MockTask", side: int) -> "MockTask":
 
 def _exchange(world: "MockService", said: Said) -> Exchange:
     number = said["number"]
-    found = world.exchanges.numbered(int(number)) if number.isascii() and number.isdecimal() else None
+    found = world.exchanges.numbered(whole_in(number) or 0)
     if found is None:
         raise Wrong(404, f"There is no exchange {number!r} in this namespace. GET /__mock__/exchanges lists them.")
     return found

@@ -25,7 +25,7 @@ BALANCE: Final[Schema] = {
     "maxLength": 40,
     "description": "A number, or a decimal number as text; null is without end.",
 }
-NAME: Final[Schema] = {"type": "string", "pattern": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "description": ALLOWED}
+NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", "description": ALLOWED}
 MOST: Final[Schema] = whole(1, 10_000)
 
 

@@ -12,6 +12,9 @@ from fluxkit._contract.report import shorten
 
 Schema = Mapping[str, Any]
 
+#: How many digits a whole number in an address has at most.
+MOST_DIGITS: Final = 18
+
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "object": (dict,),
     "array": (list,),
@@ -89,6 +92,11 @@ def misfits(schema: Schema, value: Any, place: str) -> Iterator[Misfit]:
                 yield stray(f"{within}{name}", name, known)
             elif others is not True:
                 yield from misfits(others, item, f"{within}{name}")
+
+
+def whole_in(text: str) -> int | None:
+    """The whole number that a text is, None if it is none, or longer than any that is meant."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def stray(place: str, name: str, known: Iterable[str]) -> Misfit:

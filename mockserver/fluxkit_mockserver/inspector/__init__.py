@@ -49,6 +49,8 @@ def page_of(call: Incoming) -> Answer | None:
     if call.method not in ("GET", "HEAD"):
         return None
     path = without_prefix(call.path)
+    if f"{path}/" == CONTROL:  # as it is typed
+        return Answer(308, b"", {"location": CONTROL.lstrip("/")})
     if path == CONTROL:
         name = "index.html" if "text/html" in call.headers.get("accept", "") else ""
     else:
