@@ -547,6 +547,66 @@ def test_after_a_submit_no_failure_of_the_journal_costs_the_image(
     journal.writer.close()
 
 
+def held_up(path: Path) -> sqlite3.Connection:
+    """Another program that has the file to itself."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other
+
+
+@pytest.mark.parametrize("then", ["asked", "at rest", "ended"])
+def test_what_a_locked_file_did_not_take_is_written_when_it_is_free(
+    then: str, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(writer, "LEASE", 0.03)
+    journal = a_journal(path, patience=0.01)
+    row = journal.take(an_intent())
+    other = held_up(path)
+    task = a_task()
+    with caplog.at_level(logging.ERROR, "fluxkit"):
+        journal.take(note("accepted", row, task=task))
+        journal.take(note("delivered", task=task, cost=None))
+    assert ["'accepted'", "'delivered'"] == [record.message.split()[5] for record in caplog.records]
+    assert "has locked it" in caplog.text
+    assert "Nothing was bought" not in caplog.text  # somebody has bought something
+    journal.leave([row])
+    other.close()
+    if then == "asked":
+        assert ["delivered"] == states(journal)
+    elif then == "ended":
+        journal.writer.close()
+    for _ in range(3_000 if then == "at rest" else 0):  # the thread does it when nobody asks for anything
+        if journal.writer._owed:
+            threading.Event().wait(0.01)
+    journal.writer.close()
+    reader = a_journal(path)
+    assert ["delivered"] == states(reader)
+    reader.writer.close()
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_what_cannot_be_made_good_yet_takes_nothing_with_it(taken_back: bool, path: Path) -> None:
+    journal = a_journal(path, patience=0.01)
+    row = journal.take(an_intent())
+    other = held_up(path)
+    journal.take(note("accepted", row, task=a_task()))
+    other.close()
+
+    def fail(store: Any, *_: Any, **__: Any) -> None:
+        if taken_back:  # as SQLite itself does it on a full disk
+            store._connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    owed = list(journal.writer._owed)
+    journal.writer._owed[0] = attrs.evolve(owed[0], work=fail)
+    journal.take(an_intent())
+    assert ["intent", "intent"] == states(journal)
+    journal.writer._owed[0] = owed[0]
+    assert ["created", "intent"] == states(journal)
+    assert not journal.writer._owed
+    journal.writer.close()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_disk_that_hangs_ends_the_wait(backend: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "PATIENCE", 0.01)
@@ -583,6 +643,29 @@ def test_while_another_sets_the_mode_it_is_tried_again(times: int, path: Path, m
         journal = a_journal(path)
         assert () == journal.rows()
         journal.writer.close()
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_from_being_had(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = journal.take(an_intent()), journal.take(an_intent())
+    for row in (bad, good):
+        journal.take(note("accepted", row, task=a_task(row)))
+    journal.leave([bad, good])
+    spoil = "UPDATE submits SET draft = '{}' WHERE row = ?"
+    journal.ask(lambda store: store._connection.execute(spoil, (bad,)).rowcount)
+    with caplog.at_level(logging.ERROR, "fluxkit"):
+        assert [good] == [row.row for row in journal.rows()]
+    assert f"The row {bad} of the journal cannot be read" in caplog.text
+    assert [good] == [row.row for row in journal.claim(HERE).taken]
+
+
+def test_before_the_epoch_a_clock_makes_no_row_that_cannot_be_read(path: Path) -> None:
+    journal = a_journal(path, now=lambda: -500.0)
+    world = World([accepted(MAGNIFIC), completed(MAGNIFIC)], time=-500.0)
+    Driver(world, world, journal).run(errand(path.parent))
+    assert ["delivered"] == states(journal)
+    journal.writer.close()
 
 
 # In whose hand a row is

@@ -248,7 +248,7 @@ def _accepted(draft: Task, reply: Reply, snapshot: Snapshot) -> Task:
         id=snapshot.id or "",
         state=snapshot.state,
         status=snapshot.status,
-        submitted_at=reply.at,
+        submitted_at=max(0.0, reply.at),  # a clock may stand before the epoch, and a journal reads no such moment
         poll_url=snapshot.poll_url,
         result_url=snapshot.result_url,
         cancel_url=snapshot.cancel_url,

@@ -52,7 +52,7 @@ class Journal:
     """One client's way into a journal, which it shares with all clients of this process.
 
     A note before a submit that cannot be written is an error. One after it is not: what was bought matters more than
-    that it was noted, so it is logged, and the next note of the same task writes all of it again.
+    that it was noted, so it is logged, and is written as soon as the file lets it, at the latest when the process ends.
     """
 
     writer: Writer
@@ -268,8 +268,12 @@ class Journal:
                 "The journal could not note %r%s: %s",
                 note.kind,
                 f" of task {task.id} on {task.provider} at {task.base_url}" if task is not None else f" of row {row}",
-                str(error) or repr(error),
+                # What it says beside the reason is for those who have bought nothing yet.
+                (str(error) or repr(error)).partition(". Nothing was bought.")[0],
             )
+            if isinstance(error, JournalUnavailable):
+                work = functools.partial(Store.apply, note=note, row=row or None, release=note.kind in LAST)
+                self.writer.owe(work, durable=note.kind in DURABLE)
             return
         self._withdraw(note, row, written)
         if isinstance(error, FluxError):

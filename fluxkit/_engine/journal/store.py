@@ -1,5 +1,6 @@
 """What is asked of the journal's file, within a transaction of whoever asks."""
 
+import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
@@ -9,6 +10,7 @@ import attrs
 from ..._contract.budget import DAY, Budget
 from ..._contract.journal import DELIVERED, Fate, Row, Settled
 from ..._contract.task import State, Task
+from ...errors import FluxError
 from ..books import applied, begun, reopened, resubmitted, same_task
 from ..effects import Afford, Claimed, Note
 from ..spending import affording, check
@@ -24,6 +26,8 @@ LEASE: Final = 30.0
 SILENCE: Final = "the process that sent it ended before it knew the answer"
 
 _BOUGHT: Final = Fate.ACCEPTED.name.lower()
+
+_log = logging.getLogger("fluxkit")
 
 #: The states of a row of which images may still be had.
 _OWING: Final = (*(str(state) for state in State if not state.ended), str(State.COMPLETED))
@@ -194,7 +198,13 @@ class Store:
         return [row for row in found if row.draft.state.ended and row.draft.state is not State.VANISHED]
 
     def _read(self, where: str, *values: Any) -> list[tuple[Row, int]]:
-        return list(map(taken_up, self._connection.execute(f"{SELECT} WHERE {where} ORDER BY row", values)))
+        found = []
+        for line in self._connection.execute(f"{SELECT} WHERE {where} ORDER BY row", values):
+            try:
+                found.append(taken_up(line))
+            except (FluxError, ValueError, TypeError, KeyError) as error:  # the others are to be had all the same
+                _log.error("The row %s of the journal cannot be read, and is left out: %s", line[0], error)
+        return found
 
     # Who has them in hand
 

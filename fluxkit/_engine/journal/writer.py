@@ -31,6 +31,9 @@ IDLE: Final = 10.0
 #: has done something, too: who buys one image after another need not wake it for what nobody waits for.
 DELAY: Final = 0.05
 
+#: Of so many notes that could not be written it is remembered that they are still to be.
+MOST_OWED: Final = 10_000
+
 #: How many seconds the end of the process waits for what is still to be written.
 LAST_WORDS: Final = 5.0
 
@@ -70,6 +73,7 @@ class Writer:
         self._looked = self._renewed = time.monotonic()
         self.held: set[str] = set()
         self._left: set[str] = set()
+        self._owed: deque[Job] = deque()
         self._jobs: deque[Job] = deque()
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -85,6 +89,16 @@ class Writer:
             if not idle or not (self._lingers or len(self._jobs) > 1):
                 self._wake()
         return job.future
+
+    def owe(self, work: Work, *, durable: bool) -> None:
+        """Has something done as soon as the file lets it, and before what is asked later: it could not be done before.
+
+        So a disk that was full or locked for a while leaves no row behind whose fate this process has known.
+        """
+        with self._turn:
+            if len(self._owed) < MOST_OWED:
+                self._owed.append(Job(work, durable))
+                self._wake()
 
     def leave(self, rows: Collection[str]) -> None:
         """Takes rows out of this process's hand, after all that was asked before; if that fails, as soon as it can."""
@@ -106,7 +120,7 @@ class Writer:
     def _wake(self) -> None:
         if self._thread is not None:
             self._turn.notify_all()
-        elif (self._jobs or self._lookouts) and not self._resting:
+        elif (self._jobs or self._lookouts or self._owed) and not self._resting:
             self._thread = threading.Thread(target=self._run, name="fluxkit-journal", daemon=True)
             try:
                 self._thread.start()
@@ -131,8 +145,9 @@ class Writer:
             with self._turn:
                 self._lingers = False
                 self._thread = None
-                if self._closing:  # whoever waits on says so again
+                if self._closing:  # whoever waits on says so again, and what is owed now will not be done any more
                     self._lookouts.clear()
+                    self._owed.clear()
                 self._turn.notify_all()
                 self._wake()
 
@@ -165,13 +180,14 @@ class Writer:
                     self._turn.wait(DELAY)
                     self._lingers = False
                     continue
-                pause = LOOK if self._lookouts else LEASE / 3 if self.held else IDLE
+                busy = self.held or self._owed
+                pause = LOOK if self._lookouts else LEASE / 3 if busy else IDLE
                 if not self._turn.wait(pause) and not self._jobs:
-                    if self.held and (not self._lookouts or time.monotonic() - self._renewed >= LEASE / 3):
+                    if busy and (not self._lookouts or time.monotonic() - self._renewed >= LEASE / 3):
                         return (Job(lambda _: None),)
                     if self._lookouts:
                         return None
-                    if not self.held:
+                    if not busy:
                         break
             return ()
 
@@ -200,6 +216,9 @@ class Writer:
     def close(self) -> None:
         """Does all that was asked and closes the file; it is opened again if something is asked later."""
         with self._turn:
+            if self._owed:
+                self._jobs.append(Job(lambda _: None))
+                self._wake()
             self._closing = True
             self._turn.notify_all()
             self._turn.wait_for(lambda: self._thread is None, LAST_WORDS)
@@ -250,13 +269,15 @@ class Session:
 
     def _transact(self, jobs: Sequence[Job]) -> list[Any]:
         connection, store = self._opened()
-        durable = any(job.durable for job in jobs)
+        owed = tuple(self._writer._owed)  # noqa: SLF001 - its thread
+        durable = any(job.durable for job in (*owed, *jobs))
         if durable is not self._durable:
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable
         try:
             connection.execute("BEGIN IMMEDIATE")
             store.renew()
+            made_good = owed and _made_good(connection, store, owed)
             answers = [_answer(job, store) for job in jobs]
             left = self._writer._left.copy()  # noqa: SLF001 - its thread
             if left:
@@ -268,6 +289,9 @@ class Session:
                 connection.rollback()
             raise
         self._writer._left.difference_update(left)  # noqa: SLF001 - its thread
+        if made_good:
+            for _ in owed:
+                self._writer._owed.popleft()  # noqa: SLF001 - its thread
         self._writer.commits += 1
         self._writer.syncs += durable
         return answers
@@ -293,6 +317,23 @@ class Session:
                 store.leave()
         with contextlib.suppress(sqlite3.Error):
             connection.close()
+
+
+def _made_good(connection: sqlite3.Connection, store: Store, owed: Sequence[Job]) -> bool:
+    """Does what is owed, all of it or nothing: what is asked now does not fall with it."""
+    connection.execute("SAVEPOINT owed")
+    try:
+        for job in owed:
+            job.work(store)
+    except Exception:  # noqa: BLE001 - it was logged when it failed first, and is tried again
+        store.undone()
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO owed")
+        else:  # a full disk takes all of it back
+            connection.execute("BEGIN IMMEDIATE")
+            store.renew()
+        return False
+    return True
 
 
 def _answer(job: Job, store: Store) -> Any:
