@@ -16,7 +16,9 @@ from fluxkit._engine.effects import About, Call, Reply
 from fluxkit._wire.plan import Plan, make_plan
 from fluxkit._wire.samples import samples_of
 from fluxkit.provider import Provider, Route
+from fluxkit.testing import check_trace
 from fluxkit.testing.bench import task_of
+from fluxkit.testing.canary import requests
 from fluxkit.testing.drift import Allowance, Drift, drifts, judged, read_allowances
 from fluxkit.testing.shape import KINDS, above, merged, read_shape, shape_of
 from fluxkit.testing.trace import Trace, read_trace
@@ -396,3 +398,25 @@ def test_a_file_of_allowances_that_is_none_is_refused(text: str, said: str, tmp_
 def test_a_file_of_allowances_that_is_not_there_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"The allowances in none\.toml cannot be read: No such file"):
         read_allowances("none.toml")
+
+
+# In a test
+
+
+def test_a_trace_is_checked_in_a_test_by_itself_or_by_its_file(tmp_path: Any) -> None:
+    seen = mock_trace(MAGNIFIC, "flux-2-klein", next(requests()), today=TODAY)
+    (tmp_path / "trace.json").write_text(seen.to_json())
+    assert () == check_trace(seen) == check_trace(tmp_path / "trace.json", provider=MAGNIFIC)
+
+
+def test_a_trace_that_drifts_fails_in_a_test_until_it_is_allowed(tmp_path: Any) -> None:
+    seen = mock_trace(MAGNIFIC, "flux-2-klein", next(requests()), today=TODAY)
+    drifting = attrs.evolve(seen, words=(*seen.words, "QUEUED"), pixels=((7, 7),))
+    with pytest.raises(AssertionError, match=r"^magnific drifts from its mock:\ndrift: (other pixels: 7x7|.*)"):
+        check_trace(drifting)
+    names = [each.name for each in drifts(seen, drifting)]
+    rows = (f'[[magnific]]\ndrift = "{name}"\nreason = "seen"\ndate = 2026-06-29\n' for name in names)
+    (tmp_path / "drift.toml").write_text("".join(rows))
+    assert names == [each.name for each in check_trace(drifting, allow=tmp_path / "drift.toml")]
+    with pytest.raises(SettingsError, match=r"The trace is of apimart:flux-2-klein, asked for"):
+        check_trace(attrs.evolve(seen, provider="apimart"))

@@ -122,7 +122,7 @@ class Row:
 
     @property
     def mistaken(self) -> bool:
-        """Whether somebody has adopted it as a task that the service does not know: its own may still be found."""
+        """Whether it is adopted as a task that the service does not know, so that its own may still be found."""
         return self.settled is Settled.ADOPTED and self.draft.state is State.VANISHED and self.delivered_at is None
 
     @property

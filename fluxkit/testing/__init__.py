@@ -14,15 +14,19 @@
 from .app import Move, Standing, check_app
 from .check import Check, Pair
 from .checks import CHECKS
+from .drift import Drift, drifts
 from .finding import Deviation, Finding, Grade
 from .mutants import mutants
 from .proof import Proof, check_provider, find_all
+from .recorded import check_trace
 from .replay import Replay
+from .trace import Trace
 
 __all__ = [
     "CHECKS",
     "Check",
     "Deviation",
+    "Drift",
     "Finding",
     "Grade",
     "Move",
@@ -30,8 +34,11 @@ __all__ = [
     "Proof",
     "Replay",
     "Standing",
+    "Trace",
     "check_app",
     "check_provider",
+    "check_trace",
+    "drifts",
     "find_all",
     "mutants",
 ]

@@ -85,7 +85,7 @@ class MockTask:
 
     @property
     def references(self) -> tuple[bytes, ...]:
-        """What its references show: the images, and of an address elsewhere its text."""
+        """What its references show, which is the images, and of an address elsewhere its text."""
         return tuple(each.read() if isinstance(each, Laid) else each for each in self.brought)
 
     def stage(self, progression: Progression, now: float, life: "Life") -> int:

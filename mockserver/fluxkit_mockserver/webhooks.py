@@ -116,7 +116,7 @@ class Postman:
 
     @property
     def under_way(self) -> int:
-        """How many deliveries are due or out now: where none is, all that has happened so far has been told."""
+        """How many deliveries are due or out now. Where none is, all that has happened so far has been told."""
         return self._parcels.count(self._clock.now())
 
     def follow(self, other: "Postman") -> None:
