@@ -106,7 +106,7 @@ class Binding:
             allow_hosts: Names of hosts that need not be public for references and images to be there, such as one of
                 your own network. Redirects to them pass, too.
             webhook_secret: What the service signs its webhooks with, for ``fluxkit.webhooks.receiver``; a mock brings
-                its own.
+                its own. A service that takes it with a request is sent it with each that has a webhook.
             listener: Called with each ``Event`` of what happens; an error in it is logged, not raised.
 
         Raises:
@@ -187,7 +187,7 @@ class Binding:
             mocked=self.mocked,
             hosting=hosting_of(self._mock),
             allow_hosts=self._allow_hosts,
-        )
+        ).signed_with(self._webhook_secret)
 
     def _notebook(self) -> "Notebook":
         from ._engine.notes import Notes
@@ -380,6 +380,7 @@ def plan_of(
     price: "str | Stated | Mapping[str, str] | None" = None,
     insecure_http: bool = False,
     allow_hosts: Iterable[str] = (),
+    webhook_secret: str | None = None,
 ) -> "Plan":
     """What ``Client(provider).generate(request, to=to)`` would send. Nothing is sent, so it needs no key."""
     from ._wire.plan import make_plan
@@ -398,7 +399,7 @@ def plan_of(
         mocked=service is not None,
         hosting=hosting_of(service),
         allow_hosts=hosts_of(allow_hosts),
-    )
+    ).signed_with(getattr(service, "webhook_secret", webhook_secret))
 
 
 def checked(result: Result) -> Result:

@@ -12,13 +12,20 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.apart import set_apart
 from support.world import raised
 
 import fluxkit
+from fluxkit._engine.books import request_of
+from fluxkit._engine.effects import Reply
 from fluxkit._engine.secret import Secret
+from fluxkit._engine.submit import veiled
+from fluxkit._wire.answers import read_submit
 from fluxkit._wire.link import is_public, read_link, read_origin
 from fluxkit.cli.program import fluxkit as program
-from fluxkit.errors import Charged, ContractError, SettingsError, Unsupported
+from fluxkit.errors import Charged, ContractError, Rejected, SettingsError, Unsupported
+from fluxkit_mockserver import MockService
+from fluxkit_providers.bfl import BFL
 
 KEY = 'mg-4f"1c/9+77=ab e0'
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
@@ -352,6 +359,47 @@ def test_what_a_service_is_told_to_sign_with_is_sent_and_shown_nowhere(tmp_path:
     assert "hush-hush" == plan.body["webhook_secret"]
     told = (plan, plan.request, result, result.to_dict(), rows, refused, refused.asked, *plan.report)
     assert "hush-hush" not in " ".join(map(repr, (*told, str(refused))))
+
+
+def test_the_clients_own_is_sent_with_what_has_a_webhook_and_kept_nowhere(tmp_path: Path) -> None:
+    mock = MockService([BFL])
+    with fluxkit.Client("bfl:flux-2-pro", mock=mock) as client:
+        hook = {"webhook_url": "http://127.0.0.1:1/"}
+        assert "webhook_secret" not in client.plan("a fox").body
+        assert "mine" == client.plan("a fox", **hook, options={"webhook_secret": "mine"}).body["webhook_secret"]
+        plan = client.plan("a fox", n=2, seed=1, **hook)
+        assert [mock.webhook_secret] * 2 == [each["webhook_secret"] for each in plan.values]
+        assert "as asked" == plan.report["webhook_secret"].outcome
+        result = client.generate("a fox", to=tmp_path, **hook)
+        [row] = client.tasks()
+    assert [True] == ["webhook_secret" in each.fields for each in mock.exchanges if each.method == "POST"]
+    told = (plan, plan.request, result, result.to_dict(), row, row.to_dict(), *plan.report, *mock.exchanges)
+    assert mock.webhook_secret not in " ".join(map(repr, told))
+    assert request_of(row) is not None  # it can be bought again, and is told again then
+    with fluxkit.Client("magnific:flux-2-pro", mock=True) as client:
+        assert "webhook_secret" not in client.plan("a fox", **hook).body
+
+
+def test_a_refusal_that_quotes_it_does_not_show_it() -> None:
+    client = fluxkit.Client("bfl:flux-2-pro", key="k" * 20, webhook_secret='hush "hush"')
+    plan = client.plan("a fox", webhook_url="https://hooks.example/")
+    quoted = {"detail": [{"type": "missing", "loc": ["body"], "msg": 'hush "hush" is none', "input": plan.body}]}
+    reply = veiled(plan, Reply(422, {}, quoted, json.dumps(quoted), 0.0))
+    error = raised(lambda: read_submit(plan, reply), Rejected)
+    assert ["<secret> is none"] == [said for _, said in error.fields]
+    assert "hush" not in f"{error!r} {vars(error)!r}"
+    assert reply is veiled(client.plan("a fox"), reply)
+
+
+def test_the_command_shows_a_plan_without_that_of_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = 'webhook_url = "https://hooks.example/"\nwebhook_secret = "hush-hush"'
+    (tmp_path / "user.toml").write_text(f'default = "a"\n[profiles.a]\nprovider = "bfl:flux-2-pro"\n{hook}\n')
+    set_apart(monkeypatch, tmp_path, FLUXKIT_CONFIG=str(tmp_path / "user.toml"))
+    done = click.testing.CliRunner().invoke(program, ["plan", "a fox", "--json"])
+    body = json.loads(done.stdout)["body"]
+    assert ("<not shown>", False) == (body["webhook_secret"], "hush-hush" in done.output)
+    client = fluxkit.Client.from_settings(key="k" * 20)
+    assert {**body, "webhook_secret": "hush-hush"} == client.plan("a fox").body
 
 
 def test_the_command_shows_a_plan_without_it() -> None:

@@ -29,6 +29,7 @@ SECRETS = {
     "lower_case_key": "lc-1a2b3c4d5e6f7a8b",
 }
 HERO = '[profiles.hero]\nprovider = "magnific:flux-2-klein"\n'
+BFL = '[profiles.hero]\nprovider = "bfl:flux-2-pro"\n'
 
 
 class Watched(dict[str, str]):
@@ -75,6 +76,17 @@ HOSTILE: Mapping[str, Case] = {
     "a variable that is none": Case(f'{HERO}key = "env:A=B"', ("profiles.hero.key names no variable",)),
     "a variable as the webhook's secret": Case(
         f'{HERO}webhook_secret = "env:AWS_SECRET_ACCESS_KEY"', ("profiles.hero.webhook_secret", "not read")
+    ),
+    "the user's webhook secret, to where the project says": Case(
+        f'{BFL}base_url = "{{evil}}"\nkey = "of-a-mock"',
+        ("The webhook_secret of ", "user.toml, line 3 does not go to {evil}, which profiles.hero.base_url in "),
+        user=f'{BFL}webhook_secret = "{KEY}"',
+    ),
+    "the user's webhook secret, for whom the project says": Case(
+        f'{BFL}key = "env:FLUXKIT_BFL_KEY"',
+        ("The webhook_secret of ", "that it is for it is said by fluxkit.toml, line 2 alone"),
+        user=f'[profiles.hero]\nwebhook_secret = "{KEY}"',
+        env={"FLUXKIT_BFL_KEY": OTHER},
     ),
     "in another profile": Case(f'{HERO}[profiles.evil]\nkey = "env:HOME"', ("profiles.evil.key", "env:HOME")),
     "the environment's key": Case(

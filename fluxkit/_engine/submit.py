@@ -1,6 +1,7 @@
 """The flow that buys: one submit, never repeated on a guess."""
 
 import hashlib
+import json
 from typing import Any
 
 import attrs
@@ -100,7 +101,7 @@ def _buy(
             raise Unreachable(f"The time was over before {plan.provider.name} was sent the submit: nothing was bought.")
         reply: Reply | None = None
         try:
-            reply = yield calling(outgoing, call_time(now, deadline, patience), buys=True, about=about)
+            reply = veiled(plan, (yield calling(outgoing, call_time(now, deadline, patience), buys=True, about=about)))
             return reply, read_submit(plan, reply)
         except Exception as error:  # noqa: BLE001 - whatever it was, the submit may have left before it
             # Only an error that denies this is believed.
@@ -114,6 +115,29 @@ def _buy(
         delay = backoff(attempt - 1, getattr(refusal, "retry_after", None))
         if (yield Now()) + delay >= deadline or (yield Wait(delay)).at >= deadline:
             raise refusal
+
+
+def veiled(plan: Plan, reply: Reply) -> Reply:
+    """The answer without the secrets that were sent with the request: a refusal may quote it, and be shown."""
+    if not plan.secrets:
+        return reply
+    text, document = reply.text, reply.document
+    for secret in plan.secrets:
+        for spelt in (json.dumps(secret)[1:-1], secret):
+            text = text.replace(spelt, "<secret>")
+        document = _without(secret, document) if reply.status >= 300 else document
+    return attrs.evolve(reply, text=text, document=document)
+
+
+def _without(secret: str, document: Any) -> Any:
+    match document:
+        case dict():
+            return {name: _without(secret, each) for name, each in document.items()}
+        case list():
+            return [_without(secret, each) for each in document]
+        case str():
+            return document.replace(secret, "<secret>")
+    return document
 
 
 def submit_again(plan: Plan, row: Row, deadline: float, *, patience: float) -> Flow[None]:
@@ -161,7 +185,8 @@ def _sent_again(
             if (yield Now()) + delay >= deadline or (delay and (yield Wait(delay)).at >= deadline):
                 break
             about = attrs.evolve(about, attempt=about.attempt + 1)
-            reply = yield calling(outgoing, call_time((yield Now()), deadline, patience), buys=True, about=about)
+            time = call_time((yield Now()), deadline, patience)
+            reply = veiled(plan, (yield calling(outgoing, time, buys=True, about=about)))
             return reply, read_submit_again(plan, reply)
         except SubmissionUnknown as unknown:
             lost = unknown

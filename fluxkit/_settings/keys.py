@@ -165,7 +165,7 @@ KEYS: Mapping[str, Key] = {
             forms.secret('"env:NAME", the variable that holds it'),
             '`"env:NAME"`, or in the user\'s file the secret itself',
             "none",
-            "The variable that holds the secret with which webhooks are signed.",
+            "The variable that holds the secret with which webhooks are signed. Where a request tells it, it is sent.",
             'webhook_secret = "env:FLUXKIT_WEBHOOK_SECRET"',
             "webhook_secret",
             bound="provider",

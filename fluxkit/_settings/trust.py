@@ -35,8 +35,15 @@ def _hindrances(profile: "Profile", environ: Mapping[str, str], *, keyless: bool
         yield from _overtrusted(profile)
     secret = profile.setting("webhook_secret")
     if secret is not None:
-        yield from _borrowed(profile, secret, "webhook_secret")
-        yield from () if keyless else _unset(secret, "webhook_secret", environ)
+        astray = [] if profile.mocked or not _is_told(profile) else list(refusals(profile, "webhook_secret"))
+        yield from astray or _borrowed(profile, secret, "webhook_secret")
+        yield from () if astray or keyless else _unset(secret, "webhook_secret", environ)
+
+
+def _is_told(profile: "Profile") -> bool:
+    """Whether the service is told with a request what to sign its webhooks with."""
+    declared = profile.declared
+    return declared is not None and any(row.form.get("webhook_secret") is not None for row in declared.models)
 
 
 def _overtrusted(profile: "Profile") -> Iterator[str]:
@@ -95,24 +102,24 @@ def trust_of(key: Setting) -> Trust:
     return Trust.ENVIRONMENT if trust is Trust.PROJECT and variable_of(key) is not None else trust
 
 
-def refusals(profile: "Profile") -> Iterator[str]:
-    """Why the profile's key must not be sent; nothing of it has been read.
+def refusals(profile: "Profile", name: str = "key") -> Iterator[str]:
+    """Why the profile's key, or another secret of that *name*, must not be sent; nothing of it has been read.
 
     It goes to the origins that the declaration of its provider names. Another origin must be named by a place that is
     trusted as far as the key's own; the same holds for who says which provider a key is for, and for what would send it
     in the clear.
     """
-    key, declared = profile.setting("key"), profile.declared
+    key, declared = profile.setting(name), profile.declared
     if key is None or declared is None or not isinstance(key.value, str):
         return  # there is nothing to send, or an argument that the client refuses
     trust = trust_of(key)
-    yield from _borrowed(profile, key, "key")
-    chooser = profile.chooser
+    yield from _borrowed(profile, key, name)
+    chooser, who = profile.chooser, _who(key, name)
     if profile.namer(key) is None and key.source.level not in _CALLER and chooser.level.trust < trust:
         yield (
-            f"{_who(key)} does not go to {profile.provider}: that it is for it is said by {chooser} alone, "
-            f'which is trusted less. Nothing was sent. Allowed: provider = "{profile.full_name}" beside the key; or '
-            f"the key in {key_variable(declared.name)}."
+            f"{who} does not go to {profile.provider}: that it is for it is said by {chooser} alone, "
+            f'which is trusted less. Nothing was sent. Allowed: provider = "{profile.full_name}" beside the {name}'
+            + (f"; or the key in {key_variable(declared.name)}." if name == "key" else ".")
         )
         return
     base_url = profile.setting("base_url")
@@ -121,9 +128,9 @@ def refusals(profile: "Profile") -> Iterator[str]:
     if base_url is not None and not is_declared(declared, address):
         if base_url.source.level.trust < trust:
             yield (
-                f"{_who(key)} does not go to {place}, which {_whose(profile, base_url, 'base_url')} names: that is "
-                f"trusted less than {trust.words}, where the key comes from. Nothing was sent. "
-                f"Allowed: {_ways(profile, base_url, place, trust)}."
+                f"{who} does not go to {place}, which {_whose(profile, base_url, 'base_url')} names: that is "
+                f"trusted less than {trust.words}, where the {name} comes from. Nothing was sent. "
+                f"Allowed: {_ways(profile, base_url, place, trust, name)}."
             )
             return
     elif key.source.level.trust is Trust.PROJECT and variable_of(key) is None:
@@ -131,10 +138,10 @@ def refusals(profile: "Profile") -> Iterator[str]:
             f"{key.source}: key is a secret itself (it is not shown), and would go to {declared.name} in earnest. "
             f'Allowed: key = "env:{key_variable(declared.name)}"; or the base_url of a mock beside it.'
         )
-    yield from _in_the_clear(profile, key, address)
+    yield from _in_the_clear(profile, key, address, name)
 
 
-def _in_the_clear(profile: "Profile", key: Setting, address: str) -> Iterator[str]:
+def _in_the_clear(profile: "Profile", key: Setting, address: str, called: str) -> Iterator[str]:
     link, trust = read_link(address), trust_of(key)
     if link.scheme == "https" or link.loopback:
         return
@@ -143,8 +150,8 @@ def _in_the_clear(profile: "Profile", key: Setting, address: str) -> Iterator[st
         if setting is not None and setting.source.level.trust < trust:
             whose = _whose(profile, setting, name)
             yield (
-                f"{_who(key)} does not go to {shown_address(address)} in the clear, as {whose} says: that is trusted "
-                f"less than {trust.words}, where the key comes from. Nothing was sent. "
+                f"{_who(key, called)} does not go to {shown_address(address)} in the clear, as {whose} says: that is "
+                f"trusted less than {trust.words}, where the {called} comes from. Nothing was sent. "
                 f"Allowed: https; or {name} there, too."
             )
 
@@ -164,9 +171,9 @@ def _borrowed(profile: "Profile", secret: Setting, name: str) -> Iterator[str]:
             )
 
 
-def _who(key: Setting) -> str:
+def _who(key: Setting, called: str) -> str:
     variable = variable_of(key)
-    return f"The key of {key.source}" if variable is None else f"The key in {variable}"
+    return f"The {called} of {key.source}" if variable is None else f"The {called} in {variable}"
 
 
 def _whose(profile: "Profile", setting: Setting, name: str) -> str:
@@ -175,12 +182,13 @@ def _whose(profile: "Profile", setting: Setting, name: str) -> str:
     return f"profiles.{profile.chosen.value}.{name} in {setting.source}"
 
 
-def _ways(profile: "Profile", base_url: Setting, place: str, trust: Trust) -> str:
+def _ways(profile: "Profile", base_url: Setting, place: str, trust: Trust, name: str) -> str:
     """What the user may do, with the lines to write."""
     provider = str(profile.provider)
     ways = [f'base_url="{place}" as an argument, or --base-url {place}']
     if trust <= Trust.ENVIRONMENT:
         ways.insert(0, f"export {place_variable(provider)}={place}, if that is your service")
     if base_url.source.level is Level.USER and trust is Trust.ENVIRONMENT:
-        ways.insert(0, f'key = "env:{key_variable(provider)}" beside it')
+        line = f'key = "env:{key_variable(provider)}"' if name == "key" else KEYS[name].example
+        ways.insert(0, f"{line} beside it")
     return "; ".join([*ways, f"no {base_url.source.name if base_url.source.level > Level.PROJECT else 'such line'}"])

@@ -7,7 +7,7 @@ import attrs
 
 from .._contract.amount import Amount
 from .._contract.reference import Reference
-from .._contract.report import Report, shorten
+from .._contract.report import Outcome, Report, Verdict, shorten, showable
 from .._contract.request import Request
 from .._contract.size import Point
 from ..errors import ReferenceUnusable, SettingsError
@@ -25,6 +25,10 @@ Unwanted = Mapping[str, str] | Literal["refuse"]
 
 #: What a request is about. Nothing gives it up but the request itself.
 SUBSTANCE = tuple(field for field in (*ORDER, "options") if field not in WISHES)
+
+
+#: The field of a form in which a service is told what to sign the webhook of a request with.
+SIGNING = "webhook_secret"
 
 
 @attrs.frozen(eq=False)
@@ -96,6 +100,35 @@ class Plan:
                 model=self.model.name,
             ) from None
         return attrs.evolve(self, values=values, documents=spread(self.model, document, values))
+
+    def signed_with(self, secret: str | None) -> "Plan":
+        """The plan that tells the service the *secret* to sign its webhook with, where that is said in the request.
+
+        It is told nothing where no webhook is asked for, or the request says it itself.
+        """
+        values = self.values[0]
+        wanted = "webhook_url" in values and self.model.form.get(SIGNING) is not None and SIGNING not in values
+        if secret is None or not wanted:
+            return self
+        series = tuple({**each, SIGNING: secret} for each in self.values)
+        try:
+            document = self.model.request.write(series[0])
+        except Unfit as error:
+            allowed = "; ".join(dict.fromkeys(each.allowed for each in error.problems))
+            raise SettingsError(
+                f"The webhook_secret of {self.provider.name} (it is not shown) cannot be sent. Allowed: {allowed}.",
+                provider=self.provider.name,
+            ) from None
+        secret = showable(SIGNING, secret)
+        verdict = Verdict(SIGNING, Outcome.AS_ASKED, secret, secret, "the one of the profile or of the client")
+        report = Report((*self.report, verdict))
+        return attrs.evolve(self, values=series, documents=spread(self.model, document, series), report=report)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is sent and may be shown nowhere."""
+        texts = [(name, value) for name, value in self.values[0].items() if isinstance(value, str)]
+        return tuple(value for name, value in texts if showable(name, value) != value)
 
     def __str__(self) -> str:
         width, height = self.pixels

@@ -44,6 +44,7 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     from .._settings.arguments import client_arguments, not_kept, refuse
     from .._settings.trust import hindrances
     from .._wire.calls import addressing
+    from .._wire.plan import SIGNING
 
     check_together(output=output, **given)
     request = request_of(given)
@@ -51,6 +52,8 @@ def plan(*, as_json: bool, output: str | None, **given: Any) -> None:
     refuse((*profile.problems, *hindrances(profile, {}, keyless=True), *not_kept(profile, Client)))
     taken = inspect.signature(plan_of).parameters
     settings = client_arguments(profile, {}, keyless=True)
+    if profile.setting(SIGNING) is not None:  # it is sent, and as it is not shown it need not be read
+        settings[SIGNING] = showable(SIGNING, "")
     made = plan_of(request=request, to=output, **{name: each for name, each in settings.items() if name in taken})
     method, (url, headers) = made.provider.submit.method, addressing(made, 0)
     if as_json:
