@@ -53,7 +53,7 @@ from .errors import (
 if TYPE_CHECKING:
     from ._contract.amount import Amount
     from ._contract.event import Event
-    from ._plugins import hookimpl
+    from ._hooks import hookimpl
 
 __all__ = [
     "Amount",
@@ -113,7 +113,7 @@ def __getattr__(name: str) -> Any:
 
         return Event
     if name == "hookimpl":
-        from ._plugins import hookimpl
+        from ._hooks import hookimpl
 
         return hookimpl
     if name == "webhooks":

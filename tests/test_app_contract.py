@@ -16,7 +16,7 @@ from hypothesis import given
 
 import fluxkit
 from fluxkit import Client, FluxError, SettingsError
-from fluxkit._contract.media import read_media
+from fluxkit._contract.structure import read_media
 from fluxkit._recording.entry import request_document
 from fluxkit._recording.read import Entry, Outcome, read_recording, request_of
 from fluxkit.cli.output import Code

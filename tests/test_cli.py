@@ -32,7 +32,7 @@ from fluxkit._contract.task import State, Task
 from fluxkit._wire.draft import FITS, WISHES
 from fluxkit._wire.plan import make_plan
 from fluxkit.cli import generate as generating
-from fluxkit.cli import options, output, watch
+from fluxkit.cli import given, options, output, watch
 from fluxkit.cli.help import Command
 from fluxkit.cli.output import MEANINGS, Code, code_of, lines_of
 from fluxkit.cli.program import COMMANDS
@@ -359,21 +359,21 @@ def test_a_reference_that_cannot_be_used_is_named() -> None:
     ],
 )
 def test_an_option_is_json_if_it_can_be(text: str, expected: object) -> None:
-    assert {"guidance": expected} == options.read_options([text])
+    assert {"guidance": expected} == given.read_options([text])
 
 
 @pytest.mark.parametrize("texts", [["a"], ["=1"], ["a=1", "a=2"]])
 def test_an_option_without_a_name_of_its_own_is_refused(texts: list[str]) -> None:
     with pytest.raises(click.UsageError, match="--option is"):
-        options.read_options(texts)
+        given.read_options(texts)
 
 
 def test_a_key_comes_from_a_file_or_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("key.txt").write_text(f"{KEY}\n")
-    assert KEY == options.read_key("key.txt")
+    assert KEY == given.read_key("key.txt")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"  {KEY}\r\n"))
-    assert KEY == options.read_key("-")
-    assert options.read_key(None) is None
+    assert KEY == given.read_key("-")
+    assert given.read_key(None) is None
 
 
 def test_a_key_typed_on_a_terminal_is_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,13 +381,13 @@ def test_a_key_typed_on_a_terminal_is_not_echoed(monkeypatch: pytest.MonkeyPatch
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stdin", terminal)
     monkeypatch.setattr("getpass.getpass", lambda prompt: f"{KEY}\n")
-    assert KEY == options.read_key("-")
+    assert KEY == given.read_key("-")
 
 
 def test_a_key_file_without_text_is_refused() -> None:
     Path("key.bin").write_bytes(b"\xff\xfe")
     with pytest.raises(errors.SettingsError, match=r"^The file of --key-file holds no text\.$"):
-        options.read_key("key.bin")
+        given.read_key("key.bin")
 
 
 # Errors
@@ -805,7 +805,7 @@ def test_plugins_that_fail_are_warnings(monkeypatch: pytest.MonkeyPatch) -> None
         raise ImportError("no such thing")
 
     class Brings:
-        @_plugins.hookimpl
+        @fluxkit.hookimpl
         def fluxkit_providers(self) -> dict[str, str]:
             return {"nowhere": "fluxkit_nowhere:IT"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from fluxkit import _plugins
+from fluxkit import _plugins, hookimpl
 from fluxkit.cli.completion import SHELLS, _joined
 from fluxkit.cli.program import fluxkit as program
 
@@ -106,7 +106,7 @@ def test_zsh_and_fish_take_a_word_with_its_colon() -> None:
 
 def test_a_provider_that_cannot_be_used_is_not_offered_and_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     class Brings:
-        @_plugins.hookimpl
+        @hookimpl
         def fluxkit_providers(self) -> dict[str, str]:
             return {"nowhere": "fluxkit_nowhere:IT"}
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
 from fluxkit._contract import media
-from fluxkit._contract.media import Media, NotAnImage, Truncated, examine, format_named, kind, read_media
+from fluxkit._contract.media import Media, NotAnImage, Truncated, format_named, kind
+from fluxkit._contract.structure import examine, read_media
 
 PIXELS = random.Random(7).randbytes(1 << 16)
 ENCODINGS: dict[str, tuple[str, str, dict[str, object]]] = {

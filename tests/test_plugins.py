@@ -24,6 +24,7 @@ import fluxkit_providers
 from fluxkit import _plugins, hookimpl
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
+from fluxkit._hooks import Hooks
 from fluxkit._plugins import Plugin, Registry
 from fluxkit._wire.plan import make_plan
 from fluxkit.errors import PluginError, SettingsError
@@ -580,7 +581,7 @@ def test_import_of_the_bundled_providers_loads_neither_the_vocabulary_nor_entry_
     assert [] == [name for name in added if name.partition(".")[0] in {"attr", "attrs", "email"}]
     assert "importlib.metadata" not in added
     ours = {name for name in added if name.partition(".")[0] in {"fluxkit", "fluxkit_providers"}}
-    assert {"fluxkit._plugins", "fluxkit_providers"} == ours - {"fluxkit.errors"}
+    assert {"fluxkit._hooks", "fluxkit_providers"} == ours - {"fluxkit.errors"}
 
 
 @pytest.mark.slow
@@ -682,7 +683,7 @@ def test_acme_answers_with_a_job(acme: types.ModuleType) -> None:
 def test_each_hook_has_a_heading_with_its_arguments() -> None:
     hooks = {
         name: [argument for argument in inspect.signature(function).parameters if argument != "self"]
-        for name, function in vars(_plugins.Hooks).items()
+        for name, function in vars(Hooks).items()
         if name.startswith("fluxkit_")
     }
     headings = re.findall(r"^### (fluxkit_\w+)\((.*?)\)$", PAGE, re.MULTILINE)

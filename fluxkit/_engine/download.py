@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from .._contract.media import NotAnImage, Truncated, examine, format_named
+from .._contract.media import NotAnImage, Truncated, format_named
+from .._contract.structure import examine
 from .._wire.link import Link, read_link
 from .effects import Fetched
 

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .._contract.media import NotAnImage, Truncated, read_media
+from .._contract.media import NotAnImage, Truncated
 from .._contract.reference import Reference, is_address
 from .._contract.report import Report, showable
 from .._contract.request import Request
 from .._contract.result import Image
+from .._contract.structure import read_media
 from ..errors import Charged, FluxError
 
 if TYPE_CHECKING:

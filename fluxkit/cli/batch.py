@@ -187,7 +187,7 @@ def _client(given: Mapping[str, Any]) -> "Client":
     from .._asked import DEFAULTABLE, beside
     from .._client import Client
     from .._settings.arguments import usable
-    from .options import read_options
+    from .given import read_options
 
     if given["offline"] and given["base_url"]:
         raise click.UsageError("--offline and --base-url exclude each other: a mock in this process has no address")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import Unsupported
+from .given import drops_of, request_of
 from .help import Command
-from .options import SECTIONS, diff_options, drops_of, request_of
+from .options import SECTIONS, diff_options
 from .output import Code, coloured, parts_of, printable, put, put_document
 
 if TYPE_CHECKING:

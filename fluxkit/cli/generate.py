@@ -12,8 +12,9 @@ import click
 
 from .._contract.report import Outcome
 from ..errors import BudgetExceeded, DeliveryWarning, FluxError, SettingsError
+from .given import check_together, request_of
 from .help import Command
-from .options import SECTIONS, check_together, delivery_options, request_of, request_options
+from .options import SECTIONS, delivery_options, request_options
 from .output import Code, code_of, lines_of, put, put_document, say
 from .profile import profile_of
 from .watch import Watch, accounted, telling

@@ -1,24 +1,16 @@
-"""The options that say what is asked for, and what they are made into."""
+"""The options that say what is asked for, and how it is got."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from ..errors import SettingsError
 from .complete import files, models, profiles, sides, size_names
-
-if TYPE_CHECKING:
-    from .._contract.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: What adds an option to a command.
 Option = Callable[[Any], Any]
-
-#: The longest key file that is read, in characters: no key comes near it, and /dev/zero never ends.
-LONGEST_KEY = 10_000
 
 FITS = ("close", "exact", "nearest")
 WISHES = ("seed", "enhance-prompt", "safety-tolerance", "output-format")
@@ -250,62 +242,3 @@ batch_options = _stacked(
     )
 )
 """What a batch is given: what all of its rows ask for where they do not say it, and how it is got."""
-
-
-def check_together(*, output: str | None, fetch: bool, offline: bool | None, base_url: str | None, **_: Any) -> None:
-    """Refuses options of delivery that exclude each other."""
-    if offline and base_url:
-        raise click.UsageError("--offline and --base-url exclude each other: a mock in this process has no address")
-    if output and not fetch:
-        raise click.UsageError("--output and --no-fetch exclude each other: nothing would be written")
-
-
-def request_of(given: Mapping[str, Any]) -> "Request":
-    """The request that a command line asks for; raises ``Unsupported`` and ``ReferenceUnusable`` as it does."""
-    from .._asked import FIELDS
-    from .._contract.request import Request
-
-    fields = {field: given[field] for field in FIELDS if given[field] is not None}
-    fields["options"] = read_options(given["options"])
-    return Request(**fields)
-
-
-def drops_of(given: Mapping[str, Any]) -> dict[str, str]:
-    """The wishes to give up, as the library takes them."""
-    return {wish.replace("-", "_"): "drop" for wish in given["drop"]}
-
-
-def read_options(options: Iterable[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as a mapping; a value that is JSON is read as JSON, any other is text."""
-    import json
-
-    read: dict[str, Any] = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not (name and equals) or name in read:
-            raise click.UsageError(f"--option is {option!r}. Allowed: NAME=VALUE, each name once.")
-        try:
-            read[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            read[name] = value
-    return read
-
-
-def read_key(source: str | None) -> str | None:
-    """The key from a file, or from stdin for ``-``; without a source None. Raises ``SettingsError``; shows no key."""
-    if source is None:
-        return None
-    try:
-        if source != "-":
-            with open(source, encoding="utf-8") as file:
-                return file.read(LONGEST_KEY).strip()
-        if sys.stdin.isatty():
-            import getpass
-
-            return getpass.getpass("Key: ").strip()
-        return sys.stdin.read(LONGEST_KEY).strip()
-    except OSError as error:
-        # Not its name: it may be the key itself, given where a file was meant.
-        raise SettingsError(f"The file of --key-file cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SettingsError("The file of --key-file holds no text.") from None

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._contract.report import showable
+from .given import check_together, request_of
 from .help import Command
-from .options import SECTIONS, check_together, delivery_options, request_of, request_options
+from .options import SECTIONS, delivery_options, request_options
 from .output import put, put_document
 from .profile import profile_of
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .options import drops_of, read_key
+from .given import drops_of, read_key
 
 if TYPE_CHECKING:
     from .._settings.found import Settings

@@ -10,8 +10,9 @@ from .._contract.report import shorten
 from .._service import place_variable
 from ..errors import FluxError, SettingsError
 from .complete import files
+from .given import read_key
 from .help import Command
-from .options import IDEMPOTENCY, read_key
+from .options import IDEMPOTENCY
 from .output import Code, code_of, interrupted, lines_of, printable, put, put_document, say
 from .tasks import journal_of, journal_option
 from .watch import Watch

@@ -180,7 +180,7 @@ class Live:
         from .._settings.arguments import working_directory
         from .._settings.found import find_settings
         from ..testing.canary import model_for
-        from .options import read_key
+        from .given import read_key
         from .profile import profile_in
 
         settings = find_settings(working_directory(), os.environ)

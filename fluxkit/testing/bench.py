@@ -15,9 +15,10 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from .._contract.amount import Amount
-from .._contract.media import Media, read_media
+from .._contract.media import Media
 from .._contract.request import Request
 from .._contract.result import Result
+from .._contract.structure import read_media
 from .._contract.task import Snapshot, State, Task
 from .._engine.drive import AsyncDriver, Driver
 from .._engine.effects import Reply
