@@ -234,7 +234,9 @@ class Client(Binding):
         for crowd in tuple(self._running):
             crowd.stop()
         if "_driver" in self.__dict__:
-            self.__dict__.pop("_driver").transport.close()
+            driver = self.__dict__.pop("_driver")
+            driver.transport.close()
+            driver.notes.finish()
 
     def __enter__(self) -> Self:
         return self

@@ -542,9 +542,9 @@ def test_after_a_submit_no_failure_of_the_journal_costs_the_image(
     monkeypatch.setattr(door.Store, "apply", lambda *_, **__: 1 / 0)
     with caplog.at_level(logging.ERROR, "fluxkit"):
         result = Driver(world, world, journal).run(errand(path.parent))
+        journal.writer.close()
     assert 1 == len(result.images)
     assert 4 == len([record for record in caplog.records if "could not note" in record.message])
-    journal.writer.close()
 
 
 def held_up(path: Path) -> sqlite3.Connection:
@@ -566,6 +566,7 @@ def test_what_a_locked_file_did_not_take_is_written_when_it_is_free(
     with caplog.at_level(logging.ERROR, "fluxkit"):
         journal.take(note("accepted", row, task=task))
         journal.take(note("delivered", task=task, cost=None))
+        journal.finish()
     assert ["'accepted'", "'delivered'"] == [record.message.split()[5] for record in caplog.records]
     assert "has locked it" in caplog.text
     assert "Nothing was bought" not in caplog.text  # somebody has bought something
@@ -1295,3 +1296,79 @@ def test_a_journal_that_another_process_makes_meanwhile_is_no_foreign_file(
     monkeypatch.setattr(schema.sqlite3, "connect", lambda *words, **how: connect(*words, **how, factory=Watched))
     schema.connect(path).close()
     assert asked[0] >= 3
+
+
+# What nobody waits for
+
+
+def seen_through(journal: Journal, directory: Path) -> str:
+    """A row of which all has come, at once."""
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    done = a_task(state=State.COMPLETED)
+    busy, hold = threading.Event(), threading.Event()
+    journal.writer.ask(lambda _: (busy.set(), hold.wait(10)))
+    busy.wait(10)
+    journal.take(note("state", task=done, progress=None, problems=()))
+    journal.take(fetched(done, directory / "fox.png", "ab"))
+    journal.take(note("delivered", task=done, cost=None))
+    hold.set()
+    return row
+
+
+def test_all_that_comes_after_the_id_is_one_change_of_the_row_and_frees_it(journal: Journal, tmp_path: Path) -> None:
+    written: list[str] = []
+    journal.ask(lambda store: store._connection.set_trace_callback(written.append))
+    row = seen_through(journal, tmp_path)
+    assert set() == journal.writer.held
+    assert {} == journal._rows == journal._tasks
+    assert [(row, "delivered", None, 2)] == journal.ask(
+        lambda store: store._connection.execute("SELECT row, state, owner, version FROM submits").fetchall()
+    )
+    assert 2 == sum(statement.startswith("UPDATE submits") for statement in written)
+
+
+def test_a_client_that_is_closed_has_written_what_it_noted(path: Path, tmp_path: Path) -> None:
+    journal = a_journal(path)
+    seen_through(journal, tmp_path)
+    journal.finish()
+    connection = sqlite3.connect(path)
+    assert [("delivered",)] == connection.execute("SELECT state FROM submits").fetchall()
+    connection.close()
+    journal.writer.close()
+    journal.finish()  # nothing is opened for it
+
+
+def test_a_row_that_another_has_taken_over_stays_in_its_hand(path: Path, tmp_path: Path) -> None:
+    """Whoever slept until his lease was over, and comes with the last note after all, takes it from nobody."""
+    wall = Wall()
+    one, other = a_journal(path, now=wall), a_journal(path, now=wall)
+    row = one.take(an_intent())
+    one.take(note("accepted", row, task=a_task()))
+    wall.time += LEASE + 1
+    assert [row] == [each.row for each in other.claim(HERE).taken]
+    one.take(note("delivered", row, task=a_task(state=State.COMPLETED), cost=None))
+    one.finish()
+    assert [("delivered", other.writer.owner.name)] == one.ask(
+        lambda store: store._connection.execute("SELECT state, owner FROM submits").fetchall()
+    )
+    one.writer.close()
+    other.writer.close()
+
+
+def test_a_last_note_that_could_not_be_written_leaves_nothing_in_hand(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Else a process that lives on would keep the row from every recovery."""
+    journal = a_journal(path)
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "fluxkit"):
+        patch.setattr(writer.Store, "apply", lambda *_, **__: 1 / 0)
+        journal.take(note("delivered", row, task=a_task(state=State.COMPLETED), cost=None))
+        journal.finish()
+    assert "could not note 'delivered'" in caplog.text
+    journal.ask(lambda _: None)
+    assert (set(), [(None,)]) == (journal.writer.held, journal.ask(_owners))
+    assert [row] == [each.row for each in journal.claim(HERE).taken]
+    journal.writer.close()

@@ -48,6 +48,10 @@ class Notebook(Protocol):
         """Takes rows out of this process's hand, without waiting for that: their flow has ended."""
         ...
 
+    def finish(self) -> None:
+        """Waits a while until all that was noted is kept."""
+        ...
+
     def afford(self, asked: Afford) -> None:
         """Looks whether the budgets have room, without reserving anything."""
         ...
@@ -129,6 +133,9 @@ class Notes:
 
     async def foretell(self, note: Note) -> None:
         """Needs not keep it: with the process these notes end, too."""
+
+    def finish(self) -> None:
+        """Has nothing to wait for: a note is kept when it is taken."""
 
     def afford(self, asked: Afford) -> None:
         """Looks whether the budgets have room, without reserving anything."""

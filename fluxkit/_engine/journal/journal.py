@@ -41,6 +41,10 @@ FIRST: Final = frozenset({"intent", "settled"})
 #: Notes that nobody waits for who does not listen: the next one that is waited for is on the disk after them.
 PASSING: Final = frozenset({"state", "fetched"})
 
+#: The same for who runs one flow on a thread: after it has all, only a process that is killed within a moment would
+#: fetch the image once more. Many flows wait together, which costs each of them little.
+ALONE: Final = PASSING | {"delivered"}
+
 #: Notes after which nothing more is to be done about a row.
 LAST: Final = frozenset({"refused", "unknown", "delivered"})
 
@@ -59,6 +63,7 @@ class Journal:
     listener: Listener | None = None
     budgets: tuple[Budget, ...] = ()
     _rows: dict[tuple[str, str, str], str] = attrs.field(factory=dict, init=False)
+    _tasks: dict[str, tuple[str, str, str]] = attrs.field(factory=dict, init=False)
 
     def attend(self, mailbox: Mailbox, provider: str, base_url: str) -> None:
         """Has those who wait on a mailbox hear of what other processes note of their tasks."""
@@ -71,9 +76,9 @@ class Journal:
         if _speaks_of_no_row(note):
             tell(self.listener, note)
             return ""
+        if self._passes(note, ALONE):
+            return self._pass(note)
         row, written = self._send(note)
-        if self._passes(note, row, written):
-            return row
         try:
             written.result(PATIENCE)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
@@ -94,9 +99,9 @@ class Journal:
         if _speaks_of_no_row(note):
             tell(self.listener, note)
             return ""
+        if self._passes(note, PASSING):
+            return self._pass(note)
         row, written = self._send(note)
-        if self._passes(note, row, written):
-            return row
         try:
             await _answer(written)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
@@ -125,6 +130,10 @@ class Journal:
         if mine:
             self.writer.leave(mine)
         self._forget(rows)
+
+    def finish(self) -> None:
+        """Waits a while until all that was noted is written: whoever is done may remove the file."""
+        self.writer.finish()
 
     def afford(self, asked: Afford) -> None:
         """Looks whether the budgets have room, without reserving anything."""
@@ -191,7 +200,8 @@ class Journal:
 
     def _claimed(self, claimed: Claimed) -> Claimed:
         self.writer.held.update(row.row for row in claimed.taken)
-        self._rows.update({(row.provider, row.base_url, row.draft.id): row.row for row in claimed.taken})
+        for row in claimed.taken:
+            self._know(row.draft, row.row)
         return claimed
 
     def _disclaim(self, asked: "Future[Any]") -> None:
@@ -222,16 +232,37 @@ class Journal:
             self.writer.held.add(row)
             begin = functools.partial(Store.begin, row=row, note=note, budgets=self.budgets)
             return row, self.writer.ask(begin, durable=durable)
+        named = self._named(note)
+        work = functools.partial(Store.apply, note=note, row=named, release=note.kind in LAST)
+        return named or "", self.writer.ask(work, durable=durable)
+
+    def _passes(self, note: Note, passing: Collection[str]) -> bool:
+        """Whether a note need not be waited for. One with a cost is: the budgets of other processes count it."""
+        return self.listener is None and note.kind in passing and note.entry.get("cost") is None
+
+    def _pass(self, note: Note) -> str:
+        """Hands over a note that nobody waits for. That it could not be written is logged."""
+        named = self._named(note)
+        work = functools.partial(Store.apply, note=note, row=named, release=note.kind in LAST)
+        self.writer.tell(work, functools.partial(self._missed, note, named or ""))
+        if named is not None:
+            self._let_go(note, named)
+        return named or ""
+
+    def _named(self, note: Note) -> str | None:
+        """The row of a note: it names it, or its task is one of ours."""
         task: Task | None = note.entry.get("task")
-        of_task = None if task is None else (task.provider, task.base_url, task.id)
         named: str | None = note.entry.get("row")
-        if named is None and of_task is not None:
-            named = self._rows.get(of_task)
-        if note.kind == "accepted" and named is not None and of_task is not None:
-            self._rows[of_task] = named
-        release = note.kind in LAST
-        work = functools.partial(Store.apply, note=note, row=named, release=release)
-        return named or "", self.writer.ask(work, durable=durable, idle=self._is_passing(note))
+        if named is None and task is not None:
+            return self._rows.get((task.provider, task.base_url, task.id))
+        if note.kind == "accepted" and named is not None and task is not None:
+            self._know(task, named)
+        return named
+
+    def _know(self, task: Task, row: str) -> None:
+        """Knows from now on which row is that of a task."""
+        self._tasks[row] = of_task = (task.provider, task.base_url, task.id)
+        self._rows[of_task] = row
 
     def _let_go(self, note: Note, row: str) -> None:
         """Knows that a row is in hand no more after the last note of it."""
@@ -240,40 +271,30 @@ class Journal:
             self._forget((row,))
 
     def _forget(self, rows: Collection[str]) -> None:
-        for task, row in tuple(self._rows.items()):
-            if row in rows:
-                del self._rows[task]
+        for row in rows:
+            if (of_task := self._tasks.pop(row, None)) is not None and self._rows.get(of_task) == row:
+                del self._rows[of_task]
 
-    def _is_passing(self, note: Note) -> bool:
-        return self.listener is None and note.kind in PASSING
-
-    def _passes(self, note: Note, row: str, written: "Future[Any]") -> bool:
-        """Whether a note need not be waited for; that it could not be written is logged then, too."""
-        if not self._is_passing(note):
-            return False
-
-        def done(_: "Future[Any]") -> None:
-            error = written.exception()
-            if isinstance(error, Exception):
-                self._failed(note, row, written, error)
-
-        written.add_done_callback(done)
-        return True
+    def _missed(self, note: Note, row: str, error: Exception) -> None:
+        """What follows from a note after a submit that could not be written: what was bought matters more than that."""
+        task = note.entry.get("task")
+        _log.error(
+            "The journal could not note %r%s: %s",
+            note.kind,
+            f" of task {task.id} on {task.provider} at {task.base_url}" if task is not None else f" of row {row}",
+            # What it says beside the reason is for those who have bought nothing yet.
+            (str(error) or repr(error)).partition(". Nothing was bought.")[0],
+        )
+        if isinstance(error, JournalUnavailable):
+            work = functools.partial(Store.apply, note=note, row=row or None, release=note.kind in LAST)
+            self.writer.owe(work, durable=note.kind in DURABLE)
+        elif note.kind in LAST:
+            self.writer.leave((row,))
 
     def _failed(self, note: Note, row: str, written: "Future[Any]", error: Exception) -> None:
         """What follows from a note that could not be written."""
         if note.kind not in FIRST:
-            task = note.entry.get("task")
-            _log.error(
-                "The journal could not note %r%s: %s",
-                note.kind,
-                f" of task {task.id} on {task.provider} at {task.base_url}" if task is not None else f" of row {row}",
-                # What it says beside the reason is for those who have bought nothing yet.
-                (str(error) or repr(error)).partition(". Nothing was bought.")[0],
-            )
-            if isinstance(error, JournalUnavailable):
-                work = functools.partial(Store.apply, note=note, row=row or None, release=note.kind in LAST)
-                self.writer.owe(work, durable=note.kind in DURABLE)
+            self._missed(note, row, error)
             return
         self._withdraw(note, row, written)
         if isinstance(error, FluxError):

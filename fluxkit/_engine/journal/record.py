@@ -87,9 +87,12 @@ def _images(row: Row) -> str:
 
 
 @functools.cache  # there are few such sets of names
-def update(names: tuple[str, ...]) -> str:
-    """The statement that writes these columns of a row, if it is still of the version that is known."""
-    written = "".join(f"{name} = ?, " for name in names)
+def update(names: tuple[str, ...], *, release: bool = False) -> str:
+    """The statement that writes these columns of a row, if it is still of the version that is known.
+
+    With *release* it takes the row out of an owner's hand, too, if it is in that one.
+    """
+    written = "".join(f"{name} = ?, " for name in names) + ("owner = nullif(owner, ?), " if release else "")
     return f"UPDATE submits SET {written}version = version + 1 WHERE row = ? AND version = ?"  # noqa: S608
 
 

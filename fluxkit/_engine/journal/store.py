@@ -60,23 +60,45 @@ class NotOpen(Exception):
     """A row that is to be settled by hand, and cannot be; the message says why."""
 
 
+@attrs.define(eq=False)
+class Held:
+    """A row in the owner's hand: as the file has it, of which version, and as the *notes* since then have made it."""
+
+    written: Row
+    version: int
+    row: Row
+    notes: list[Note] = attrs.field(factory=list)
+    released: bool = False
+
+
 class Store:
-    """The rows of a journal, as one *owner* sees them. Those that it has in hand it need not read again."""
+    """The rows of a journal, as one *owner* sees them. Those that it has in hand it need not read again.
+
+    What notes make of such a row is written when the transaction ends, or something is read: however many notes there
+    were, and be it that the row leaves the hand with the last one, it is one change of the file.
+    """
 
     def __init__(self, connection: sqlite3.Connection, owner: Owner, now: Callable[[], float]) -> None:
-        self._connection = connection
+        self._file = connection
         self._owner = owner
         self._now = now
         self._lease = 0.0
-        self._known: dict[str, tuple[Row, int]] = {}
+        self._known: dict[str, Held] = {}
+        self._unwritten: dict[str, Held] = {}
         self._tally = Tally(connection)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """The file, with all that was noted before."""
+        self.write_down()
+        return self._file
 
     def renew(self) -> None:
         """Says that the owner is there, if it was not said lately."""
         now = self._now()
         if self._lease - now < LEASE * 2 / 3 or self._lease - now > LEASE:  # a clock may be set back
             facts = {**attrs.asdict(self._owner), "lease": now + LEASE}
-            self._connection.execute(
+            self._file.execute(
                 "INSERT INTO owners VALUES (:name, :pid, :host, :machine, :began, :lease) "
                 "ON CONFLICT (name) DO UPDATE SET lease = excluded.lease",
                 facts,
@@ -87,6 +109,7 @@ class Store:
         """Forgets what it believed to have written: the transaction was rolled back."""
         self._lease = 0.0
         self._known.clear()
+        self._unwritten.clear()
         self._tally.forget()
 
     # Rows
@@ -98,8 +121,8 @@ class Store:
         self._check(affording(new), budgets, now)
         if new.again is not None:
             self._settle(new.again, resubmitted(new.again))
-        self._connection.execute(INSERT, (*new_line(new), self._owner.name))
-        self._known[row] = new, 0
+        self._file.execute(INSERT, (*new_line(new), self._owner.name))
+        self._known[row] = Held(new, 0, new)
         self._tally.changed(None, new)
         return row
 
@@ -108,6 +131,8 @@ class Store:
         self._check(asked, budgets, self._now())
 
     def _check(self, asked: Afford, budgets: tuple[Budget, ...], now: float) -> None:
+        if budgets:
+            self.write_down()
         for budget in budgets:
             check(budget, asked, self._tally.of(budget, now), now)
 
@@ -116,14 +141,35 @@ class Store:
         if note.kind == "settled":
             self._settle(note.entry["row"], note)
             return
-        if row in self._known:
-            written = self._write(*self._known[row], note)
-            if written is not None:  # else somebody has written it meanwhile, who took it for abandoned
-                self._known[row] = written
-                if release:
-                    self.release((row,))
-                return
-            del self._known[row]
+        held = None if row is None else self._known.get(row)
+        if row is not None and held is not None:
+            held.row = applied(held.row, note, self._now())
+            held.notes.append(note)
+            held.released = held.released or release
+            self._unwritten[row] = held
+        else:
+            self._look_up(note, row, release=release)
+
+    def write_down(self) -> None:
+        """Writes what notes have made of the rows in hand."""
+        while self._unwritten:
+            name, held = self._unwritten.popitem()
+            old, new = held.written, held.row
+            line = changes(old, new)
+            left = (self._owner.name,) if held.released else ()
+            statement = update(tuple(line), release=held.released)
+            if not self._file.execute(statement, (*line.values(), *left, name, held.version)).rowcount:
+                del self._known[name]  # somebody has written it meanwhile, who took it for abandoned
+                for note in held.notes:
+                    self._look_up(note, name, release=held.released)
+                continue
+            held.written, held.version, held.notes = new, held.version + 1, []
+            if held.released:
+                del self._known[name]
+            self._changed(old, new)
+
+    def _look_up(self, note: Note, row: str | None, *, release: bool) -> None:
+        """Writes what a note makes of a row that is to be read."""
         if row is None:
             task: Task = note.entry["task"]
             found = self._read("task_id = ? AND base_url = ? AND provider = ?", task.id, task.base_url, task.provider)
@@ -134,19 +180,20 @@ class Store:
             if release:
                 self.release((each.row,))
 
-    def _write(self, row: Row, version: int, note: Note) -> tuple[Row, int] | None:
-        """Writes what a note makes of a row, if it is still of that version."""
+    def _write(self, row: Row, version: int, note: Note) -> None:
+        """Writes what a note makes of a row that was read just now."""
         new = applied(row, note, self._now())
         line = changes(row, new)
-        written = self._connection.execute(update(tuple(line)), (*line.values(), row.row, version))
-        if not written.rowcount:
-            return None
+        self._file.execute(update(tuple(line)), (*line.values(), row.row, version))
+        self._changed(row, new)
+
+    def _changed(self, row: Row, new: Row) -> None:
+        """Does what follows from a change of a row."""
         self._tally.changed(row, new)
         if new.again is not None and new.fate is not row.fate:
-            for old, its_version in self._read("row = ?", new.again):
+            for old, version in self._read("row = ?", new.again):
                 if (again := reopened(old, new)) is not None:
-                    self._write(old, its_version, again)
-        return new, version + 1
+                    self._write(old, version, again)
 
     def _settle(self, row: str, note: Note) -> None:
         """Settles a row by hand; whoever comes second finds that it is settled, and changes nothing."""
@@ -210,9 +257,10 @@ class Store:
 
     def release(self, rows: Collection[str]) -> None:
         """Takes rows out of the owner's hand."""
+        self.write_down()
         for row in rows:
             self._known.pop(row, None)
-        self._connection.executemany(
+        self._file.executemany(
             "UPDATE submits SET owner = NULL WHERE row = ? AND owner = ?", [(row, self._owner.name) for row in rows]
         )
 

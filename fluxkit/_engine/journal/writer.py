@@ -29,7 +29,7 @@ IDLE: Final = 10.0
 
 #: What nobody waits for is done with what comes next, or after so many seconds. So long the thread stays awake after it
 #: has done something, too: who buys one image after another need not wake it for what nobody waits for.
-DELAY: Final = 0.05
+DELAY: Final = 0.02
 
 #: Of so many notes that could not be written it is remembered that they are still to be.
 MOST_OWED: Final = 10_000
@@ -42,13 +42,38 @@ LAST_WORDS: Final = 5.0
 class Job:
     """Something to be done with the file.
 
-    It is *durable* if it is to survive the machine and not only the process, and *idle* if nobody waits for it.
+    It is *durable* if it is to survive the machine and not only the process. Somebody waits for its *future*, or else
+    nobody does, and whoever asked for it only hears if it *failed*.
     """
 
     work: Work
     durable: bool = False
-    idle: bool = False
-    future: "Future[Any]" = attrs.field(factory=Future)
+    future: "Future[Any] | None" = None
+    failed: Callable[[Exception], None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for it."""
+        return self.future is None
+
+    def begin(self) -> bool:
+        """Whether it is still wanted."""
+        return self.future is None or self.future.set_running_or_notify_cancel()
+
+    def answer(self, answer: Any) -> None:
+        """It is done; an error of ours is an answer, too."""
+        if isinstance(answer, FluxError):
+            self.fail(answer)
+        elif self.future is not None:
+            self.future.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be done."""
+        if self.future is not None:
+            self.future.set_exception(error)
+        elif self.failed is not None:
+            with contextlib.suppress(Exception):  # nobody would hear of it
+                self.failed(error)
 
 
 class Writer:
@@ -81,14 +106,20 @@ class Writer:
         self._closing = False
         self._lingers = False
 
-    def ask(self, work: Work, *, durable: bool = False, idle: bool = False) -> "Future[Any]":
+    def ask(self, work: Work, *, durable: bool = False) -> "Future[Any]":
         """Has something done, and gives what will be its answer, or a ``FluxError``."""
-        job = Job(work, durable, idle)
+        future: Future[Any] = Future()
         with self._turn:
-            self._jobs.append(job)
-            if not idle or not (self._lingers or len(self._jobs) > 1):
+            self._jobs.append(Job(work, durable, future))
+            self._wake()
+        return future
+
+    def tell(self, work: Work, failed: Callable[[Exception], None]) -> None:
+        """Has something done for which nobody waits: with what is asked next, or soon. *failed* hears of an error."""
+        with self._turn:
+            self._jobs.append(Job(work, failed=failed))
+            if not self._lingers and len(self._jobs) == 1:
                 self._wake()
-        return job.future
 
     def owe(self, work: Work, *, durable: bool) -> None:
         """Has something done as soon as the file lets it, and before what is asked later: it could not be done before.
@@ -127,7 +158,7 @@ class Writer:
             except RuntimeError as error:  # the interpreter is ending
                 self._thread = None
                 while self._jobs:
-                    self._jobs.popleft().future.set_exception(unavailable(self.path, str(error)))
+                    self._jobs.popleft().fail(unavailable(self.path, str(error)))
 
     # On the thread
 
@@ -136,7 +167,7 @@ class Writer:
         try:
             while (jobs := self._next()) is None or jobs:
                 if jobs:
-                    session.carry_out([job for job in jobs if job.future.set_running_or_notify_cancel()])
+                    session.carry_out([job for job in jobs if job.begin()])
                     self._renewed = time.monotonic()
                     self._lingers = True
                 self._look(session)
@@ -213,6 +244,12 @@ class Writer:
         self._wake()
         self._turn.release()
 
+    def finish(self) -> None:
+        """Waits until all is done that was asked, for ``LAST_WORDS`` at most. The file stays open."""
+        if self._thread is not None:
+            with contextlib.suppress(Exception):
+                self.ask(lambda _: None).result(LAST_WORDS)
+
     def close(self) -> None:
         """Does all that was asked and closes the file; it is opened again if something is asked later."""
         with self._turn:
@@ -257,15 +294,12 @@ class Session:
                     self.carry_out([job])
                 return
             for job in jobs:
-                job.future.set_exception(_own(self._writer.path, error))
+                job.fail(_own(self._writer.path, error))
             if isinstance(error, sqlite3.Error):  # whatever was wrong, the next one looks at the file afresh
                 self.close()
         else:
             for job, answer in zip(jobs, answers, strict=True):
-                if isinstance(answer, FluxError):
-                    job.future.set_exception(answer)
-                else:
-                    job.future.set_result(answer)
+                job.answer(answer)
 
     def _transact(self, jobs: Sequence[Job]) -> list[Any]:
         connection, store = self._opened()
@@ -282,6 +316,7 @@ class Session:
             left = self._writer._left.copy()  # noqa: SLF001 - its thread
             if left:
                 store.release(left)
+            store.write_down()
             connection.execute("COMMIT")
         except BaseException:
             store.undone()
@@ -325,6 +360,7 @@ def _made_good(connection: sqlite3.Connection, store: Store, owed: Sequence[Job]
     try:
         for job in owed:
             job.work(store)
+        store.write_down()
     except Exception:  # noqa: BLE001 - it was logged when it failed first, and is tried again
         store.undone()
         if connection.in_transaction:
