@@ -376,6 +376,25 @@ def test_with_no_trace_or_live_nothing_is_different(run: Run) -> None:
     assert (Code.DONE, {}, "") == (done.exit_code, marks(done), done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("project", "plugin"),
+    [
+        ('[project]\nname = "acme"\n[project.entry-points.fluxkit]\nacme = "acme"', True),
+        ('[project]\nname = "shop"\n[project.entry-points."fluxkit.mock"]\nacme = "acme"', False),
+        ('[project]\nname = "shop"', False),
+        ("project = 7", False),
+        ("[project", False),
+        (None, False),
+    ],
+)
+def test_the_workflow_of_a_plugin_installs_it_too(run: Run, project: str | None, plugin: bool) -> None:
+    if project is not None:
+        Path("pyproject.toml").write_text(project)
+    steps = [step for job in yaml.safe_load(run("--workflow").stdout)["jobs"].values() for step in job["steps"]]
+    installed = [step["run"] for step in steps if " pip install " in step.get("run", "")]
+    assert [f'python -m pip install "fluxkit-py[all]"{" ." if plugin else ""}'] * 2 == installed
+
+
 def test_the_workflow_is_one_and_its_commands_do_what_it_says(run: Run, mock: MockService) -> None:
     done = run("--workflow")
     assert (Code.DONE, "") == (done.exit_code, done.stderr)

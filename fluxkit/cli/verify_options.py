@@ -23,9 +23,25 @@ SECTIONS = {
 }
 
 
+#: What the workflow installs; a plugin installs itself, too, or there would be nothing of it to check.
+INSTALLED = '"fluxkit-py[all]"'
+
+
+def _is_plugin(directory: Path) -> bool:
+    """Whether the project in a directory is a plugin: it says so in its ``pyproject.toml``."""
+    import tomllib
+
+    try:
+        project = tomllib.loads((directory / "pyproject.toml").read_text("utf-8")).get("project")
+        return "fluxkit" in project["entry-points"]  # type: ignore[index]  # what is no table has none
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _print_workflow(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - as in click
     if value:
-        put(WORKFLOW.read_text("utf-8").rstrip())
+        text = WORKFLOW.read_text("utf-8").rstrip()
+        put(text.replace(INSTALLED, f"{INSTALLED} .") if _is_plugin(Path()) else text)
         context.exit()
 
 
@@ -82,7 +98,8 @@ def live_options(command: Command) -> Command:
                 is_eager=True,
                 expose_value=False,
                 callback=_print_workflow,
-                help="Print a workflow for GitHub that does all this, and do nothing else.",
+                help="Print a workflow for GitHub that does all this, and do nothing else. In a plugin's directory it "
+                "installs that, too.",
             ),
         )
     ):
