@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from fluxkit._contract.reference import Reference
 from fluxkit._wire.declaration import Provider
 from fluxkit._wire.json import Json, Problem
 from fluxkit.errors import FluxError
@@ -21,6 +22,7 @@ from .documents import JSON_HEADERS, read_query
 from .faults import FAULTS
 from .refused import Refused
 from .service import MockService
+from .shelf import Laid
 from .stand_ins import stand_in
 from .tasks import MockTask, life
 from .transport import AsyncMockTransport, MockTransport
@@ -59,7 +61,12 @@ def exchange(mock: MockService, method: str, url: str, headers: Mapping[str, str
 
 def made(mock: MockService, id: str | None) -> MockTask:
     """A task as the mock knows it: the values that it understood, and the size that it draws."""
-    return mock._works.tasks[str(id)]  # noqa: SLF001 - it is of the same package
+    task: MockTask = mock._works.tasks[str(id)]  # noqa: SLF001 - it is of the same package
+    references = task.values.get("references", ())
+    if not any(isinstance(each, Laid) for each in references):
+        return task
+    shown = tuple(Reference(content=each.read()) if isinstance(each, Laid) else each for each in references)
+    return attrs.evolve(task, values={**task.values, "references": shown})
 
 
 def refusal(
