@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import fluxkit
@@ -54,6 +54,17 @@ def start(path: Path) -> Iterator[Callable[..., MockService]]:
     yield begin
     while running:
         running.pop().close()
+
+
+@pytest.fixture(scope="module")
+def damageable(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """The file of a mock that has sold, in two namespaces, and what was in it."""
+    path = tmp_path_factory.mktemp("damaged") / "mock.sqlite"
+    mock = MockService([MAGNIFIC], state=path)
+    for world in (mock, mock.namespace("a")):
+        tell(world, "POST", f"{world.prefix}{KLEIN}", {"prompt": "a fox"})
+    mock.close()
+    return path, path.read_bytes()
 
 
 def tell(mock: MockService, method: str, path: str, body: Any = None, **query: str) -> Answer | Drop:
@@ -330,6 +341,38 @@ def test_a_file_that_is_broken_in_the_middle_is_refused(path: Path, start: Calla
     start().close()
     path.write_bytes(path.read_bytes()[:4096] + b"\0" * 4096)
     assert refused(path)
+
+
+@pytest.mark.slow
+@given(places=st.lists(st.integers(0, 2**20), min_size=1, max_size=40), byte=st.integers(0, 255))
+def test_a_file_that_was_damaged_is_refused_unless_it_can_be_read(
+    damageable: tuple[Path, bytes], places: list[int], byte: int
+) -> None:
+    path, content = damageable
+    damaged = bytearray(content)
+    for place in places:
+        damaged[place % len(content)] = byte
+    for each in path.parent.iterdir():
+        each.unlink()
+    path.write_bytes(damaged)
+    told = "Allowed: "
+    try:
+        MockService([MAGNIFIC], state=path).close()
+    except fluxkit.SettingsError as error:
+        told = error.message
+    assert "Allowed: " in told
+
+
+def test_a_file_with_a_charge_that_is_none_says_that_it_is_damaged(path: Path) -> None:
+    MockService([MAGNIFIC], state=path).close()
+    with sqlite3.connect(path) as file:
+        file.execute("INSERT INTO charge VALUES ('', 0, '[]')")
+    file.close()
+    assert "it is damaged (" in refused(path)
+    with sqlite3.connect(path) as file:
+        file.execute("DELETE FROM charge")
+    file.close()
+    MockService([MAGNIFIC], state=path).close()
 
 
 def test_a_file_whose_neighbour_stands_in_the_way_is_refused(path: Path) -> None:

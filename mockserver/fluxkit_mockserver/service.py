@@ -112,9 +112,10 @@ class MockService:
             from . import state as files
 
             file = files.StateFile(state, seed=seed)
-            recall(self._works, file)
-            for name in filter(None, file.worlds):
-                self.namespace(name)
+            with file.whole():
+                recall(self._works, file)
+                for name in filter(None, file.worlds):
+                    self.namespace(name)
 
     # What it is
 

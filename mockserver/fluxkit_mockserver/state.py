@@ -84,7 +84,7 @@ class StateFile:
                 reason = "it is in use by another mock. Allowed: another file, or the end of that one"
                 raise self._unusable(reason) from None
             raise self._unusable(f"{error}. Allowed: a file in a directory that can be written") from None
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, ValueError, TypeError):
             raise self._unusable("it is something else. Allowed: a file that a mock has made, or a new name") from None
 
     def _enter(self, seed: int) -> None:
@@ -223,6 +223,15 @@ class StateFile:
             self._uploads.pop(world, None)
 
     # Reading
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Lets go of the file, with a ``SettingsError``, if what is read of it meanwhile is not as it was written."""
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError) as error:
+            reason = f"it is damaged ({error}). Allowed: a copy of it from before, or a new name"
+            raise self._unusable(reason) from error
 
     def facts(self, world: str) -> Mapping[str, Any]:
         """What holds for the whole of a namespace; nothing if it is not in the file."""
