@@ -412,6 +412,18 @@ def test_a_call_is_about_the_namespace_that_it_names(mock: MockService, http: ht
     assert (EPOCH + 60, ["503"]) == (inside.clock.now(), [each.name for each in inside.faults])
 
 
+def test_who_watches_is_told_what_is_set_whoever_sets_it(mock: MockService, http: httpx.Client) -> None:
+    mock.fault("503")
+    mock.unfault()
+    mock.progression = "polls"
+    mock.limits = "rate=50/60"
+    mock.switch({"magnific.envelope": "bare"})
+    http.put("/__mock__/progression", json={"progression": "seconds"})
+    http.put("/__mock__/balance", json={"balance": 3})
+    told = re.findall(r"event: (\w+)", http.get("/__mock__/events").text)
+    assert ["fault", "fault", "progression", "limits", "switches", "progression", "balance"] == told
+
+
 def test_events_that_are_kept_are_told_in_process(mock: MockService, http: httpx.Client) -> None:
     task = submit(http)
     http.post("/__mock__/clock", json={"advance": 1})

@@ -409,6 +409,13 @@ def test_the_mock_is_set_and_reset(opened: Opener, mock: MockService, web: httpx
     page.get_by_role("button", name="Set limits").click()
     page.get_by_text("The limits are set").wait_for()
     assert ("polls", 7) == (str(mock.progression), mock.limits.requests)
+    page.get_by_label("balance: empty is no end").fill("2.5")
+    page.get_by_label("Whose account").select_option("magnific")
+    page.get_by_role("button", name="Set balance").click()
+    page.get_by_text("The balance is set").wait_for()
+    assert ["2.5", "None", "None"] == [str(mock.accounts.of(name).began) for name in mock.providers]
+    page.get_by_label("balance: empty is no end").fill("")
+    page.get_by_role("button", name="Set balance").click()
     page.get_by_label("limit: requests").fill("")
     page.get_by_role("button", name="Set limits").click()
     page.get_by_role("button", name="Reset the mock").click()
@@ -416,6 +423,29 @@ def test_the_mock_is_set_and_reset(opened: Opener, mock: MockService, web: httpx
     page.get_by_text("All is forgotten", exact=True).wait_for()
     assert (0, "0") == (len(mock.tasks), page.locator("#count-tasks").inner_text())
     assert None is mock.limits.requests
+
+
+@pytest.mark.slow
+def test_switches_are_chosen_while_the_mock_runs(opened: Opener, mock: MockService, web: httpx.Client) -> None:
+    page = opened("/__mock__/#/mock")
+    usual = page.get_by_role("button", name="Set all as usual")
+    sees(usual).to_be_disabled()
+    page.get_by_label("Filter switches").fill("whether the answer to a submit is wrapped")
+    envelope = page.get_by_label("magnific.envelope")
+    sees(page.locator(".fault:visible", has=page.get_by_role("combobox"))).to_have_count(1)
+    envelope.select_option("bare")
+    page.get_by_text("magnific.envelope is bare").wait_for()
+    assert "bare" == mock.switches["magnific.envelope"]
+    assert "task_id" in web.post(KLEIN, json={"prompt": "a fox"}, headers=KEY).json()
+    mock.switch({"magnific.envelope": None})  # by whoever else
+    sees(envelope).to_have_value("wrapped")
+    envelope.press("ArrowDown")
+    sees(usual).to_be_enabled()
+    sees(envelope).to_be_focused()
+    assert "bare" == mock.switches["magnific.envelope"]
+    usual.click()
+    page.get_by_text("Every switch is as usual").wait_for()
+    assert {} == mock.switched
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from .switches import settings_of
 from .tasks import RETENTION, Durations, MockTask, Progression, check_durations, check_retention
 from .uploads import MockUpload
 from .webhooks import Postman
-from .works import works_of
+from .works import Works, works_of
 
 if TYPE_CHECKING:
     from .transport import AsyncMockTransport, MockTransport
@@ -194,10 +194,8 @@ class MockService:
         It holds for every call from now on; a task that was accepted before keeps its size, format, link and webhooks.
         ``ValueError`` for a name or a value that there is not, and then nothing is set.
         """
-        works = self._works
-        with works.lock:
+        with self._setting("switches") as works:
             works.switch(settings)
-            keep_facts(works)
 
     @property
     def progression(self) -> Progression:
@@ -206,10 +204,8 @@ class MockService:
 
     @progression.setter
     def progression(self, progression: Progression | str) -> None:
-        works = self._works
-        with works.lock:
+        with self._setting("progression") as works:
             works.progression = Progression(progression)
-            keep_facts(works)
 
     @property
     def limits(self) -> Limits:
@@ -218,10 +214,17 @@ class MockService:
 
     @limits.setter
     def limits(self, limits: Limits | Mapping[str, Any] | Sequence[str] | str) -> None:
+        with self._setting("limits") as works:
+            works.limit(Limits.read(limits))
+
+    @contextlib.contextmanager
+    def _setting(self, kind: str) -> Iterator[Works]:
+        """Lets what holds for the whole be set, keeps it, and tells that something of this *kind* was set."""
         works = self._works
         with works.lock:
-            works.limit(Limits.read(limits))
+            yield works
             keep_facts(works)
+        works.feed.tell(kind, None)
 
     # What has happened
 
@@ -339,19 +342,13 @@ class MockService:
 
         Raises ``ValueError`` for what there is not, and for a fault that none of the services meant can have.
         """
-        works = self._works
-        with works.lock:
-            armed = works.faults.arm(name, times=times, rate=rate, task=task, match=match)
-            keep_facts(works)
-            return armed
+        with self._setting("fault") as works:
+            return works.faults.arm(name, times=times, rate=rate, task=task, match=match)
 
     def unfault(self, name: str | None = None) -> int:
         """Takes back a fault, or all of them; gives how many were armed."""
-        works = self._works
-        with works.lock:
-            taken = works.faults.disarm(name)
-            keep_facts(works)
-            return taken
+        with self._setting("fault") as works:
+            return works.faults.disarm(name)
 
     @property
     def faults(self) -> tuple[Armed, ...]:

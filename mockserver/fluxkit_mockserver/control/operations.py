@@ -83,7 +83,6 @@ def arm(world: "MockService", said: Said) -> Said:
         armed = world.fault(**(read_fault(order["fault"]) if "fault" in order else order))
     except ValueError as error:
         raise Wrong(400, str(error)) from None
-    world.feed.tell("fault", None)
     return shown.armed(armed)
 
 
@@ -93,7 +92,6 @@ def disarm(world: "MockService", said: Said) -> Said:
         disarmed = world.unfault(said.get("name"))
     except ValueError as error:
         raise Wrong(404, str(error)) from None
-    world.feed.tell("fault", None)
     return {"disarmed": disarmed}
 
 
@@ -264,7 +262,6 @@ def set_switches(world: "MockService", said: Said) -> Said:
         world.switch(said["body"])
     except ValueError as error:
         raise Wrong(400, str(error)) from None
-    world.feed.tell("switches", None)
     return switches(world, said)
 
 

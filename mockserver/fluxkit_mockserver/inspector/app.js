@@ -1,11 +1,12 @@
 // The inspector: puts the parts together, follows the address, and listens to the keyboard.
 
 import { address, base, keepToken, Problem, send } from "./api.js";
+import { attempt } from "./attempt.js";
 import { copyText } from "./clip.js";
 import { badge, makeDetail, pill } from "./detail.js";
 import { $, choices, h, say, toast } from "./dom.js";
 import { makeList } from "./list.js";
-import { attempt, makeBill, makeFaults, makeMock, money } from "./panels.js";
+import { makeBill, makeFaults, makeMock, money } from "./panels.js";
 import {
   drawn, follow, hasten, loadAll, loadClock, loadFaults, loadMock, loadNamespaces, now, paced, store, takeCharge, takeClock,
   takeExchange, takeTask, touch,
@@ -241,6 +242,7 @@ const again = paced(async () => detail.again(), 150);
 const faultsSoon = paced(loadFaults, 250);
 const mockSoon = paced(loadMock, 500);
 const namespacesSoon = paced(loadNamespaces, 1000);
+const SET = ["balance", "limits", "progression", "switches"];
 let waiting = [];
 
 function heard(kind, told) {
@@ -262,7 +264,7 @@ function heard(kind, told) {
   else if (kind === "clock") {
     loadClock().catch(() => {});
     hasten();
-  } else if (kind === "balance") mockSoon();
+  } else if (SET.includes(kind)) mockSoon();
   else load(); // reset, or some of it was missed
 }
 

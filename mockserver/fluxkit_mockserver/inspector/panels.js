@@ -1,22 +1,14 @@
 // The views without a list: faults, the bill, and the mock itself.
 
-import { Problem, send } from "./api.js";
+import { send } from "./api.js";
+import { attempt } from "./attempt.js";
 import { copyText } from "./clip.js";
-import { choices, h, say, toast } from "./dom.js";
+import { choices, h, say } from "./dom.js";
 import { hasten, loadAll, loadFaults, loadMock, store, takeClock } from "./store.js";
+import { makeSwitches } from "./switches.js";
 import { clockTime, many, sum } from "./words.js";
 
 const MOMENTS = { submit: "When an image is bought", task: "What becomes of a task", poll: "When a task is asked for", link: "The link to an image", image: "When an image is fetched", webhook: "Webhooks" };
-
-/** Carries out what the user asked for, and says so if it cannot be. */
-export async function attempt(act, done) {
-  try {
-    await act();
-    if (done) toast(done);
-  } catch (problem) {
-    toast(problem instanceof Problem ? problem.message : "The mock cannot be reached.", { bad: true });
-  }
-}
 
 function field(label, properties) {
   const input = h("input", { "aria-label": label, title: label, ...properties });
@@ -158,7 +150,9 @@ export function makeMock(root) {
   const standing = h("p", { class: "note" });
   const limits = ["requests", "seconds", "in_flight"].map((name) => field(`limit: ${name}`, { type: "number", min: "0", placeholder: "any", name, inputmode: "numeric" }));
   const balances = h("div", {});
-  const switches = h("div", {});
+  const balance = field("balance: empty is no end", { type: "number", min: "0", step: "any", placeholder: "no end", inputmode: "decimal" });
+  const account = h("select", { "aria-label": "Whose account" });
+  const switches = makeSwitches();
   const reset = h("button", { type: "button", class: "danger" }, "Reset the mock");
   let sure = 0;
   reset.addEventListener("click", () => {
@@ -206,8 +200,13 @@ export function makeMock(root) {
         await send("PUT", "limits", { requests, in_flight: flight, ...(span ? { seconds: span } : {}) });
         await loadMock();
       }, "The limits are set")),
-    part("Balances", balances),
-    part("Switches", h("p", { class: "note" }, "What a service does where no page says it. They are set when the mock is started: fluxkit mock --switch NAME=VALUE."), switches));
+    part("Balances",
+      inline(h("form", { class: "line" }, h("span", {}, "Begin anew with"), balance, account, h("button", { class: "small" }, "Set balance")), async () => {
+        await send("PUT", "balance", { balance: balance.value || null, ...(account.value ? { provider: account.value } : {}) });
+        await loadMock();
+      }, "The balance is set"),
+      balances),
+    part("Switches", switches.element));
 
   function draw() {
     services.replaceChildren(
@@ -224,8 +223,8 @@ export function makeMock(root) {
     }
     balances.replaceChildren(table("What the account at each service has", ["service", "began with", "used", "left"],
       Object.entries(store.balance).map(([name, each]) => [name, each.began ?? "no end", each.used ?? "unknown", each.left ?? "no end"])));
-    switches.replaceChildren(table("Switches as they are set", ["switch", "is", "or", "about"],
-      store.switches.map((each) => [h("code", {}, each.name), h("b", {}, each.value), each.values.filter((value) => value !== each.value).join(", "), each.about])));
+    choices(account, [["", "at every service"], ...store.services.map(({ name }) => [name, `at ${name}`])]);
+    switches.draw();
     drawClock();
   }
 

@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 
-const KINDS = ["exchange", "task", "bill", "webhook", "fault", "clock", "balance", "reset", "gap"];
+const KINDS = ["exchange", "task", "bill", "webhook", "fault", "clock", "balance", "limits", "progression", "switches", "reset", "gap"];
 const SLOWEST = 10;
 
 /** Watches the mock: `heard(kind, told)` for each event, `opened(resumed)`, `lost(seconds)` until the next try. */
