@@ -73,11 +73,14 @@ class Form:
         found: dict[str, Any] = {}
         problems: list[Problem] = []
         for name, codec in self.fields:
-            value, error = attempt(codec.read, json)
-            if error:
+            try:
+                value = codec.read(json)
+            except Unfit as error:
+                value = error.found
                 problems += self._named(name, error)
-            elif value is MISSING and name in self.needed:
-                problems.append(self._missing(name))
+            else:
+                if value is MISSING and name in self.needed:
+                    problems.append(self._missing(name))
             if value is not MISSING:
                 found[name] = value
         if problems:

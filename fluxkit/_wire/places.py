@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from .codec import Codec, Scalar
-from .json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, unfit
+from .json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, under, unfit
 from .parts import attempt, gather, placed
 from .scalars import SIDE, sides
 
@@ -40,7 +40,12 @@ class At:
 
     def read(self, json: Json, /) -> Any:
         said = pluck(json, self.steps)
-        value = MISSING if said is MISSING else placed(self.path, self.inner.read, said)
+        if said is MISSING:
+            return self.default
+        try:  # as ``placed``, without a call for each field of each request
+            value = self.inner.read(said)
+        except Unfit as error:
+            raise Unfit(*under(error, self.path), found=error.found) from None
         return self.default if value is MISSING else value
 
     def spellings(self, value: Any, /) -> Iterator[Json]:

@@ -11,7 +11,7 @@ from .answer import CONTROL, EVENTS, MOST_BODY, MOST_CONTROL_BODY, PLAIN, Answer
 from .control.guard import Guard
 from .documents import read_query
 from .inspector import page_of
-from .intake import App, Gone, Receive, Scope, Send, read_body, reply
+from .intake import WHOLE, App, Gone, Receive, Scope, Send, headers_of, read_body, reply
 from .namespaces import is_control, without_prefix
 from .service import MockService
 
@@ -24,6 +24,9 @@ PAGES = ("/", CONTROL)
 
 #: The name in ``scope["state"]`` under which the server gives its way to close a connection without a reply.
 HANG_UP = "fluxkit.hang_up"
+
+#: The name of its way to say all of an answer at once.
+SAY = "fluxkit.say"
 
 
 def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | None = None) -> App:
@@ -80,7 +83,9 @@ class _Door:
             await _send_part(answer, answer.cut, send)
             _hang_up(scope)
         else:
-            await reply(answer, send)
+            say = scope.get("state", {}).get(SAY)
+            if say is None or not say(answer.status, headers_of(answer), answer.body):
+                await reply(answer, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> Incoming | None:
         """A request with its body; None if it was answered already, or its client is gone."""
@@ -100,7 +105,8 @@ class _Door:
                 await self._watched(call, scope, receive, send)
                 return None
         try:
-            body = await read_body(headers, receive, most=MOST_CONTROL_BODY if control else MOST_BODY)
+            most = MOST_CONTROL_BODY if control else MOST_BODY
+            body = await read_body(headers, receive, most=most, whole=WHOLE in scope.get("state", ()))
         except TimeoutError:
             late = "The body did not come in time.\n"
             await reply(Answer(408, late.encode(), PLAIN), send, close=True)

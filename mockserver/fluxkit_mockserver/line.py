@@ -2,10 +2,12 @@
 
 import asyncio
 import functools
+from collections.abc import Iterable
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from .app import HANG_UP
+from .app import HANG_UP, SAY
+from .intake import WHOLE
 
 #: How many bytes the head of a request may have that comes in pieces.
 MOST_HEAD = 262_144
@@ -48,10 +50,16 @@ class Line(HttpToolsProtocol):
         self._heading, self._head_size = True, 0
 
     def on_headers_complete(self) -> None:
-        """The head is complete; the app is told how to hang up."""
+        """The head is complete; the app is told how to say all at once, and how to hang up."""
         self._head_came()
         super().on_headers_complete()
-        self.scope["state"][HANG_UP] = functools.partial(self._hang_up, self.cycle)
+        state = self.scope["state"]
+        state[SAY], state[HANG_UP] = (functools.partial(way, self.cycle) for way in (self._say, self._hang_up))
+
+    def on_message_complete(self) -> None:
+        """All of the body is there, most times before the app is called."""
+        super().on_message_complete()
+        self.scope["state"][WHOLE] = True
 
     def _await_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_PATIENCE, self._refuse, b"408 Request Timeout")
@@ -66,6 +74,24 @@ class Line(HttpToolsProtocol):
         """Ends a connection on which no head comes, or no end of it: nobody holds one, or fills it, for ever."""
         self.transport.write(b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % why)
         self.transport.close()
+
+    def _say(
+        self, cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
+    ) -> bool:
+        """Writes an answer in one piece, which uvicorn would write in two; tells whether it may."""
+        if cycle.disconnected or self.flow.write_paused or cycle.scope["method"] == "HEAD":
+            return False
+        lines = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.transport.write(b"".join(lines))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
 
     def _hang_up(self, cycle: RequestResponseCycle, *, at_once: bool = False) -> None:
         cycle.disconnected = True  # so no reply is missed

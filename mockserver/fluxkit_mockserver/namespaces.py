@@ -65,8 +65,12 @@ class Chooser:
         """
         get = call.headers.get
         header, path = get(HEADER), call.path
-        if header is None and not path.startswith(_MARKS) and all(get(each) in self._usual for each in self._headers):
-            return ""
+        if header is None and not path.startswith(_MARKS):
+            for each in self._headers:
+                if get(each) not in self._usual:
+                    break
+            else:
+                return ""
         names = {}
         if path.startswith(_MARKS):
             names["address"] = path.partition("/@" if path.startswith("/@") else "/%40")[2].partition("/")[0]

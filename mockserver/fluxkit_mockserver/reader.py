@@ -123,9 +123,12 @@ class Reader:
         if self.switches.get("extra-fields") == "ignore":
             return ()
         known = self._places[id(row)]
+        # What has a place of its own need not be looked into: most have.
+        if not (rest := {step: value for step, value in document.items() if (step,) not in known.get(step, ())}):
+            return ()
 
         def strays() -> Iterator[Problem]:
-            for leaf in leaves(document):
+            for leaf in leaves(rest):
                 places = known.get(leaf[0], frozenset())
                 if leaf not in places and not any(_meet(leaf, place) for place in places):
                     yield Problem(".".join(leaf), "given", "no such field")

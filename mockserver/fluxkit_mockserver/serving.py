@@ -93,7 +93,7 @@ def _check_key(works: Works, provider: Provider, call: Incoming) -> str:
     given = call.headers.get(provider.key.header.lower())
     if given is None:
         raise Refused(Unauthorized, "Missing API key")
-    if all(given != provider.key.form.format(key=key) for key in works.keys):
+    if given not in works.numbers[provider.name]:
         raise Refused(Unauthorized)
     return given
 

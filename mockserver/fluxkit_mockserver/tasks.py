@@ -185,7 +185,10 @@ class Life:
 
     def at(self, part: float) -> int:
         """The number of the stage that is reached after this *part* of a task's time."""
-        return next(number for number in range(self.last, -1, -1) if part >= self.stages[number].begins or not number)
+        number = len(self.stages) - 1
+        while number and part < self.stages[number].begins:
+            number -= 1
+        return number
 
 
 def life_of(provider: Provider) -> Life:

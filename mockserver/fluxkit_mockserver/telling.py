@@ -79,7 +79,8 @@ def poll(works: Works, dialect: Dialect, task: MockTask, call: Incoming) -> Answ
     fault = works.strike("poll", task, but=() if task.told else ("status-goes-back",))
     if fault is None or fault in POLLED:
         stage = stage_of(works, dialect, task, works.now)
-        answer = say(works, "polled", dialect, task, call, done=is_done(works, dialect, task, works.now))
+        done = stage == dialect.life.last and not task.cancelled
+        answer = say(works, "polled", dialect, task, call, done=done, stage=stage)
         task.told = stage
         return answer if fault is None else POLLED[fault](answer)
     base_url = f"{call.origin}/{dialect.provider.name}"

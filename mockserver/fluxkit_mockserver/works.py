@@ -40,7 +40,8 @@ class Works:
 
     The modules beside this one change it by what calls say, one call at a time, under its *lock*. *seen* is the
     exchange that is under way; of tasks, *accepted* is how many there were, and *tasks* those that are kept.
-    *made* are its ``settings`` as they were at first. *state* is the file in which all of it is kept, if it is.
+    *made* are its ``settings`` as they were at first, *numbers* those of its keys, by services and as they come there.
+    *state* is the file in which all of it is kept, if it is.
     """
 
     providers: tuple[Provider, ...]
@@ -62,6 +63,7 @@ class Works:
     gallery: Gallery
     secrets: Keys
     made: Mapping[str, Any] = attrs.field(init=False)
+    numbers: Mapping[str, Mapping[str, int]] = attrs.field(init=False)
     webhooks: Postman = attrs.field(init=False)
     replays: Replays = attrs.field(init=False, factory=Replays)
     shelf: Shelf = attrs.field(init=False, factory=Shelf)
@@ -84,8 +86,7 @@ class Works:
 
     def number_of(self, account: Account) -> int:
         """The number of the key with which an account is called."""
-        form = next(each.key.form for each in self.providers if each.name == account[0])
-        return [form.format(key=key) for key in self.keys].index(account[1])
+        return self.numbers[account[0]][account[1]]
 
     def limit(self, limits: Limits) -> None:
         """Sets how much each key may do; tasks that run already count."""
@@ -106,6 +107,11 @@ class Works:
             "limits": attrs.asdict(self.gauge.limits),
             "balance": self.bill.accounts.balance,
         }
+
+    @numbers.default
+    def _numbers_of_keys(self) -> Mapping[str, Mapping[str, int]]:
+        keys = [*reversed([*enumerate(self.keys)])]  # of a key that stands there twice, the first counts
+        return {each.name: {each.key.form.format(key=key): number for number, key in keys} for each in self.providers}
 
     @made.default
     def _as_it_is_made(self) -> Mapping[str, Any]:
