@@ -36,8 +36,6 @@ MODELS = {
 }
 DRIVERS = ("blocking", "asyncio", "trio")
 
-Making = Callable[..., fluxkit.Result]
-
 
 def blocking(name: str, to: Path, **settings: object) -> fluxkit.Result:
     with fluxkit.Client(name, **settings) as client:  # type: ignore[arg-type]

@@ -11,7 +11,9 @@ import pytest
 import fluxkit
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Incoming
-from fluxkit_mockserver.exchanges import HIDDEN, MOST_KEPT, MOST_WHOLE, Exchange
+from fluxkit_mockserver.exchange import Exchange
+from fluxkit_mockserver.exchanges import MOST_WHOLE
+from fluxkit_mockserver.kept import HIDDEN, MOST_KEPT
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 

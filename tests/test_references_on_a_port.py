@@ -35,7 +35,7 @@ from fluxkit.errors import Charged
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.answer import Answer, Drop, Incoming
 from fluxkit_mockserver.clock import WallClock
-from fluxkit_mockserver.exchanges import Exchange
+from fluxkit_mockserver.exchange import Exchange
 from fluxkit_mockserver.server import Server
 
 KLEIN, KONTEXT, FLEX = "magnific:flux-2-klein", "magnific:flux-kontext-pro", "apimart:flux-2-flex"

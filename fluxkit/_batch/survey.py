@@ -31,9 +31,6 @@ class Unsound(SettingsError):
 #: So many lines with something wrong are named; the rest is counted.
 MOST_NAMED = 20
 
-#: How many characters of a label are the digest of what a row asks for.
-DIGEST = 16
-
 
 def label_of(batch: str, line: Line) -> str:
     """What the journal knows a row by: its batch, what it asks for, and its key."""

@@ -79,9 +79,6 @@ class Source:
         return self.name if self.line is None else f"{self.name}, line {self.line}"
 
 
-DEFAULT = Source(Level.DECLARATION, "default")
-
-
 @attrs.frozen
 class Setting:
     """A value and where it stands. None takes back what weaker places say of the same.

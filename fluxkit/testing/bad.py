@@ -21,8 +21,6 @@ from .._wire.origins import origin
 from ..errors import Charged, DownloadError, Unauthorized
 from .conduct import Conduct
 
-Steps = Iterator[Any]
-
 
 def _names(names: Iterable[str]) -> frozenset[str]:
     return frozenset(names)

@@ -9,7 +9,7 @@ from fluxkit._contract.report import shorten
 from fluxkit._contract.size import Aspect
 
 from .dialect import Dialect
-from .exchanges import Exchange
+from .exchange import Exchange
 
 #: How far a ratio may be from the one that is asserted: as far as a plan takes it for the same.
 TOLERANCE: Final = 0.02

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .answer import Incoming
-from .exchanges import Exchange
+from .exchange import Exchange
 from .limits import Limits
 from .refused import Refused
 from .switches import SWITCHES

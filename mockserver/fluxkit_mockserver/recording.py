@@ -22,7 +22,7 @@ from fluxkit._wire.json import HEADERS, QUERY, Path
 from fluxkit._wire.series import steps_of
 from fluxkit.provider import State
 
-from .exchanges import Exchange
+from .exchange import Exchange
 from .service import MockService
 from .tasks import MockTask
 

@@ -19,7 +19,8 @@ from .armed import Armed, Match
 from .asserted import billed, submitted
 from .billing import Charge
 from .clock import VirtualClock, WallClock
-from .exchanges import Exchange, Exchanges
+from .exchange import Exchange
+from .exchanges import Exchanges
 from .feed import Feed
 from .limits import Limits
 from .memory import keep_facts, recall

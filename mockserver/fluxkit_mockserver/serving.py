@@ -14,7 +14,7 @@ from .answer import MOST_BODY, PLAIN, Answer, Drop, Incoming
 from .buying import buy
 from .closest import nearest_route
 from .dialect import Dialect
-from .exchanges import Exchange
+from .exchange import Exchange
 from .gallery import IMAGES, named_by
 from .memory import keep
 from .refused import Refused

@@ -12,7 +12,7 @@ from .casts import say_briefly, say_completed
 from .dialect import Dialect
 from .documents import JSON_HEADERS
 from .ends import say_end, words_of_end
-from .exchanges import Exchange
+from .exchange import Exchange
 from .mishaps import ENDINGS, POLLED, REASONS, instead
 from .parcels import Report
 from .refused import Refused

@@ -15,9 +15,11 @@ from .armed import Faults, read_fault
 from .billing import Bill
 from .clock import VirtualClock, WallClock
 from .dialects import Dialects
-from .exchanges import Exchange, Exchanges, Keys
+from .exchange import Exchange
+from .exchanges import Exchanges
 from .feed import Feed
 from .gallery import Gallery
+from .kept import Keys
 from .limits import Gauge, Limits
 from .namespaces import prefix_of
 from .replays import Replays

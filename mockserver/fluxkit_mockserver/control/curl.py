@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from ..answer import CONTROL
-from ..exchanges import HIDDEN, Exchange
+from ..exchange import Exchange
 from ..gallery import IMAGES
+from ..kept import HIDDEN
 
 if TYPE_CHECKING:
     from ..service import MockService

@@ -9,7 +9,7 @@ from fluxkit.provider import State
 
 from ..answer import Answer
 from ..armed import read_fault
-from ..exchanges import Exchange
+from ..exchange import Exchange
 from ..faults import FAULTS
 from ..switches import SWITCHES, settings_of
 from . import shown

@@ -18,7 +18,8 @@ from fluxkit._wire.json import HEADERS, QUERY
 from fluxkit.errors import FluxError
 
 from ..answer import Answer, Incoming
-from ..exchanges import HIDDEN, Exchange
+from ..exchange import Exchange
+from ..kept import HIDDEN
 from ..namespaces import without_prefix
 from ..uploads import UPLOADS
 from .curl import STAND_IN, body_of, headers_of

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fluxkit.provider import State
 
-from ..exchanges import readable
+from ..kept import readable
 from .schema import Schema, maybe, record, several, text, whole
 
 if TYPE_CHECKING:
