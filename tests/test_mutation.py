@@ -229,6 +229,7 @@ SURVIVORS["bfl"] = {
     ],
     "no answer is recorded in which a link is none": [
         "accepted.fields.poll_url.inner: Link -> Text",
+        "webhook.accepted.fields.webhook_url.inner: Link -> Text",
         *each(["polled.", "webhook.event."], f"{GENERATED}.url.inner: Link -> Text"),
     ],
     "an empty path is here, with an At or without": each(
@@ -250,6 +251,9 @@ SURVIVORS["bfl"] = {
     "the client asks only for the status, and the mock takes it from the sample": [
         "answers: Task not foundd in place of Task not found"
     ],
+    "no client reads the status in the answer to a submit, and the mock takes it from the sample": each(
+        ["webhook.accepted.fields: "], "without status", "statuss in place of status"
+    ),
     "no address is recorded to which the key may not go": ["origins: also 'https://api.*.bfl.aii'"],
     "the page says ten minutes in words": each(["link_life: "], "600.0 -> 599.0", "600.0 -> 601.0", "left out"),
     "the page says these times in words, and no exchange shows them": [
@@ -380,6 +384,7 @@ NOTICED = {
     "check_mock_tells_what_can_be_asked_beside_tasks": (APIMART, "balance.answer.fixed.path: 'success' -> 'successs'"),
     "check_client_knows_how_large_an_upload_may_be": (APIMART, "upload.most: 20971520 -> 20971521"),
     "check_mock_answers_in_the_shape_of_the_service": (MAGNIFIC, "accepted.first: swapped with second"),
+    "check_mock_answers_a_submit_with_a_webhook_as_the_service_does": (BFL, "webhook.accepted: left out"),
     "check_mock_refuses_as_the_service_does": (MAGNIFIC, "error.first: swapped with second"),
     "check_mock_refuses_a_key_in_the_wrong_place": (MAGNIFIC, "key: left out"),
     "check_mock_has_the_words_for_each_refusal": (MAGNIFIC, "refusals: [0] and [1] swapped"),

@@ -196,9 +196,10 @@ def test_models_of_one_path_are_told_apart_and_shown_what_each_takes() -> None:
 def test_a_status_may_be_an_answer_and_a_refusal() -> None:
     limited = attrs.evolve(BFL, refusals=[Refusal(200, RateLimited, text="too many"), *BFL.refusals])
     told = document(limited)["components"]["responses"]["Submit200"]
-    expected = [{"$ref": f"#/components/schemas/{name}"} for name in ("Accepted", "Error")]
+    expected = [{"$ref": f"#/components/schemas/{name}"} for name in ("Accepted", "AcceptedWithWebhook", "Error")]
     assert expected == told["content"]["application/json"]["schema"]["anyOf"]
-    assert "What the service says. Or: There are too many requests, or too many tasks at once." == told["description"]
+    first = "What the service says. Or: The answer where a webhook is asked for."
+    assert f"{first} Or: There are too many requests, or too many tasks at once." == told["description"]
 
 
 @attrs.frozen

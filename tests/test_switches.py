@@ -214,14 +214,28 @@ def test_the_first_status_is_reported_or_is_not(progression: str, value: str, ex
     assert expected == [word for word in words if word != "COMPLETED"]
 
 
+@pytest.mark.parametrize(("value", "word"), [("answer", "Pending"), ("refuse", "Task not found")])
+def test_a_task_whose_submit_named_no_address_is_known_at_the_usual_one_or_not(value: str, word: str) -> None:
+    mock = MockService([BFL], switches={"unnamed-polls": value})
+    with httpx.Client(transport=mock.transport(), headers={"x-key": mock.key}) as client:
+        base_url, hook = mock.base_url("bfl"), "https://app.example/hook"
+        plain, hooked = (
+            client.post(f"{base_url}/v1/flux-2-pro", json={"prompt": "a cat", **more}).json()
+            for more in ({}, {"webhook_url": hook})
+        )
+        assert {"id": hooked["id"], "status": "Pending", "webhook_url": hook} == hooked
+        polls = (plain["polling_url"], f"{base_url}/v1/get_result?id={hooked['id']}")
+        assert ["Pending", word] == [client.get(poll).json()["status"] for poll in polls]
+
+
 # Which there are, and how they are set
 
 
 def test_the_switches_of_a_service_follow_from_its_declaration() -> None:
-    assert set(SWITCHES) == set(switches_of(MAGNIFIC))
+    assert set(SWITCHES) == {*switches_of(MAGNIFIC), "unnamed-polls"}
     common = ["extra-fields", "wrong-method"]
     assert [*common, "answers", "moderated", "failed-tasks", "reference-size", "link-life"] == [*switches_of(APIMART)]
-    assert [*common, "failed-tasks", "reference-size", "link-life"] == [
+    assert [*common, "failed-tasks", "reference-size", "link-life", "unnamed-polls"] == [
         each for each in switches_of(BFL) if each != "answers"
     ]
     assert [*common] == [each for each in switches_of(TOGETHER) if each != "answers"]

@@ -753,9 +753,34 @@ def test_news_that_come_between_submit_and_wait_are_there() -> None:
     assert 1 == len(client.wait(task, fetch=False).images)
 
 
+@pytest.mark.parametrize("polls", ["answer", "refuse"])
+def test_a_task_of_which_nobody_says_where_to_poll_ends_by_its_webhook(polls: str) -> None:
+    """Not found for a minute at the address that the declaration says: that proves nothing while a webhook may come."""
+    client, mock, _ = mocked(provider=BFL)
+    mock.switch({"unnamed-polls": polls})
+    mock.webhooks.connect(to_app(mounted(client)))
+    slow = mock.fault("slow", times=1)
+    result = client.generate("a cat", webhook_url="https://app.example/hooks/", fetch=False)
+    assert (1, 1, 1) == (slow.struck, len(result.images), mock.billed)
+    assert result.tasks[0].poll_url is None
+    assert mock.clock.now() - result.tasks[0].submitted_at >= 50.0
+
+
+def test_a_task_that_can_be_neither_polled_nor_reported_is_late_and_not_gone() -> None:
+    client, mock, _ = mocked(provider=BFL)
+    mock.switch({"unnamed-polls": "refuse"})
+    with pytest.raises(fluxkit.Overdue) as caught:
+        client.generate("a cat", webhook_url="https://app.example/hooks/", timeout=120)
+    assert (1, mock.charges[0].task) == (mock.billed, caught.value.task.id)
+    mock.switch({"unnamed-polls": None})
+    assert 1 == len(client.wait(caught.value.task, fetch=False).images)
+
+
 def test_a_cost_that_only_the_submit_has_told_stays_known() -> None:
     """The webhook with which the task ends does not say it again."""
-    client, mock, _ = mocked(provider=BFL)
+    assert BFL.webhook is not None
+    talkative = attrs.evolve(BFL, webhook=attrs.evolve(BFL.webhook, accepted=None))
+    client, mock, _ = mocked(provider=talkative)
     mock.webhooks.connect(to_app(mounted(client)))
     result = client.generate("a cat", webhook_url="https://app.example/hooks/", fetch=False)
     assert [mock.charges[0].amount] == [result.cost and result.cost.number]

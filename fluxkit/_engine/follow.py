@@ -6,7 +6,7 @@ import attrs
 
 from .._contract.task import Snapshot, State, Task
 from .._wire.answers import read_poll
-from .._wire.calls import Outgoing, polling
+from .._wire.calls import Outgoing, is_unnamed, polling
 from .._wire.declaration import Provider
 from ..errors import (
     Broken,
@@ -86,6 +86,9 @@ def follow(
     A webhook that the service has signed is believed like an answer. Any other, and one that leaves something open,
     only makes the next poll come at once: so nobody else decides what becomes of a task.
 
+    If the submit was answered without saying where to ask, it is not believed there that there is no such task: its
+    webhook may come.
+
     Raises ``Overdue`` at *deadline*, the task's own error if it ended without an image, and what the service refuses
     for good; each with the task as it was last seen.
     """
@@ -94,11 +97,13 @@ def follow(
     streak = _Streak()
     told: object = None
     said: frozenset[str] = frozenset()
+    unnamed = seen is not None and is_unnamed(provider, task)
     while True:
         if seen is not None:
             task = yield from noted(task, seen, said)
             said |= frozenset(seen.problems)
-            gone = seen.state.ended and (seen.state is not State.VANISHED or streak.vanished(now))
+            missed = streak.vanished(now) and not unnamed
+            gone = seen.state.ended and (seen.state is not State.VANISHED or missed)
             told = yield from _told(task, seen, told, now, sure=gone)
             if seen.state is State.COMPLETED:
                 return task, seen

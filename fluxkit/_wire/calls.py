@@ -60,6 +60,11 @@ def polling(provider: Provider, task: Task) -> Outgoing | None:
     return _reading(provider, task, provider.poll, task.poll_url)
 
 
+def is_unnamed(provider: Provider, task: Task) -> bool:
+    """Whether nobody has said where that call goes: the service names no address where it reports by a webhook."""
+    return task.poll_url is None and provider.webhook is not None and provider.webhook.accepted is not None
+
+
 def asking_result(provider: Provider, task: Task) -> Outgoing | None:
     """The second call, with which some services give the images of a completed task; None if there is none."""
     return _reading(provider, task, provider.result, task.result_url)

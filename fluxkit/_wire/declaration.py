@@ -192,6 +192,10 @@ class Webhook:
     Some services post to the given address with a *suffix* at its end. ``webhook_url`` means the same at all of them:
     where the receiver is. It is sent as it is, and the receiver takes what comes there or below.
 
+    *accepted* is what the answer to a submit says that asks for a webhook, where it does not say as others do where to
+    ask after the task; it is read as they are. Whoever does not find the task where the route says has learnt nothing
+    then, and goes on waiting for the webhook.
+
     What was not taken within *timeout* seconds, or was answered with a 5xx, is sent again after each of the *retries*,
     in seconds; None and none where nobody says it.
     """
@@ -200,6 +204,7 @@ class Webhook:
     signature: Signature
     suffix: str = attrs.field(default="", kw_only=True)
     every: bool = attrs.field(default=False, kw_only=True)
+    accepted: Codec | None = attrs.field(default=None, kw_only=True)
     retries: tuple[float, ...] = attrs.field(default=(), converter=_seconds, kw_only=True)
     timeout: float | None = attrs.field(default=None, kw_only=True)
 

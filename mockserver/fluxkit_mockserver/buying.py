@@ -19,7 +19,7 @@ from .refused import Refused
 from .replays import marked
 from .switches import MOST_REFERENCE
 from .tasks import SLOWNESS, MockTask, duration_of, point_of
-from .telling import is_done, reporting, say, words_of
+from .telling import accepted, is_done, reporting, words_of
 from .uploads import UPLOADS, path_of
 from .works import Account, Works
 
@@ -40,7 +40,7 @@ def buy(works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Accoun
         return Drop()
     if fault is not None and (refused := refusal(dialect, fault)) is not None:
         raise refused
-    answer = say(works, "accepted", dialect, task, call, done=provider.poll is None)
+    answer = accepted(works, dialect, task, call)
     answer = attrs.evolve(answer, headers={**answer.headers, **marked(provider)})
     return answer if fault is None else ACCEPTED[fault](answer)
 
@@ -83,8 +83,7 @@ def _buy_new(
     if "webhook_url" in values and task.ending != "vanished":
         report = reporting(works, dialect, task, call)
         works.webhooks.accepted(task, words_of(dialect, task), works.progression, report)
-    # A service that cannot be polled has the image ready when it accepts, and no other has.
-    answer = say(works, "accepted", dialect, task, call, done=dialect.provider.poll is None)
+    answer = accepted(works, dialect, task, call)
     return answer if fault is None else ACCEPTED[fault](answer)
 
 

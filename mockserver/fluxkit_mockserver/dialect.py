@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
@@ -62,6 +62,7 @@ class Dialect:
             said["cancelled"] = self.provider.cancel.answer
         if self.provider.webhook is not None:
             said["webhook"] = self.provider.webhook.event
+            said["hooked"] = self.provider.webhook.accepted
         return {of: _form(codec) for of, codec in said.items() if codec is not None}
 
     @_statuses.default
@@ -91,8 +92,11 @@ class Dialect:
 
     def codec(self, of: str) -> Codec:
         """What an answer of this kind is written and read with."""
-        if of == "webhook" and self.provider.webhook is not None:
-            return self.provider.webhook.event
+        webhook = self.provider.webhook
+        if of == "webhook" and webhook is not None:
+            return webhook.event
+        if of == "hooked" and webhook is not None and webhook.accepted is not None:
+            return webhook.accepted
         if of == "cancelled" and self.provider.cancel is not None and self.provider.cancel.answer is not None:
             return self.provider.cancel.answer
         codec: Codec = getattr(self.provider, of)
@@ -136,11 +140,18 @@ class Dialect:
             self._moulds[of, word] = self._mould(of, word, written, said)
         return answer_of(self.status(of, word), merge(self._moulds[of, word], written))
 
+    def shown(self, of: str) -> tuple[Sample, ...]:
+        """The samples of this kind; of an answer to a submit with a webhook, those that say all that it says."""
+        if of != "hooked":
+            return tuple(each for each in self.samples if each.of == of)
+        codec, names = self.codec(of), self.form(of).keys()
+        return tuple(each for each in self.samples if each.of == "accepted" and _says(codec, each.body, names))
+
     def _mould(self, of: str, word: str, written: Json, said: Mapping[str, Any]) -> Json:
         """The first sample of this kind that, once *written* is laid over it, still says what is *said*."""
         codec = self.codec(of)
-        for sample in self.samples:
-            if sample.of == of and sample.means.get("status", word) == word:
+        for sample in self.shown(of):
+            if sample.means.get("status", word) == word:
                 with contextlib.suppress(Unfit):
                     read = codec.read(merge(sample.body, written))
                     if said.items() <= read.items() and self._is_own(codec, sample):
@@ -226,6 +237,14 @@ class Dialect:
     def new_id(self, seed: int, number: int) -> str:
         """A fresh id in the shape that the service's samples show."""
         return ids.fresh(self._shape, f"{seed}:{self.provider.name}:{number}")
+
+
+def _says(codec: Codec, document: Json, names: Collection[str]) -> bool:
+    try:
+        said: Mapping[str, Any] = codec.read(document)
+    except Unfit:
+        return False
+    return said.keys() >= {*names}
 
 
 def _fits(codec: Codec, document: Json) -> bool:

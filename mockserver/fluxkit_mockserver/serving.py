@@ -113,6 +113,8 @@ def _route(works: Works, dialect: Dialect, account: Account, call: Incoming, pat
             task = asked_for(works, provider, said["id"], said.get("model"))
             if task is None or task.ending == "vanished" or (task.cancelled and dialect.cancelled is None):
                 return dialect.say_unknown(said["id"])
+            if "webhook_url" in task.values and dialect.switches.get("unnamed-polls") == "refuse":
+                return dialect.say_unknown(said["id"])
             return tell(works, dialect, task, call)
     if (told := _aside(works, dialect, call, path)) is not None:
         return told

@@ -187,6 +187,13 @@ SWITCHES: Mapping[str, Switch] = MappingProxyType(
                 traits.retrying,
             ),
             Switch(
+                "unnamed-polls",
+                ("answer", "refuse"),
+                "Whether a task that asked for a webhook, and was given no address to poll, is known at the usual one.",
+                "the answer to such a submit names no address, and no page says whether there is one",
+                traits.leaves_polls_unnamed,
+            ),
+            Switch(
                 "webhook-created",
                 ("no", "yes"),
                 "Whether the first status is reported too.",

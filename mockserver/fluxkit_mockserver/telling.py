@@ -109,6 +109,13 @@ def cancel(works: Works, dialect: Dialect, task: MockTask, call: Incoming) -> An
     return attrs.evolve(say(works, "cancelled", dialect, task, call, done=False), status=declared.status)
 
 
+def accepted(works: Works, dialect: Dialect, task: MockTask, call: Incoming) -> Answer:
+    """The answer to a submit. A service that cannot be polled has the image ready then, and no other has."""
+    webhook = dialect.provider.webhook
+    hooked = webhook is not None and webhook.accepted is not None and "webhook_url" in task.values
+    return say(works, "hooked" if hooked else "accepted", dialect, task, call, done=dialect.provider.poll is None)
+
+
 def reporting(works: Works, dialect: Dialect, task: MockTask, call: Incoming) -> Report:
     """What writes the webhook of a task at a stage of its life, with links as the call would get them."""
     call, last = attrs.evolve(call, body=b""), dialect.life.last
@@ -138,6 +145,9 @@ def say(
     if task.cancelled and dialect.cancelled is not None:
         facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
         return dialect.say(of, {**facts, "status": dialect.cancelled})
+    if of == "hooked":
+        facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
+        return dialect.say(of, {**facts, "webhook_url": task.values["webhook_url"]})
     cost = cost_of(task) if done or of == "accepted" else None
     if not done and (cost is None or "cost" not in dialect.form(of)):
         return say_briefly(dialect, of, stage, id=task.id, base_url=base_url, model=task.model.path)

@@ -159,6 +159,11 @@ def retrying(provider: Provider, _: str) -> Provider:
     return attrs.evolve(provider, webhook=attrs.evolve(provider.webhook, retries=RETRIES))  # type: ignore[misc]  # by its trait
 
 
+def leaves_polls_unnamed(provider: Provider) -> bool:
+    """Whether a submit that asks for a webhook is answered in another way, without saying where to poll."""
+    return provider.poll is not None and provider.webhook is not None and provider.webhook.accepted is not None
+
+
 def reports_changes(provider: Provider) -> bool:
     """Reports each change of a task by a webhook."""
     return provider.webhook is not None and provider.webhook.every

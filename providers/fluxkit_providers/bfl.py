@@ -137,7 +137,7 @@ BFL = Provider(
     accepted=Form(
         {
             "id": At("id", Text()),
-            "poll_url": At("polling_url", Link()),  # not there if a webhook is asked for
+            "poll_url": At("polling_url", Link()),
             "cost": At("cost", Money(CREDIT)),
         }
     ),
@@ -167,7 +167,14 @@ BFL = Provider(
     ],
     balance=Aside(Route("GET", "/v1/credits"), Form({"balance": At("credits", Money(CREDIT))})),
     link_life=600.0,
-    webhook=Webhook(EVENT, HexHMAC(header="x-bfl-signature", prefix="sha256="), retries=[1.0, 5.0, 30.0]),
+    webhook=Webhook(
+        EVENT,
+        HexHMAC(header="x-bfl-signature", prefix="sha256="),
+        accepted=Form(
+            {"id": At("id", Text()), "status": At("status", Text()), "webhook_url": At("webhook_url", Link())}
+        ),
+        retries=[1.0, 5.0, 30.0],
+    ),
     samples="fluxkit_providers:samples/bfl.json",
     source="https://docs.bfl.ai",
 )

@@ -96,6 +96,30 @@ def check_mock_answers_in_the_shape_of_the_service(mock: Provider, samples: Sequ
     same(list(kit_of_mock().life(mock)), words, "the words of a task's life")
 
 
+@of_mock("accepted", "request", "call")
+def check_mock_answers_a_submit_with_a_webhook_as_the_service_does(mock: Provider, samples: Sequence[Sample]) -> None:
+    """A submit that asks for a webhook is answered in the form that is recorded for that, with its address in it.
+
+    A failure means: a client that is tested on the mock may wait for what the service does not say then, such as an
+    address to poll.
+    """
+    needs_tasks(mock)
+    shown = next((each for each in of_kind(samples, "accepted") if RECEIVER in json.dumps(each.body)), None)
+    wanted = next((each for each in of_kind(samples, "request", fits=True) if "webhook_url" in each.means), None)
+    if shown is None or wanted is None:
+        not_applicable("no answer is recorded that is another one with a webhook")
+    asked = f"{RECEIVER}/of-another"
+    body = {name: asked if value == wanted.means["webhook_url"] else value for name, value in wanted.body.items()}
+    document = stranger(mock, samples).submit(attrs.evolve(wanted, body=body)).document
+    same(shape(shown.body), shape(document), "the answer to a submit with a webhook")
+    told = {
+        name: asked if value == RECEIVER else value
+        for name, value in shown.body.items()
+        if value != shown.means.get("id")
+    }
+    same(told, {name: document[name] for name in told}, "what it says beside the id")
+
+
 @of_mock("refused", "request", "call")
 def check_mock_refuses_as_the_service_does(mock: Provider, samples: Sequence[Sample]) -> None:
     """Whatever is refused is refused with a status and in a form that are recorded for it, free of charge.

@@ -84,8 +84,8 @@ def answer_schema(dialect: Dialect, codec: Codec, names: Iterable[str] = ALWAYS)
 def answers_shown(dialect: Dialect, of: str, codec: Codec, status: int | None = None) -> Mapping[str, Schema]:
     """The recorded answers of a kind, of each state one."""
     shown: dict[str | None, Sample] = {}
-    for sample in dialect.samples:
-        if sample.of == of and status in (None, sample.status) and _reads(codec, sample.body, sample.means.get("id")):
+    for sample in dialect.shown(of):
+        if status in (None, sample.status) and _reads(codec, sample.body, sample.means.get("id")):
             shown.setdefault(sample.means.get("status"), sample)
     return examples_of([*shown.values()])
 
@@ -148,4 +148,5 @@ def either(answer: Schema, refusal: Schema) -> Schema:
     one, other = (each["content"]["application/json"] for each in (answer, refusal))
     shown = {**one.get("examples", {}), **other.get("examples", {})}
     text = f"{answer['description']} Or: {refusal['description']}"
-    return {**refusal, "description": text, "content": content_of({"anyOf": [one["schema"], other["schema"]]}, shown)}
+    options = [*one["schema"].get("anyOf", [one["schema"]]), other["schema"]]
+    return {**refusal, "description": text, "content": content_of({"anyOf": options}, shown)}

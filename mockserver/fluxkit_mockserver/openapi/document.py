@@ -17,7 +17,13 @@ from .requests import content_of, parameters_of, request_of, requests_shown, upl
 #: A secret for which every way of signing has a use: only the names of the headers are of interest.
 _ANY_SECRET = "c2VjcmV0"  # noqa: S105 - it opens nothing
 
-_NAMES = {"accepted": "Accepted", "polled": "Task", "resulted": "Result", "cancelled": "Cancelled"}
+_NAMES = {
+    "accepted": "Accepted",
+    "hooked": "AcceptedWithWebhook",
+    "polled": "Task",
+    "resulted": "Result",
+    "cancelled": "Cancelled",
+}
 
 
 def document(dialect: Dialect, base_url: str) -> dict[str, Any]:
@@ -137,7 +143,7 @@ class _Told:
             yield _Call(name, text, route, path, models)
 
     def _submit(self, call: _Call) -> Schema:
-        told = self._operation(call, self._answers("accepted", self.provider.accepted))
+        told = self._operation(call, self._accepted())
         bodies, examples, parameters = [], dict[str, Schema](), dict[tuple[str, str], Schema]()
         for row in call.rows:
             name = self._name(row)
@@ -155,6 +161,17 @@ class _Told:
         needed = all("required" in self.schemas[name] for name in bodies)
         told["parameters"] = [*told["parameters"], *parameters.values()]
         return {**told, "requestBody": {"required": needed, "content": content_of(body, examples)}}
+
+    def _accepted(self) -> Mapping[int, Schema]:
+        """The answers to a submit, which may be others where it asks for a webhook."""
+        answers, webhook = self._answers("accepted", self.provider.accepted), self.provider.webhook
+        if webhook is None or webhook.accepted is None:
+            return answers
+        hooked = {
+            **self._answer("hooked", webhook.accepted, None),
+            "description": "The answer where a webhook is asked for.",
+        }
+        return {status: either(answer, hooked) for status, answer in answers.items()}
 
     def _name(self, row: Model) -> str:
         """A name for the requests of a model that no other has."""
