@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.ledger import Wall, a_journal, a_task, an_intent, fetched, note
-from support.world import AsyncWorld, World, a_plan, accepted, completed, raised
+from support.world import AsyncWorld, Said, World, a_plan, accepted, complaint, completed, raised
 
 import fluxkit
 from fluxkit._contract.amount import Amount
@@ -44,7 +44,7 @@ from fluxkit._engine.journal.store import LEASE
 from fluxkit._engine.journal.writer import writer_at
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
-from fluxkit.errors import JournalUnavailable, SettingsError
+from fluxkit.errors import Charged, JournalUnavailable, SettingsError, Unreachable
 from fluxkit_mockserver.pictures import draw
 from fluxkit_providers.magnific import MAGNIFIC
 
@@ -683,6 +683,40 @@ def test_whoever_was_taken_for_dead_still_says_what_it_knows(path: Path) -> None
     assert ["created"] == states(other)
     assert [row] == [each.row for each in other.claim(HERE).taken]
     slept.writer.close()
+    other.writer.close()
+
+
+@pytest.mark.parametrize("then", ["nothing", "listed", "dismissed", "bought again"])
+def test_whoever_stood_still_before_it_sent_sends_nothing_that_another_has_given_up(then: str, path: Path) -> None:
+    """A process that is stopped between two tries, while somebody recovers and settles what it seems to have left."""
+    wall = Wall()
+    mine, other = a_journal(path, now=wall), a_journal(path, now=wall)
+
+    def busy(_: Any, world: World) -> Said:
+        if len(world.submits) > 1:
+            return accepted(MAGNIFIC)
+        wall.time += LEASE * 2
+        if then != "nothing":
+            [row] = other.claim(HERE).unknown
+            if then == "dismissed":
+                other.take(note("settled", row.row, how=Settled.DISMISSED))
+            if then == "bought again":
+                again = other.take(an_intent(again=row.row))
+                other.take(note("accepted", again, task=a_task("another")))
+        return complaint(MAGNIFIC, 429, "No.", headers={"retry-after": "20"})
+
+    world = World(busy)
+    order = place_order(a_plan(MAGNIFIC), Manner(timeout=60.0, patience=9.0, place=Place(path.parent)))
+    if then == "nothing":
+        Driver(world, world, mine).run(order)
+        assert (2, ["created"]) == (len(world.submits), states(other))
+    else:
+        error = raised(lambda: Driver(world, world, mine).run(order), Unreachable)
+        assert "another one found its row" in error.message
+        assert (Charged.NO, False, 1) == (error.charged, error.retry, len(world.submits))
+        expected = {"listed": ["not bought"], "dismissed": ["dismissed"], "bought again": ["resubmitted", "created"]}
+        assert expected[then] == states(other)
+    mine.writer.close()
     other.writer.close()
 
 

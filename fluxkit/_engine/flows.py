@@ -120,6 +120,7 @@ def _submitted(plan: Plan, turn: int, deadline: float, manner: Manner) -> Flow[t
         again=manner.again,
         label=manner.label,
         trust=manner.trust,
+        began=deadline - manner.timeout,
     )
 
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import math
 from typing import Any
 
 import attrs
 
-from .._contract.journal import Row
+from .._contract.journal import Fate, Row
 from .._contract.task import Snapshot, Task
 from .._wire.answers import may_answer_later, read_submit, read_submit_again
 from .._wire.calls import Outgoing, submission
@@ -14,12 +15,15 @@ from .._wire.complaint import retry_after
 from .._wire.plan import Plan
 from .._wire.token import new_key, new_token
 from ..errors import Charged, ContractError, FluxError, SubmissionUnknown, Unreachable
-from .effects import About, Flow, Lost, Note, Now, Reply, Wait, calling
+from .effects import About, Flow, Lost, Note, Now, Recall, Reply, Wait, calling
 from .pacing import backoff, call_time
 from .place import Place
 
 #: A submit that is known not to have been accepted is tried so often.
 SUBMIT_TRIES = 5
+
+#: After so many seconds without a word of it others may soon take a submit for abandoned: half a lease.
+ABSENCE = 15.0
 
 #: A submit whose answer was lost is sent again so often, if the service is trusted to know it by its key.
 RESENDS = 10
@@ -35,6 +39,7 @@ def submit(
     again: str | None = None,
     label: str | None = None,
     trust: bool = False,
+    began: float = math.inf,
 ) -> Flow[tuple[Task, Snapshot]]:
     """Buys image number *turn* of the plan, once.
 
@@ -44,6 +49,9 @@ def submit(
 
     With *trust* a service that declares how it knows a submit again is believed: one whose answer was lost is sent
     again, with the same key and the same body, a bounded number of times.
+
+    *began* is some moment before the intent is noted: long after it others may have found the submit abandoned, so that
+    they have not is made sure of before it is sent.
 
     Of the notes ``accepted``, ``refused`` and ``unknown`` exactly one follows the ``intent``. Every error says whether
     something may have been bought, and carries the task if there is one.
@@ -65,7 +73,7 @@ def submit(
     try:
         about = About("submit", draft, row=row)
         try:
-            reply, snapshot = yield from _buy(plan, outgoing, deadline, patience, about)
+            reply, snapshot = yield from _buy(plan, outgoing, deadline, patience, about=about, began=began)
         except SubmissionUnknown as unknown:
             if key is None:
                 raise
@@ -88,17 +96,21 @@ def submit(
 
 
 def _buy(
-    plan: Plan, outgoing: Outgoing, deadline: float, patience: float, about: About
+    plan: Plan, outgoing: Outgoing, deadline: float, patience: float, *, about: About, began: float
 ) -> Flow[tuple[Reply, Snapshot]]:
     """Submits until that is accepted, or may have been, or is refused for good.
 
-    Whatever it raises but ``SubmissionUnknown`` means that nothing was bought.
+    *began* is when nobody else knew of it yet. Whatever it raises but ``SubmissionUnknown`` means that nothing was
+    bought.
     """
     attempt = 0
     while True:
         now = yield Now()
         if now >= deadline:
             raise Unreachable(f"The time was over before {plan.provider.name} was sent the submit: nothing was bought.")
+        if now - began > ABSENCE:
+            yield from _still_open(about.row)
+            began = now
         reply: Reply | None = None
         try:
             reply = veiled(plan, (yield calling(outgoing, call_time(now, deadline, patience), buys=True, about=about)))
@@ -138,6 +150,20 @@ def _without(secret: str, document: Any) -> Any:
         case str():
             return document.replace(secret, "<secret>")
     return document
+
+
+def _still_open(row: str) -> Flow[None]:
+    """Makes sure that nobody has given up a submit that is about to be sent, and perhaps bought it again.
+
+    A process that stands still for longer than its lease, as one that is stopped does, is taken for dead by others.
+    """
+    found = yield Recall({"row": row})
+    if found and found[0].state != Fate.INTENT:
+        raise Unreachable(
+            f"This process stood still, and meanwhile another one found its row {row} abandoned, which is "
+            f"{found[0].state} now. Nothing was sent, so nothing was bought by it.",
+            retry=False,
+        )
 
 
 def submit_again(plan: Plan, row: Row, deadline: float, *, patience: float) -> Flow[None]:

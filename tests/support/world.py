@@ -28,6 +28,7 @@ from fluxkit._engine.effects import (
     Lost,
     Note,
     Now,
+    Recall,
     Reply,
     Seen,
     Wait,
@@ -160,6 +161,8 @@ class World:
                 return Woken(self.time)
             case Note():
                 return str(len(self.of(Note)))
+            case Recall():
+                return ()
             case Call():
                 return self._call(effect)
             case Fetch():
