@@ -1,60 +1,27 @@
-"""Hypothesis strategies: requests that a model can serve, and values on both sides of every bound of a codec.
-
-They read the declaration, so the tests of an app or a provider follow it without lists of their own::
-
-    from hypothesis import given
-    from fluxkit import strategies
-
-
-    @given(strategies.requests_for(PROVIDER, "flux-2-klein"))
-    def test_the_gallery_takes_whatever_the_model_serves(request): ...
-
-Needs the extra ``testing``.
-"""
+"""Both sides of the bounds of each codec: what it takes, and what it refuses."""
 
 import functools
 import math
-from bisect import bisect_right
 from collections.abc import Mapping
 from decimal import Decimal
-from itertools import chain, islice, product
+from itertools import chain
 from typing import Any
 
 import attrs
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ._contract.reference import Reference, is_address
-from ._contract.request import MOST_IMAGES, Request
-from ._contract.size import LARGEST_SIDE, LARGEST_TERM, RESOLUTIONS, aspect_deviation
-from ._wire.canvas import Canvas
-from ._wire.choices import Either, Tagged, With
-from ._wire.codec import Codec
-from ._wire.declaration import Model, Provider
-from ._wire.draft import FIELDS, TOLERANCE
-from ._wire.form import Form
-from ._wire.json import MISSING, Unfit
-from ._wire.lists import Each, First, Only, Slots
-from ._wire.nearest import Space, nearest
-from ._wire.pictures import Base64, Bytes, Hosted
-from ._wire.places import At, Implied, Pair, Sides
-from ._wire.reasons import Reason, Trail
-from ._wire.scalars import Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
-from ._wire.spaces import Spaces
-
-__all__ = ["Domain", "domain", "from_provider", "json_values", "outside", "requests", "requests_for", "values"]
-
-
-def json_values() -> SearchStrategy[Any]:
-    """Any JSON that can be sent: no NaN, no infinity, no half of a surrogate pair."""
-    return st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-        max_leaves=8,
-    )
-
-
-# Codecs
+from .._contract.reference import Reference
+from .._wire.choices import Either, Tagged, With
+from .._wire.codec import Codec
+from .._wire.form import Form
+from .._wire.json import MISSING, Unfit
+from .._wire.lists import Each, First, Only, Slots
+from .._wire.pictures import Base64, Bytes, Hosted
+from .._wire.places import At, Implied, Pair, Sides
+from .._wire.reasons import Reason, Trail
+from .._wire.scalars import Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
+from .pieces import ADDRESSES, HEADS, LINKS, json_values, pictures
 
 
 @attrs.frozen(eq=False)
@@ -88,43 +55,21 @@ def domain(codec: Codec) -> Domain:
 
 
 _HALF = "half of a surrogate pair: \ud800"
-_PUBLIC = ("a.example", "cdn.example:8443")
-
-
-def _links(*hosts: str) -> SearchStrategy[str]:
-    paths = ["", "/", "?a", "#b", "/image.png?token=exp=1~hmac=0f&size=stable"]
-    return st.builds(
-        "{}://{}{}".format,
-        st.sampled_from(["https", "http"]),
-        st.sampled_from(hosts),
-        st.sampled_from(paths) | st.text().map("/{}".format),
-    )
-
-
-_LINKS = _links(*_PUBLIC, "127.0.0.1")
-_ADDRESSES = _links(*_PUBLIC).filter(is_address)
 _NO_LINKS = st.sampled_from(
     ["", "https://", "https:///a", "https://?a", "//a.example", "ftp://a.example", " https://a"]
 )
-_HEADS = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "webp": b"RIFF\0\0\0\0WEBP", "gif": b"GIF89a"}
 _MISFITS = (
     json_values()
     | st.binary()
     | st.decimals(allow_nan=False)
     | st.tuples(st.integers(), st.integers())
-    | st.builds(Reference, url=_LINKS)
+    | st.builds(Reference, url=LINKS)
     | st.sampled_from([MISSING, object(), math.nan, math.inf, 10**400, _HALF])
 )
 
 
 def _no(*types: type) -> SearchStrategy[Any]:
     return _MISFITS.filter(lambda value: not isinstance(value, types))
-
-
-def _pictures(formats: tuple[str, ...]) -> SearchStrategy[Reference]:
-    """References whose content begins as one of *formats* does."""
-    heads = [_HEADS[each] for each in formats]
-    return st.builds(lambda head, rest: Reference(content=head + rest), st.sampled_from(heads), st.binary())
 
 
 def _fits(codec: Codec, value: Any) -> bool:
@@ -142,7 +87,7 @@ def _(_: Text | Reason | Trail) -> Domain:
 
 @domain.register
 def _(_: Link) -> Domain:
-    return Domain(_LINKS, _no(str) | _NO_LINKS | st.just(f"https://a.example/{_HALF}"))
+    return Domain(LINKS, _no(str) | _NO_LINKS | st.just(f"https://a.example/{_HALF}"))
 
 
 @domain.register
@@ -211,15 +156,15 @@ def _(codec: Money) -> Domain:
 
 @domain.register
 def _(codec: Base64) -> Domain:
-    others = tuple(_HEADS.keys() - codec.formats)
-    refused = _no(Reference) | st.builds(Reference, url=_LINKS) | st.builds(Reference, content=st.just(b"no picture"))
-    return Domain(_pictures(codec.formats), refused | _pictures(others) if others else refused)
+    others = tuple(HEADS.keys() - codec.formats)
+    refused = _no(Reference) | st.builds(Reference, url=LINKS) | st.builds(Reference, content=st.just(b"no picture"))
+    return Domain(pictures(codec.formats), refused | pictures(others) if others else refused)
 
 
 @domain.register
 def _(_: Hosted) -> Domain:
-    refused = _no(Reference) | _pictures(tuple(_HEADS)) | st.builds(Reference, url=_NO_LINKS)
-    return Domain(st.builds(Reference, url=_ADDRESSES), refused)
+    refused = _no(Reference) | pictures(tuple(HEADS)) | st.builds(Reference, url=_NO_LINKS)
+    return Domain(st.builds(Reference, url=ADDRESSES), refused)
 
 
 @domain.register
@@ -311,107 +256,3 @@ def _may_be_missing(form: Form, name: str) -> bool:
         return name not in form.needed and dict(form.fields)[name].read({}) is MISSING
     except Unfit:
         return False
-
-
-# Requests
-
-_PROMPTS = st.text(min_size=1).filter(str.strip)
-_MOST = 4  # images of one request
-_ASPECTS = ("1:1", "4:3", "3:4", "16:9", "9:16", "3:2", "2:3", "21:9", "4:5")
-
-
-def requests() -> SearchStrategy[Request]:
-    """Any request, whether or not a model can serve it: for what plans refuse, and how."""
-    terms, sides = st.integers(1, LARGEST_TERM), st.integers(1, LARGEST_SIDE)
-    aspects = st.sampled_from(_ASPECTS) | st.builds("{}:{}".format, terms, terms)
-    resolutions = st.sampled_from([*RESOLUTIONS, *map(str.lower, RESOLUTIONS)])
-    sizes = st.fixed_dictionaries({}, optional={"aspect": aspects, "resolution": resolutions}) | st.fixed_dictionaries(
-        {"size": st.tuples(sides, sides) | st.builds("{}x{}".format, sides, sides)}
-    )
-    whole = st.integers(-(2**63), 2**64 - 1)
-    own = {field.name for field in attrs.fields(Request)}
-    others = st.fixed_dictionaries(
-        {"prompt": _PROMPTS},
-        optional={
-            "n": st.integers(1, MOST_IMAGES),
-            "seed": whole,
-            "references": st.lists(_pictures(tuple(_HEADS)) | st.builds(Reference, url=_ADDRESSES), max_size=10),
-            "enhance_prompt": st.booleans(),
-            "safety_tolerance": st.integers(-1, 10) | whole,
-            "output_format": st.sampled_from(["png", "jpeg", "JPG", ".webp", "image/gif"]) | _PROMPTS,
-            "webhook_url": _ADDRESSES,
-            "options": st.dictionaries(st.text().filter(lambda name: name not in own), json_values(), max_size=3),
-        },
-    )
-    return st.builds(lambda size, rest: Request(**size, **rest), sizes, others)
-
-
-def requests_for(provider: Provider, model: str) -> SearchStrategy[Request]:
-    """Requests that *model* serves under the default ``fit="close"``, with every field and option that it has.
-
-    Raises ``ValueError`` if the provider has no such model.
-    """
-    rows = provider.named(model)
-    if not rows:
-        raise ValueError(f"{provider.name} has no model {model!r}")
-    return st.one_of([_requests_of(row) for row in rows])
-
-
-def from_provider(provider: Provider) -> SearchStrategy[tuple[str, Request]]:
-    """The name of any model of *provider*, with a request that it serves."""
-    models = sorted({row.name for row in provider.models})
-    return st.one_of([st.tuples(st.just(name), requests_for(provider, name)) for name in models])
-
-
-def _requests_of(row: Model) -> SearchStrategy[Request]:
-    fields = {name: values(codec) for name, codec in row.form.fields if name != "size"}
-    if "webhook_url" in fields:
-        fields["webhook_url"] = fields["webhook_url"].filter(is_address)
-    if "seed" in fields:  # the n-th image gets seed + n, which must fit into 64 bits
-        fields["seed"] = fields["seed"].filter(lambda seed: seed < 2**64 - _MOST)
-    own = {name: fields.pop(name) for name in FIELDS if name in fields}
-    prompts = own.pop("prompt").filter(str.strip)
-    return st.builds(
-        lambda size, own, n, options: Request(**size, **own, n=n, options=options),
-        _sizes_of(row.sizes) if row.form.get("size") else st.just({}),
-        st.fixed_dictionaries({"prompt": prompts}, optional=own),
-        st.integers(1, _MOST),
-        st.fixed_dictionaries({}, optional=fields),
-    )
-
-
-def _sizes_of(space: Space) -> SearchStrategy[dict[str, Any]]:
-    """Names that lead to a point of the space, or nothing asked, or the pixels of a point."""
-    names = product(dict.fromkeys((None, *space.aspects, *_ASPECTS)), (None, *RESOLUTIONS))
-    sizes = [{"aspect": aspect, "resolution": resolution} for aspect, resolution in names]
-    return st.sampled_from([size for size in sizes if _is_near(space, size)]) | _pixels(space).map(
-        lambda pixels: {"size": pixels}
-    )
-
-
-def _is_near(space: Space, size: Mapping[str, Any]) -> bool:
-    want = Request("any", **size).want
-    point = nearest(space, want)
-    return aspect_deviation(want, point) <= TOLERANCE or (want.aspect is not None and point.names(want.aspect))
-
-
-@functools.singledispatch
-def _pixels(space: Space) -> SearchStrategy[tuple[int, int]]:
-    """The width and height of any point of a space; of the first ones if there are very many."""
-    return st.sampled_from([point.pixels for point in islice(space, 4096)])
-
-
-@_pixels.register
-def _(space: Canvas) -> SearchStrategy[tuple[int, int]]:
-    most = space.max_pixels or space.width[-1] * space.height[-1]
-    widths = space.width[: bisect_right(space.width, most // space.height[0])]
-    return st.sampled_from(widths).flatmap(
-        lambda width: st.tuples(
-            st.just(width), st.sampled_from(space.height[: bisect_right(space.height, most // width)])
-        )
-    )
-
-
-@_pixels.register
-def _(space: Spaces) -> SearchStrategy[tuple[int, int]]:
-    return st.one_of([_pixels(each) for each in space.spaces])
