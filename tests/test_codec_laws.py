@@ -27,7 +27,8 @@ from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import MISSING, Json, Unfit, is_json, path_of, stray
 from fluxkit._wire.nearest import Space
 from fluxkit._wire.plan import make_plan
-from fluxkit._wire.schema import closed, schema
+from fluxkit._wire.schema import schema
+from fluxkit._wire.terms import closed
 from fluxkit._wire.trim import trim
 from fluxkit.errors import Unsupported
 from fluxkit.provider import (

@@ -15,14 +15,14 @@ import attrs
 from .choices import Either, Tagged, With
 from .codec import Codec
 from .form import Form
-from .json import MISSING, Json, Path, Unfit, is_json, path_of
+from .json import MISSING, Json, Unfit, is_json, path_of
 from .lists import Each, First, Only, Slots
 from .pictures import Base64, Bytes, Hosted
 from .places import At, Implied, Pair, Sides
 from .reasons import Reason, Trail
 from .scalars import SIDE, Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
+from .terms import NULL, OBJECT, REMARKS, Schema, at, both, changed, or_null
 
-Schema = dict[str, Any]
 About = Mapping[str, str]
 
 #: How many whole numbers that are written as text are listed one by one; of more only their form is said.
@@ -35,10 +35,7 @@ _BASE64: Final = "[A-Za-z0-9+/]*=*$"
 _HEADS: Final = {"png": "iVBORw0KGg", "jpeg": "/9j/", "webp": "UklGR", "gif": "R0lGOD"}
 
 _KINDS: Final = ["string", "number", "boolean", "object", "array"]
-_NULL: Final[Schema] = {"type": "null"}
-_OBJECT: Final[Schema] = {"type": ["object", "null"]}  # null says nothing, on the way to a place, too
-_SAID: Final[Schema] = {"not": _NULL}
-_REMARKS: Final = {"description", "default"}
+_SAID: Final[Schema] = {"not": NULL}
 
 
 def schema(codec: Codec, *, said: bool = False, about: About = MappingProxyType({})) -> Schema:
@@ -48,89 +45,6 @@ def schema(codec: Codec, *, said: bool = False, about: About = MappingProxyType(
     ``schema()`` of its own; of one that has none, nothing but its ``allowed`` is said.
     """
     return _of(codec, _Ask(about, said=said))
-
-
-def closed(schema: Schema, places: Iterable[Path]) -> Schema:
-    """The schema for one side that is strict: no field but those at, under or on the way to *places*."""
-    ways = list(places)
-    if () in ways or not ways:
-        return schema
-    below: dict[str, list[Path]] = {}
-    for step, *rest in ways:
-        below.setdefault(step, []).append(tuple(rest))
-    known = schema.get("properties", {})
-    properties = {step: closed(known.get(step, {}), rest) for step, rest in below.items()}
-    return {**schema, "properties": properties, "additionalProperties": False}
-
-
-def both(one: Schema, other: Schema) -> Schema:
-    """What fits both schemas; two of objects become one of an object with the properties of both."""
-    if other.keys() <= _REMARKS or one == other:
-        return one
-    if one.keys() <= _REMARKS:
-        return other
-    if not _is_object(one):
-        return {"allOf": [one, other]} if not _is_object(other) else both(other, one)
-    if not _is_object(other):
-        place = "allOf" if "anyOf" in one or other.keys() != {"anyOf"} else "anyOf"
-        return {**one, place: [*one.get("allOf", ()), other] if place == "allOf" else other["anyOf"]}
-    properties = dict(one.get("properties", {}))
-    for name, each in other.get("properties", {}).items():
-        properties[name] = both(properties[name], each) if name in properties else each
-    conditions = [*one.get("allOf", ()), *other.get("allOf", ())]
-    if "anyOf" in one and "anyOf" in other:
-        conditions.append({"anyOf": other["anyOf"]})
-    required = [*dict.fromkeys((*one.get("required", ()), *other.get("required", ())))]
-    merged = {**other, **one, "type": "object" if "object" in (one["type"], other["type"]) else one["type"]}
-    merged |= {"properties": properties} if properties else {}
-    merged |= {"required": required} if required else {}
-    return merged | ({"allOf": conditions} if conditions else {})
-
-
-def _is_object(schema: Schema) -> bool:
-    known = {"type", "properties", "required", "allOf", "anyOf", *_REMARKS}
-    return schema.keys() <= known and schema.get("type") in ("object", _OBJECT["type"])
-
-
-def _or_null(schema: Schema) -> Schema:
-    """This, or null."""
-    if schema.keys() <= _REMARKS:
-        return schema
-    if "const" in schema:
-        return {"enum": [schema["const"], None]}
-    if schema.keys() == {"anyOf"}:
-        ways = schema["anyOf"]
-        return schema if any("null" in _kinds(way) for way in ways) else {"anyOf": [*ways, _NULL]}
-    conditions = schema.get("allOf", ())
-    if "type" not in schema or "anyOf" in schema or not all("if" in each for each in conditions):
-        return {"anyOf": [schema, _NULL]}
-    if "null" in _kinds(schema):
-        return schema
-    words = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
-    return {**schema, "type": [*_kinds(schema), "null"], **words}
-
-
-def _kinds(schema: Schema) -> list[str]:
-    kinds = schema.get("type", [])
-    return kinds if isinstance(kinds, list) else [kinds]
-
-
-def _at(steps: Path, schema: Schema, *, said: bool) -> Schema:
-    """Objects that hold what fits *schema* at the end of *steps*."""
-    for step in reversed(steps):
-        schema = {"type": "object" if said else _OBJECT["type"], "properties": {step: schema}}
-        schema |= {"required": [step]} if said else {}
-    return schema
-
-
-def changed(schema: Schema, place: Path, change: Callable[[Schema], Schema]) -> Schema:
-    """The schema with a change at a place; as it is if nothing is known of the place."""
-    if not place:
-        return change(schema)
-    known = schema.get("properties", {})
-    if place[0] not in known:
-        return schema
-    return {**schema, "properties": {**known, place[0]: changed(known[place[0]], place[1:], change)}}
 
 
 def _describing(text: str) -> Callable[[Schema], Schema]:
@@ -259,10 +173,10 @@ def _(codec: At, ask: _Ask) -> Schema:
     said = ask.said and codec.default is MISSING
     inner = _of(codec.inner, ask.must if said else ask.may)
     if not said:
-        inner = _or_null(inner)
+        inner = or_null(inner)
     if codec.default is not MISSING and (default := _written(codec.inner, codec.default)) is not MISSING:
         inner = {**inner, "default": default}
-    return _at(codec.steps, inner, said=said)
+    return at(codec.steps, inner, said=said)
 
 
 def _written(codec: Codec, value: Any) -> Json:
@@ -283,11 +197,11 @@ def _(codec: Sides, ask: _Ask) -> Schema:
         side = {"anyOf": [side, {"const": codec.auto}]}
     else:
         together = {"if": _any_said(keys), "then": _at_all(keys)}
-    return {**_OBJECT, "properties": dict.fromkeys(keys, _or_null(side)), "allOf": [together]}
+    return {**OBJECT, "properties": dict.fromkeys(keys, or_null(side)), "allOf": [together]}
 
 
 def _any_said(keys: Iterable[str], said: Schema = _SAID) -> Schema:
-    return {"anyOf": [_at((key,), said, said=True) for key in keys]}
+    return {"anyOf": [at((key,), said, said=True) for key in keys]}
 
 
 def _at_all(keys: Iterable[str], said: Schema = _SAID) -> Schema:
@@ -306,9 +220,9 @@ def _(__: Implied, *_: Any) -> Schema:
 
 @_of.register
 def _(codec: Slots, ask: _Ask) -> Schema:
-    properties = dict.fromkeys(codec.keys, _or_null(_of(codec.inner, ask.may)))
+    properties = dict.fromkeys(codec.keys, or_null(_of(codec.inner, ask.may)))
     if not ask.said:
-        return {**_OBJECT, "properties": properties}
+        return {**OBJECT, "properties": properties}
     return {"type": "object", "properties": properties, "allOf": [_any_said(codec.keys)]}
 
 
@@ -333,7 +247,7 @@ def _(codec: Either, ask: _Ask) -> Schema:
     first, second = _of(codec.first, ask), _of(codec.second, ask)
     if first == second:
         return first
-    if first.keys() <= _REMARKS or second.keys() <= _REMARKS:
+    if first.keys() <= REMARKS or second.keys() <= REMARKS:
         return {}
     ways = [way for each in (first, second) for way in (each["anyOf"] if each.keys() == {"anyOf"} else [each])]
     return {"anyOf": ways}
@@ -344,11 +258,11 @@ def _(codec: With, ask: _Ask) -> Schema:
     inner, steps = _of(codec.inner, ask), path_of(codec.fixed.path)
     constant: Schema = {"const": codec.fixed.json}
     if ask.said or _always_says(codec.inner):
-        return both(inner, _at(steps, constant, said=True))
-    there = both(inner, _at(steps, _or_null(constant), said=False))
+        return both(inner, at(steps, constant, said=True))
+    there = both(inner, at(steps, or_null(constant), said=False))
     if (says := _says(codec.inner)) is None:
         return there
-    return both(there, {**_OBJECT, "allOf": [{"if": says, "then": _at(steps, constant, said=True)}]})
+    return both(there, {**OBJECT, "allOf": [{"if": says, "then": at(steps, constant, said=True)}]})
 
 
 def _always_says(codec: Codec) -> bool:
@@ -364,9 +278,9 @@ def _says(codec: Codec) -> Schema | None:
             return {"type": "object", **_any_said((width, height), said)}
         case At(inner=At() | Sides() as inner, steps=steps):
             says = _says(inner)
-            return None if says is None else _at(steps, says, said=True)
+            return None if says is None else at(steps, says, said=True)
         case At(inner=Text() | Link() | Whole() | Real() | Flag() | Words() | Each(), steps=steps):
-            return _at(steps, _SAID, said=True)
+            return at(steps, _SAID, said=True)
     return None
 
 

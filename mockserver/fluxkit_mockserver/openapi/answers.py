@@ -8,7 +8,8 @@ from fluxkit import errors
 from fluxkit._wire.declaration import USUAL, Provider, Refusal
 from fluxkit._wire.json import Json, Unfit
 from fluxkit._wire.samples import Sample
-from fluxkit._wire.schema import Schema, schema
+from fluxkit._wire.schema import schema
+from fluxkit._wire.terms import Schema
 from fluxkit.errors import FluxError, OutOfCredit, RateLimited, Rejected, Unauthorized, Vanished
 from fluxkit.provider import At, Codec, Each, Either, First, Form, Only, With
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from fluxkit._wire.declaration import Model, Route, Webhook
-from fluxkit._wire.schema import Schema
+from fluxkit._wire.terms import Schema
 from fluxkit.provider import Codec
 
 from ..dialect import Dialect

@@ -11,7 +11,8 @@ from fluxkit._contract.media import TYPES
 from fluxkit._wire.declaration import Model, Upload
 from fluxkit._wire.json import HEADERS, QUERY, Unfit, stray
 from fluxkit._wire.samples import Sample, samples_of
-from fluxkit._wire.schema import Schema, changed, closed, schema
+from fluxkit._wire.schema import schema
+from fluxkit._wire.terms import Schema, changed, closed
 from fluxkit.provider import At, Canvas, Codec, First, Form, Text, Words
 
 from ..dialect import Dialect
