@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -17,6 +18,7 @@ from fluxkit.provider import Provider, State
 from fluxkit.testing import CHECKS, Check, Deviation, Finding, Grade, check_provider, find_all
 from fluxkit.testing.check import check_of, not_applicable, pair_of
 from fluxkit.testing.checks.money import check_no_sure_way_to_a_lost_task_without_a_sample
+from fluxkit.testing.differs import same
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -156,6 +158,27 @@ def test_a_finding_says_how_a_check_ended(
     assert (grade, why) == (found.outcome, found.why)
     assert found.details.startswith(details)
     assert not found.surprising if grade is Grade.NOT_APPLICABLE else found.surprising
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "at", "said"),
+    [
+        (7, 8, "", "it: 7 expected, and it is 8"),
+        (None, "missing", "means.type", "it, means.type: nothing expected, and it is 'missing'"),
+        ({"size": (1024, 760)}, {"size": (1024, 768)}, "", "it, size[1]: 760 expected, and it is 768"),
+        ({"a": 1}, {"a": 1, "b": 2}, "means", "it, means.b: nothing expected, and it is 2"),
+        ([(1, 2)], [(1, 3)], "", "it: [(1, 2)] expected, and it is [(1, 3)]"),
+    ],
+)
+def test_what_differs_is_named_by_its_place(expected: Any, actual: Any, at: str, said: str) -> None:
+    @check_of("odd")
+    def check_it(_: object) -> None:
+        """It is kept."""
+        same(expected, actual, "it", at=at)
+
+    found = check_it.find(pair_of(ACME))
+    assert said == found.why
+    assert re.fullmatch(rf"{re.escape(said)}\n\((?!same)\w+, line \d+\)", found.details)
 
 
 def test_a_check_that_does_not_apply_raises_nothing_and_one_that_breaks_down_raises_that() -> None:

@@ -15,7 +15,8 @@ from shapes.fal import FAL
 from fluxkit._wire.samples import KINDS, Sample
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
-from fluxkit.testing.samples import check_samples, difference, plain, read_rows, schema
+from fluxkit.testing.differs import difference, plain
+from fluxkit.testing.samples import check_samples, read_rows, schema
 from fluxkit_providers.apimart import APIMART
 
 TEXT = importlib.resources.files("fluxkit_providers").joinpath("samples/apimart.json").read_text("utf-8")

@@ -11,10 +11,12 @@ from xml.etree import ElementTree as ET
 import attrs
 import click.testing
 import pytest
+from shapes.fal import FAL
 
 from fluxkit import _plugins
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
+from fluxkit.cli.verify import _lines
 from fluxkit.testing import CHECKS, Deviation, Finding, Grade, Proof
 from fluxkit.testing.page import page_of
 from fluxkit.testing.report import junit_of
@@ -248,7 +250,7 @@ class Reader(HTMLParser):
         self.ids += [str(said["id"])] if "id" in said else []
         self.links += [str(said["href"])] if "href" in said else []
         assert not {"src", "style", "onclick", "onload"} & said.keys()
-        if tag != "meta":
+        if tag not in ("meta", "wbr", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -285,6 +287,7 @@ def test_the_page_needs_nothing_else_and_shows_what_is_to_be_seen_to() -> None:
         Proof("acme", "a plugin", APIMART, FINDINGS),
         Proof("magnific", "another", MAGNIFIC, (Finding(CHECKS[0].name, Grade.PASS),)),
         Proof("lost", trouble="It is <nowhere>."),
+        Proof("fal", "a plugin", FAL, (Finding(CHECKS[1].name, Grade.FAIL, "it is known", known=KNOWN),)),
     ]
     reader = read(proofs, ["The plugin '<x>' cannot be used."])
     for said in (
@@ -299,9 +302,18 @@ def test_the_page_needs_nothing_else_and_shows_what_is_to_be_seen_to() -> None:
         "apimart:flux-2-flex",
         "styling",
         "not signed",
+        "fal:flux-2-proflux-2-pro/edit",
+        "1 to 5",
     ):
         assert said in reader.words
     assert f"#acme-{CHECKS[0].name}" in reader.links
+    standings = (
+        "another1 to be",
+        "a plugin2 to be seen to",
+        "anotherkeeps the contract",
+        "but for what is known0 pass",
+    )
+    assert [False, True, True, True] == [said in reader.words for said in standings]
 
 
 def test_a_page_of_nothing_wrong_has_no_place_for_it() -> None:
@@ -309,6 +321,19 @@ def test_a_page_of_nothing_wrong_has_no_place_for_it() -> None:
     assert "To be seen to" not in reader.words
     assert "Known deviations" not in reader.words
     assert "What does not apply" not in reader.words
+
+
+def test_what_a_failure_says_stands_once_on_the_terminal() -> None:
+    said = "1024x768, size[1]: 760 expected, and it is 768"
+    for why, details in (
+        (said, f"{said}\n(check_it, line 7)"),
+        (f"ContractError: {said}", f"fluxkit.errors.ContractError: {said}\n(check_it, line 7)"),
+    ):
+        lines = [*_lines(Finding(CHECKS[0].name, Grade.FAIL, why, details))]
+        assert 2 == len(lines)
+        assert lines[0].endswith(f"  {CHECKS[0].name}: {why}")
+        assert "          (check_it, line 7)" == lines[1]
+    assert 1 == len([*_lines(Finding(CHECKS[0].name, Grade.FAIL, said))])
 
 
 def test_xml_holds_whatever_was_said() -> None:

@@ -163,6 +163,8 @@ def _lines(finding: "Finding") -> "Iterator[str]":
     yield f"  {coloured(f'{outcome:4}', COLOURS.get(outcome))}  {printable(finding.text)}"
     if finding.surprising and finding.details:
         lines = finding.details.splitlines()
+        if lines[0].endswith(finding.why):  # it stands in the line already
+            del lines[0]
         yield from (f"          {printable(each)}" for each in lines[:MOST_LINES])
         if len(lines) > MOST_LINES:
             yield f"          ... {len(lines) - MOST_LINES} more lines in a report"

@@ -36,7 +36,8 @@ from .._wire.plan import Plan, make_plan
 from .._wire.samples import Sample
 from ..errors import FluxError, ReferenceUnusable, Unsupported
 from .conduct import AsyncMisled, Conduct, Misled
-from .exhibits import of_kind, request_of, same
+from .differs import same
+from .exhibits import of_kind, request_of
 
 #: A mock as the kit knows it: it is found by entry point, so its type is not.
 Service = Any

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -118,10 +119,14 @@ def _first_line(error: BaseException) -> str:
 def _trace(error: BaseException) -> str:
     """The error as it is shown, with the notes of whoever found it, and where in the check it was raised."""
     places = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "fluxkit" in frame.filename.replace("\\", "/")
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "fluxkit" in frame.filename.replace("\\", "/") and frame.name != "same"  # which only compares
     ]
     where = f"\n({places[-1].name}, line {places[-1].lineno})" if places else ""
-    said = "".join(traceback.format_exception_only(error)).strip().removeprefix("AssertionError: ")
+    said = "".join(traceback.format_exception_only(error)).strip()
+    if isinstance(error, AssertionError):
+        said = re.sub(r"\A[\w.]+: ", "", said)
     return f"{said}{where}"
 
 

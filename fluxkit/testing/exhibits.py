@@ -36,20 +36,6 @@ SMALLEST = {
 }
 
 
-class Differs(AssertionError):
-    """Two things that are to be the same are not; the expected one stands *at* a field of a sample."""
-
-    def __init__(self, expected: Any, actual: Any, about: str, at: str = "") -> None:
-        super().__init__(f"{f'{about}, {at}' if at else about}: {expected!r} expected, and it is {actual!r}")
-        self.expected, self.actual, self.at = expected, actual, at
-
-
-def same(expected: Any, actual: Any, about: str, *, at: str = "") -> None:
-    """Raises ``AssertionError`` unless both are equal, saying what they are *about* and where in a sample that is."""
-    if expected != actual:
-        raise Differs(expected, actual, about, at)
-
-
 def of_kind(samples: Iterable[Sample], *kinds: str, fits: bool | None = None) -> Iterator[Sample]:
     """The samples of these kinds."""
     return (each for each in samples if each.of in kinds and fits in (None, each.fits))

@@ -12,9 +12,9 @@ from .._contract.task import Snapshot, State, Task
 from .._wire.complaint import read_complaint
 from ..errors import Broken, BudgetExceeded, FluxError, OutOfCredit, RateLimited, Rejected, Unauthorized, Unreachable
 from .check import not_applicable
+from .differs import same
 from .drift import Judgement
 from .evidence import E, Evidence, LiveCheck
-from .exhibits import same
 from .tracing import GIVEN, path_of
 
 #: What keeps something from being bought, and says nothing against the service.

@@ -9,7 +9,7 @@ from .._wire.declaration import Model, Provider
 from .._wire.draft import FIELDS
 from .._wire.lists import Each, Only, Slots
 from .._wire.places import At
-from .._wire.scalars import Whole, Words
+from .._wire.scalars import Quoted, Whole, Words
 from .finding import Finding, Grade
 from .proof import Proof
 from .report import BY_NAME
@@ -34,13 +34,17 @@ a:focus-visible, summary:focus-visible, .wide:focus-visible { outline: 3px solid
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .75rem; padding: 0; }
 .cards li { list-style: none; border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; }
 .cards b { font-size: 1.1rem; }
-.cards small { display: block; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
+.cards small, .cards span { display: block; overflow-wrap: anywhere; }
+.cards .mark { display: inline-block; margin: .35rem 0 .1rem; }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem;
+  background: linear-gradient(to left, var(--paper) 1rem, transparent) right / 2.5rem 100% no-repeat local,
+    linear-gradient(to left, var(--line), transparent) right / 1rem 100% no-repeat scroll; }
 table { border-collapse: separate; border-spacing: 0; width: 100%; font-size: .875rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem; border-bottom: 1px solid var(--line); }
 tr:last-child > * { border-bottom: 0; }
 thead th { background: var(--tint); white-space: nowrap; }
-tbody th { position: sticky; left: 0; background: var(--paper); font-weight: 500; }
+tbody th, thead th:first-child { position: sticky; left: 0; }
+tbody th { background: var(--paper); font-weight: 500; }
 .checks tbody th { min-width: 16rem; }
 .checks tbody th small { display: block; font-weight: 400; }
 .group th { background: var(--tint); font-weight: 600; position: static; }
@@ -60,7 +64,7 @@ code { font-family: ui-monospace, monospace; font-size: .92em; overflow-wrap: an
 dt { margin-top: .5rem; }
 dd { margin: 0 0 0 1rem; color: var(--soft); }
 footer { max-width: 76rem; margin: 3rem auto 2rem; padding: 0 1rem; color: var(--soft); font-size: .875rem; }
-@media (max-width: 40rem) { .facts tbody th { white-space: normal; max-width: 9rem; overflow-wrap: anywhere; }
+@media (max-width: 40rem) { .facts tbody th { white-space: normal; }
   .checks tbody th { min-width: 11rem; max-width: 11rem; overflow-wrap: anywhere; }
   .checks tbody th small { display: none; } th, td { padding: .4rem .5rem; } }
 """
@@ -130,9 +134,12 @@ def _cards(proofs: Sequence[Proof]) -> Iterator[str]:
         if proof.trouble:
             said = '<span class="mark fail">cannot be checked</span>'
         else:
-            said = ", ".join(f"{proof.count(grade)} {grade}" for grade in Grade)
+            kept = '<span class="mark pass">keeps the contract</span>'
             if proof.surprises:
-                said = f'<span class="mark fail">{len(proof.surprises)} to be seen to</span> {said}'
+                kept = f'<span class="mark fail">{len(proof.surprises)} to be seen to</span>'
+            elif any(each.known for each in proof.findings):
+                kept = '<span class="mark known">but for what is known</span>'
+            said = f"{kept}<span>{', '.join(f'{proof.count(grade)} {grade}' for grade in Grade)}</span>"
         yield f"<li><b>{escape(proof.name)}</b><small>{escape(proof.origin)}</small>{said}</li>"
     yield "</ul>"
 
@@ -210,7 +217,7 @@ def _reasons(proofs: Sequence[Proof]) -> Iterator[str]:
 def _fields(proofs: Sequence[Proof]) -> Iterator[str]:
     rows = [
         [
-            f"{escape(provider.name)}:{escape(row.name)}",
+            _named(provider, row),
             escape(_sizes(row)),
             *(_taken(row.form.get(field)) for field in FIELDS[1:]),
             escape(", ".join(name for name, _ in row.form.fields if name not in (*FIELDS, "size"))) or _NOTHING,
@@ -226,6 +233,13 @@ def _fields(proofs: Sequence[Proof]) -> Iterator[str]:
 _NOTHING = '<span class="none">no</span>'
 
 
+def _named(provider: Provider, row: Model) -> str:
+    """A model, which may part behind its provider; of several with one name also where it listens."""
+    shared = len(provider.named(row.name)) > 1
+    where = f"<br><small>{escape(row.path)}</small>" if shared else ""
+    return f"{escape(provider.name)}:<wbr>{escape(row.name)}{where}"
+
+
 def _sizes(row: Model) -> str:
     ratios = f"{len(row.sizes.aspects)} ratios" if row.sizes.aspects else "free"
     return f"{ratios} at {', '.join(row.sizes.resolutions)}" if row.sizes.resolutions else ratios
@@ -236,7 +250,7 @@ def _taken(codec: Codec | None) -> str:
     match codec:
         case None:
             return _NOTHING
-        case At(inner=Whole(first=int(first), last=int(last))):
+        case At(inner=Whole(first=int(first), last=int(last)) | Quoted(inner=Whole(first=int(first), last=int(last)))):
             return f"{first} to {last}"
         case At(inner=Words(table=table)):
             return escape(", ".join(ours for ours, _ in table))

@@ -5,12 +5,10 @@ The findings name a place in the file, as a path into its JSON, and what stands 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from .._contract.reference import Reference
 from .._wire.declaration import Provider
 from .._wire.json import Json
 from .._wire.samples import KINDS, PHASES, SURE, Sample
@@ -18,9 +16,7 @@ from .bench import rows_of
 from .check import Check, NotApplicable, Pair
 from .checks import CLIENT, MOCK
 from .conduct import Endless
-from .exhibits import Differs
-
-_NOTHING: Any = object()
+from .differs import NOTHING, Differs, difference, plain, shown
 
 
 @attrs.frozen
@@ -92,8 +88,8 @@ def _wrong(place: str, row: Mapping[str, Any]) -> Iterator[Fault]:
     for unknown in row.keys() - fields.keys():
         yield Fault(f"{place}.{unknown}", f"a sample has no such field. Allowed: {', '.join(fields)}", name)
     for field in fields.values():
-        value = row.get(field.name, _NOTHING)
-        if value is _NOTHING:
+        value = row.get(field.name, NOTHING)
+        if value is NOTHING:
             if field.default is attrs.NOTHING:
                 said = MEANT.get(field.name, "every sample has one")
                 yield Fault(f"{place}.{field.name}", f"it is missing: {said}", name)
@@ -102,7 +98,7 @@ def _wrong(place: str, row: Mapping[str, Any]) -> Iterator[Fault]:
             if field.converter is not None:
                 value = field.converter(value)  # type: ignore[operator]  # a plain function, as we wrote it
             if field.validator is not None:
-                field.validator(_NOTHING, field, value)
+                field.validator(NOTHING, field, value)
         except (TypeError, ValueError) as error:
             said = MEANT.get(field.name) or error.args[0]
             yield Fault(f"{place}.{field.name}", f"{value!r:.60} is none: {said}", name)
@@ -186,7 +182,7 @@ def _found(place: str, sample: Sample, side: str, error: BaseException) -> Fault
     field = f".{error.at}" if error.at else _field_of(sample, plain(error.expected))
     where = f"{place}{field}{within}"
     return Fault(
-        where, f"{_shown(expected)} expected, and the {side} has {_shown(actual)}", sample.name, side, expected, actual
+        where, f"{shown(expected)} expected, and the {side} has {shown(actual)}", sample.name, side, expected, actual
     )
 
 
@@ -205,44 +201,6 @@ def _field_of(sample: Sample, expected: Json) -> str:
         return f".{found[0]}"
     inner = [name for name, value in sample.means.items() if plain(value) == expected]
     return f".means.{inner[0]}" if inner else ""
-
-
-def difference(expected: Json, actual: Json) -> tuple[str, Json, Json]:
-    """The first place at which two documents differ, as a path, and what stands there in each."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        for name in (*expected, *(each for each in actual if each not in expected)):
-            one, other = expected.get(name, _NOTHING), actual.get(name, _NOTHING)
-            if one != other:
-                within, one, other = difference(one, other)
-                return f".{name}{within}", one, other
-    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        for turn, (one, other) in enumerate(zip(expected, actual, strict=True)):
-            if one != other:
-                within, one, other = difference(one, other)
-                return f"[{turn}]{within}", one, other
-    return "", expected, actual
-
-
-def plain(value: Any) -> Json:
-    """A value of a check as it would stand in a file of samples."""
-    match value:
-        case Mapping():
-            return {name: plain(each) for name, each in value.items()}
-        case set() | frozenset():
-            return sorted(map(str, value))
-        case tuple() | list():
-            return [plain(each) for each in value]
-        case Reference():
-            return value.url if value.content is None else value.read().decode("latin-1")
-        case Decimal():
-            return str(value)
-        case str():
-            return str(value)
-    return value
-
-
-def _shown(value: Json) -> str:
-    return "nothing" if value is _NOTHING or value is None else f"{value!r:.200}"
 
 
 def schema() -> dict[str, Any]:

@@ -9,7 +9,8 @@ from ..._wire.json import Json
 from ..._wire.samples import Sample
 from ..bench import Stranger, stranger
 from ..check import of_mock
-from ..exhibits import of_kind, plainest, same
+from ..differs import same
+from ..exhibits import of_kind, plainest
 
 
 @of_mock("aside", "request", "call")

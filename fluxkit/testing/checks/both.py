@@ -38,7 +38,8 @@ from ..bench import (
     wait,
 )
 from ..check import Pair, check_of, needs_tasks, not_applicable
-from ..exhibits import SMALLEST, of_kind, same
+from ..differs import same
+from ..exhibits import SMALLEST, of_kind
 from .uploads import put
 
 #: In how many ways one thing is said at most.

@@ -24,7 +24,8 @@ from ..._wire.samples import Sample
 from ...errors import Rejected, Unsupported, WebhookUnusable
 from ..bench import any_plan, error_in, model_of, name_of, plan_if_any, rows_of, said_of, task_of
 from ..check import not_applicable, of_client
-from ..exhibits import SECRET, asked, bounds, meant, of_kind, proof, reply_of, request_of, same, too_large, values_of
+from ..differs import same
+from ..exhibits import SECRET, asked, bounds, meant, of_kind, proof, reply_of, request_of, too_large, values_of
 
 
 @of_client("call")

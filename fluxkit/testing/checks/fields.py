@@ -26,7 +26,8 @@ from ...errors import FluxError, SettingsError, Unsupported
 from ..bench import exchange, made
 from ..check import Pair, check_of
 from ..desk import Desk, desk, outcome
-from ..exhibits import RECEIVER, SMALLEST, same
+from ..differs import same
+from ..exhibits import RECEIVER, SMALLEST
 
 #: How many requests are made up for each model.
 EXAMPLES = 12

@@ -15,7 +15,7 @@ from ..._mock import kit_of_mock
 from ...errors import FluxError, Unauthorized
 from ..check import Pair, check_of, needs_tasks, not_applicable
 from ..desk import ORIGIN, Answer, Call, Desk, PassOn, desk, outcome
-from ..exhibits import same
+from ..differs import same
 
 #: A key that is nowhere by chance.
 KEY = "fk-Xy7+/kit.Zq3_never=shown"

@@ -15,7 +15,8 @@ from ..._wire.plan import Plan, make_plan
 from ..bench import MANNER, driver, service_of
 from ..check import Pair, check_of, not_applicable
 from ..desk import ORIGIN
-from ..exhibits import SMALLEST, same
+from ..differs import same
+from ..exhibits import SMALLEST
 
 #: How large the reference is that is sent, in bytes.
 SIZE = 8 * 1024 * 1024

@@ -22,7 +22,8 @@ from ..._wire.samples import Sample
 from ...errors import Broken, FluxError, Rejected, SubmissionUnknown
 from ..bench import any_plan, error_in, made, name_of, stranger, task_of
 from ..check import needs_tasks, not_applicable, of_mock
-from ..exhibits import RECEIVER, numbers, of_kind, plainest, proof, reply_of, same, shape, shapes, values_of
+from ..differs import same
+from ..exhibits import RECEIVER, numbers, of_kind, plainest, proof, reply_of, shape, shapes, values_of
 
 #: How many seconds of the mock's time a task is waited for.
 LONGEST = 600.0

@@ -5,7 +5,7 @@ from ..._contract.result import Result
 from ...errors import Charged, FluxError, SubmissionUnknown, TaskError
 from ..check import Pair, check_of
 from ..desk import desk, faults_of, outcome
-from ..exhibits import same
+from ..differs import same
 
 #: For how many seconds of the mock's time a client waits: longer than any bundled model takes, with faults in between.
 TIMEOUT = 180.0

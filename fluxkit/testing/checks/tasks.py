@@ -12,7 +12,8 @@ from ..._engine.event import Event, read_event
 from ...errors import WebhookUnusable
 from ..check import Pair, check_of, needs_tasks, not_applicable
 from ..desk import Desk, desk
-from ..exhibits import RECEIVER, same
+from ..differs import same
+from ..exhibits import RECEIVER
 
 _ELSEWHERE = "import sys, fluxkit; sys.stdout.write(fluxkit.Task.from_json(sys.stdin.read()).to_json())"
 

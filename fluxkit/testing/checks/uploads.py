@@ -12,7 +12,8 @@ from ..._wire.json import Json
 from ..._wire.samples import Sample
 from ..bench import Stranger, exchange, form_of, stranger
 from ..check import not_applicable, of_mock
-from ..exhibits import SMALLEST, alike, bounds, of_kind, same, shape, too_large
+from ..differs import same
+from ..exhibits import SMALLEST, alike, bounds, of_kind, shape, too_large
 
 
 @of_mock("upload", "call")

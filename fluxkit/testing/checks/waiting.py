@@ -17,7 +17,7 @@ from ...errors import FluxError, Overdue
 from ..check import Pair, check_of, needs_tasks
 from ..conduct import Endless
 from ..desk import Answer, Call, Desk, PassOn, desk, faults_of, outcome
-from ..exhibits import same
+from ..differs import same
 
 #: How many seconds later than its deadline an errand may end.
 LATE = 2.0

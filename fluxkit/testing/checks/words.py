@@ -8,7 +8,7 @@ from ..._mock import kit_of_mock
 from ...errors import Charged, FluxError, ServiceError, SubmissionUnknown
 from ..check import Pair, check_of, needs_tasks
 from ..desk import Answer, Call, PassOn, desk, outcome
-from ..exhibits import same
+from ..differs import same
 
 #: A word that no service has.
 UNHEARD = "fluxkit-unheard-of"
