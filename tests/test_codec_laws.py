@@ -427,6 +427,7 @@ def test_a_schema_says_as_much_as_the_codec(codec: Codec, data: st.DataObject) -
     near = spoilt(codec).map(lambda pair: pair[0])
     near |= st.dictionaries(st.sampled_from("abc"), st.sampled_from([None, True, 1, "d", {}, {"c": 1, "width": 3}]))
     document = data.draw(near | HOSTILE | strategies.json_values())
+    assume(not (isinstance(document, float) and math.isnan(document)))  # no bound of a schema excludes it
     _, error = read(codec, document)
     assert is_valid(codec, document) is (not error)
 

@@ -243,13 +243,13 @@ def check_parity(
     """In a hurry, the client waits half as long as a byte takes; else what is late takes no time on the port.
 
     A client is in a hurry only where every answer is late: no other is late for certain, however slow the machine is.
-    Where no answer comes to a submit, it waits for a tenth of a second; in process those are of the mock's.
+    Where no answer comes to a submit, it waits for a second, in which that arrives; in process those are of the mock's.
     """
     in_a_hurry = in_a_hurry and fault in LATE and rate == 1.0
     assert in_a_hurry or fault not in SILENT
     second = 0.02 if in_a_hurry else 0.0
     hurries = (0.5 * second, 0.5) if in_a_hurry else (10.0, 100.0)
-    patience = (0.1, 5.0) if fault == "accepted-then-hang" else (10.0, 100.0)
+    patience = (1.0, 5.0) if fault == "accepted-then-hang" else (10.0, 100.0)
     mock, inner = a_mock(fault, progression, rate), a_mock(fault, progression, rate)
     with Server(mock, drip_scale=second) as server, in_process(inner) as client:
         on_a_port = tell(Story(mock, server.url, hurries[0], patience[0]), steps, socket_client)

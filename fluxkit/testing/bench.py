@@ -63,7 +63,8 @@ def task_of(provider: Provider, id: str = "046b6c7f", model: str | None = None) 
 
 def rows_of(provider: Provider, name: str) -> tuple[Model, ...]:
     """The models that a sample means by this name: where several share a name, one goes by its path."""
-    return tuple(each for each in provider.models if each.path == name) or provider.named(name)
+    named = provider.named
+    return tuple(each for each in provider.models if each.path == name and len(named(each.name)) > 1) or named(name)
 
 
 def model_of(provider: Provider, sample: Sample) -> Model:
