@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import attrs
 
+from .by_fields import by_fields
 from .report import shorten
 
 #: What declared prices and the costs in answers are counted in.
@@ -29,7 +30,8 @@ def _known_form(_: object, __: object, currency: Any) -> None:
         raise ValueError(f"{shorten(currency)} is no currency: give its three capital letters, such as 'USD'")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Amount:
     """Money: ``Amount.parse("0.03 USD")``. Equal currencies add up, and whole numbers multiply.
 

@@ -7,13 +7,15 @@ from attrs import validators
 
 from ..errors import SettingsError
 from .amount import Amount
+from .by_fields import by_fields
 from .report import shorten
 
 #: Seconds of a day. Days are those of UTC, which begin at its multiples.
 DAY: Final = 86_400
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Budget:
     """At most so much may be spent: in one day, or with a *label* on all rows whose label begins so, whenever.
 
@@ -58,7 +60,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Span:
     """The rows that count for a budget: those that were begun on one *day*, or those whose label begins so."""
 

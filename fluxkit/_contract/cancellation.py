@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from ..errors import Charged
+from .by_fields import by_fields
 from .task import Task
 
 
@@ -22,7 +23,8 @@ class Stopped(enum.StrEnum):
         return self is Stopped.YES
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Cancellation:
     """What is known of a task after it was to be stopped.
 

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..errors import FluxError
+from .by_fields import by_fields
 from .report import shorten
 from .result import Result, describe
 from .task import State, Task
@@ -37,7 +38,8 @@ DELIVERED = "delivered"
 STATES = tuple(dict.fromkeys(map(str, (*Fate, *State, DELIVERED, Settled.RESUBMITTED, Settled.DISMISSED))))
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Stored:
     """An image of a row that was fetched: where it was put, and what its content was then."""
 
@@ -46,7 +48,8 @@ class Stored:
     size: int
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Row:
     """One submit: what was asked, what became of it, and where its images are.
 
@@ -180,7 +183,8 @@ CHOICE = (
 MOST_NAMED = 10
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Recovered:
     """What a recovery brought.
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import attrs
 
+from .by_fields import by_fields
+
 #: The formats that are known, by their canonical name, with their media types.
 TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
@@ -37,7 +39,8 @@ class Truncated(ValueError):
     """The bytes begin as a picture and end too early."""
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Media:
     """The type of a picture and its sides in pixels."""
 

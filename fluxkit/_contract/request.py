@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from ..errors import Unsupported
+from .by_fields import by_fields
 from .reference import Reference, is_address
 from .report import shorten, showable
 from .size import RESOLUTIONS, Aspect, Want, parse_pixels
@@ -90,7 +91,8 @@ def _size(size: Any) -> Any:
     return tuple(size) if isinstance(size, list) and len(size) == 2 else size
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Request:
     """An image wanted: a prompt, and what it should be like.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..errors import BudgetExceeded, DeliveryWarning, FluxError
+from .by_fields import by_fields
 from .media import SUFFIXES, TYPES, format_named
 from .report import Report
 from .task import Task
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from .amount import Amount
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Image:
     """One image that was made and paid.
 
@@ -66,7 +68,8 @@ class Image:
         return self.path
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Result:
     """What a request brought: its images, and an error for each of its tasks that failed.
 

@@ -12,6 +12,8 @@ from typing import Self
 
 import attrs
 
+from .by_fields import by_fields
+
 __all__ = ["RESOLUTIONS", "Aspect", "Point", "Want", "area_factor", "aspect_deviation", "excess", "parse_pixels"]
 
 RESOLUTIONS = {"1K": 1024 * 1024, "2K": 2048 * 2048}
@@ -24,7 +26,8 @@ _ASPECT = re.compile(r"([0-9]{1,4}):([0-9]{1,4})")
 _PIXELS = re.compile(r"([0-9]{1,5})[xX\u00d7]([0-9]{1,5})")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Aspect:
     """A ratio of width to height, such as 16:9.
 
@@ -85,7 +88,8 @@ def parse_pixels(text: str) -> tuple[int, int]:
     return int(sides[1]), int(sides[2])
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Want:
     """The size that a request asks for: an aspect, a resolution, both, or pixels, or nothing.
 
@@ -114,7 +118,8 @@ class Want:
             raise ValueError(f"{width}x{height} is not a size: each side has 1 to {LARGEST_SIDE} pixels")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Point:
     """One size that a service delivers, and the choice that asks for it.
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .by_fields import by_fields
+
 if TYPE_CHECKING:
     from .amount import Amount
 
@@ -28,7 +30,8 @@ class State(enum.StrEnum):
         return self not in (State.CREATED, State.RUNNING, State.UNKNOWN)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Task:
     """A task that a service has accepted. It survives the process: ``Task.from_json(task.to_json())``.
 

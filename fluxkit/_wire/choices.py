@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .body import holds_blob, spelt
 from .codec import Codec
 from .json import MISSING, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, unfit
@@ -13,7 +14,8 @@ from .places import Pair
 from .scalars import Text
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Either:
     """Two ways to say one thing. Writes with the first whose own reading gives the value back, reads both."""
 
@@ -79,7 +81,8 @@ def _rank(found: Any, error: Unfit | None) -> tuple[int, int]:
     return _weight(found), 1 if error else 0 if found is MISSING else 2
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Fixed:
     """A constant at a path."""
 
@@ -87,7 +90,8 @@ class Fixed:
     json: Json
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class With:
     """A value that is said together with a constant. The constant is demanded if the value or its place is there."""
 
@@ -129,7 +133,8 @@ class With:
         yield path_of(self.fixed.path)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Tagged:
     """A status word with a second word behind a colon where *tag* is filled: ``COMPLETED``, ``COMPLETED:timeout``."""
 

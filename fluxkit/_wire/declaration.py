@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .._contract.task import State
 from ..errors import (
     Broken,
@@ -28,7 +29,8 @@ from .scalars import names
 from .signatures import Signature
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Key:
     """The header that carries the key, and its form."""
 
@@ -44,7 +46,8 @@ class Price(Protocol):
         ...
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Model:
     """One model of a service.
 
@@ -79,7 +82,8 @@ def _template(path: str) -> re.Pattern[str]:
     return re.compile(escaped)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Route:
     """A method and a path, in which ``{model}`` is the model's path and ``{id}`` the task's id, quoted whole.
 
@@ -119,7 +123,8 @@ def _segment(id: str) -> str:
     return quote(id, safe="") if id.strip(".") else id.replace(".", "%2E")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Refusal:
     """What an error answer means: by HTTP status, then by declared *type* and by *text* within the message."""
 
@@ -129,7 +134,8 @@ class Refusal:
     text: str = ""
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Upload:
     """How an image becomes an address, at a service that wants references as addresses.
 
@@ -155,7 +161,8 @@ class Upload:
             raise ValueError("an upload has either the field of a form or a ticket")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Cancel:
     """How a task is stopped before it has ended, at a service that does that.
 
@@ -170,7 +177,8 @@ class Cancel:
     late: int | None = attrs.field(default=None, kw_only=True)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Aside:
     """What can be asked of a service beside its tasks: a call to *route* without a body, and what *answer* reads."""
 
@@ -182,7 +190,8 @@ def _seconds(delays: Iterable[float]) -> tuple[float, ...]:
     return tuple(delays)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Webhook:
     """How the service reports what becomes of a task to the ``webhook_url`` of its request.
 
@@ -209,7 +218,8 @@ class Webhook:
     timeout: float | None = attrs.field(default=None, kw_only=True)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Idempotency:
     """How the service knows a submit again that it has had before, and buys nothing a second time.
 
@@ -259,7 +269,8 @@ def _statuses(table: Any) -> tuple[tuple[str, State], ...]:
 PLAIN_ERROR = Form({"message": At("message", Reason())})
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Provider:
     """A service, declared.
 

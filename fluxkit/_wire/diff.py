@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from .._contract.amount import Amount
+from .._contract.by_fields import by_fields
 
 #: The names of fields are at most so wide in a table; longer ones are wrapped, as all else is.
 WIDEST_FIELD = 18
@@ -29,7 +30,8 @@ class Change(enum.StrEnum):
     REFUSED = "refused"
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class DiffRow:
     """One field of the request, or one fact about the models: what *a* does with it, what *b* does, and the change.
 
@@ -43,7 +45,8 @@ class DiffRow:
     note: str = ""
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Side:
     """One of the two models: what it would make of the request, and why it would not.
 
@@ -82,7 +85,8 @@ class Side:
         }
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Diff:
     """What would change when a request moves from model *a* to model *b*; ``str`` of it is a table.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .codec import Codec
 from .json import MISSING, Json, Path, Problem, Unfit, merge, unfit
 from .parts import attempt, turns
@@ -15,7 +16,8 @@ def _table(fields: Any) -> tuple[tuple[str, Codec], ...]:
     return tuple(dict(fields).items())
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Form:
     """Named values that share a document. Reading and writing collect everything wrong at once.
 

@@ -4,11 +4,13 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .._contract.size import Aspect, Point
 from .nearest import Ideal, NoSuchSize
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Scale:
     """A rule that makes one table of a grid from another, in exact integers.
 

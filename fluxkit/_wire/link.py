@@ -13,6 +13,7 @@ from typing import Final
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from ..errors import SettingsError
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -33,7 +34,8 @@ _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _LONGEST: Final = 65000  # characters of a path and query; httpx takes no address longer than 65536
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Link:
     """An http or https address in its parsed parts.
 

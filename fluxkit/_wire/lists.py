@@ -5,13 +5,15 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .codec import Codec
 from .json import MISSING, Json, Path, Problem, Unfit, pluck, unfit
 from .parts import attempt, gather, placed, turns
 from .scalars import between, names, within
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Slots:
     """Several values under numbered keys, filled from the first."""
 
@@ -42,7 +44,8 @@ class Slots:
             yield (key,)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Each:
     """A list, item by item; for us a tuple of *fewest* to *most* items.
 
@@ -84,7 +87,8 @@ class Each:
         yield ()
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class First:
     """One value that comes as a list, of which only the first item counts."""
 
@@ -110,7 +114,8 @@ class First:
         yield ()
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Only:
     """A tuple of exactly one item that comes bare."""
 

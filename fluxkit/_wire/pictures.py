@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .._contract.media import kind
 from .._contract.reference import Reference
 from .body import Blob
@@ -15,7 +16,8 @@ from .pending import Pending
 from .scalars import Link, names
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Base64(Scalar):
     """A reference by its content, as base64 text after *prefix*; of one of *formats* by its first bytes.
 
@@ -47,7 +49,8 @@ class Base64(Scalar):
         return Reference(content=content)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Hosted(Scalar):
     """A reference by its public address; an image that is uploaded first stays ``Pending``."""
 
@@ -68,7 +71,8 @@ class Hosted(Scalar):
         raise unfit(json, self.allowed)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Bytes(Scalar):
     """A picture inside the answer itself, as base64 text."""
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .codec import Codec, Scalar
 from .json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, under, unfit
 from .parts import attempt, gather, placed
 from .scalars import SIDE, sides
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class At:
     """One value at a dotted path; the empty path is "here". Null means that nothing is said.
 
@@ -67,7 +69,8 @@ def Query(name: str, inner: Codec) -> At:  # noqa: N802 - reads as a codec in de
     return At(f"{QUERY}.{name}", inner)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Sides(Scalar):
     """Width and height in pixels under two keys.
 
@@ -97,7 +100,8 @@ class Sides(Scalar):
         yield (self.height,)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Pair:
     """Two values in two places, for us a tuple. Said by half, it is not said fully: give the places defaults."""
 
@@ -129,7 +133,8 @@ class Pair:
         yield from self.second.places()
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Implied(Scalar):
     """A value that is never said, because there is no other."""
 

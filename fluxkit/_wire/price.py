@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from .._contract.amount import DOLLARS, Amount
+from .._contract.by_fields import by_fields
 from .._contract.report import shorten
 from .._contract.size import Point
 from ..errors import SettingsError
@@ -26,7 +27,8 @@ def _amount(amount: str | Decimal) -> Decimal:
     return read
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class PerMegapixel:
     """So much for the first megapixel, and so much for each further one begun.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .._contract.report import shorten
 from .codec import Scalar
 from .json import Json, unfit
@@ -14,7 +15,8 @@ from .scalars import Text, Whole
 MESSAGES = ("message", "msg", "reason", "detail", "code")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Reason(Scalar):
     """Why something failed: a text, an object with a message in it, or a list of either; for us a text.
 
@@ -46,7 +48,8 @@ class Reason(Scalar):
         return shorten(json, most=200)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Trail(Scalar):
     """The name of a field as the list of steps to it, *root* first: ``["body", "prompt"]``."""
 

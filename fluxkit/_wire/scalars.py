@@ -9,11 +9,13 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .codec import Plain, Scalar
 from .json import Json, is_json, is_utf8, unfit
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Text(Plain):
     """A text. Half of a surrogate pair is read, because a service may cut a text there, but cannot be sent."""
 
@@ -28,7 +30,8 @@ class Text(Plain):
         raise unfit(value, self.allowed)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Link(Plain):
     """An http(s) address, kept byte for byte."""
 
@@ -41,7 +44,8 @@ class Link(Plain):
         return Text().write(self.read(value))
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Whole(Plain):
     """An integer of at most 64 bits from *first* to *last*; true and false are none.
 
@@ -59,7 +63,8 @@ class Whole(Plain):
         return _is_number(value, int) and -(2**63) <= value < 2**64 and within(value, self.first, self.last)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Real(Plain):
     """A finite number from *first* to *last*."""
 
@@ -75,7 +80,8 @@ class Real(Plain):
         return _is_number(value, int | float) and -largest <= value <= largest and within(value, self.first, self.last)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Colour(Plain):
     """A colour as ``#RRGGBB``, in capitals."""
 
@@ -85,7 +91,8 @@ class Colour(Plain):
         return isinstance(value, str) and re.fullmatch(r"#[0-9A-F]{6}", value) is not None
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Flag(Plain):
     """True or false."""
 
@@ -95,7 +102,8 @@ class Flag(Plain):
         return isinstance(value, bool)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Anything(Plain):
     """Any JSON at all, for places whose shape the service leaves open."""
 
@@ -121,7 +129,8 @@ def _words(table: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((ours, names([theirs] if isinstance(theirs, str) else theirs)) for ours, theirs in table.items())
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Words(Scalar):
     """A closed table of words: ours to theirs. Where several are theirs, the first is written and all are read.
 
@@ -157,7 +166,8 @@ class Words(Scalar):
         raise unfit(json, ", ".join(self._theirs))
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Quoted(Scalar):
     """A whole number that the service wants as text."""
 
@@ -176,7 +186,8 @@ class Quoted(Scalar):
         raise unfit(json, f"{self.allowed}, as text")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Times(Scalar):
     """Two sides in pixels as one text, ``1024x768``."""
 
@@ -197,7 +208,8 @@ class Times(Scalar):
 _EXACT = decimal.Context(prec=64, traps=[])
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Money(Scalar):
     """US dollars as ``Decimal``, counted on the wire in *unit* dollars."""
 

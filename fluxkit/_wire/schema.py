@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .choices import Either, Tagged, With
 from .codec import Codec
 from .form import Form
@@ -51,7 +52,8 @@ def _describing(text: str) -> Callable[[Schema], Schema]:
     return lambda schema: {**schema, "description": " ".join(filter(None, (text, schema.get("description"))))}
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class _Ask:
     """What is asked of a codec: its documents, or with *said* only those that say something; *about* as above."""
 

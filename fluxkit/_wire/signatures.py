@@ -14,6 +14,7 @@ from typing import Final, NoReturn, Protocol
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from ..errors import SettingsError, WebhookUnusable
 from .scalars import names
 
@@ -52,7 +53,8 @@ class Signature(Protocol):
         ...
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class StandardWebhook:
     """Standard Webhooks: ``webhook-signature`` over ``webhook-id``, ``webhook-timestamp`` and the body.
 
@@ -104,7 +106,8 @@ class StandardWebhook:
         return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class HexHMAC:
     """HMAC-SHA256 of the body, in hexadecimal behind *prefix*, in one header.
 
@@ -131,7 +134,8 @@ class HexHMAC:
         return hmac.new(next(_keys(secret, ("text",))), body, hashlib.sha256).hexdigest().encode()
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Unsigned:
     """No signature: anybody who knows the address can say anything, so what comes is a hint and never a fact."""
 

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit._contract.media import TYPES, format_named
 from fluxkit.provider import Key
 
@@ -20,7 +21,8 @@ WIDTH, HEIGHT = 320, 240
 MOST_LEAKS = 1_000
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Leak:
     """A key that was sent to where no key belongs: how, where to, in which *header*, and when."""
 

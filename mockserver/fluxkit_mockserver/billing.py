@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit.provider import State
 
 from .accounts import Accounts
@@ -14,7 +15,8 @@ from .mishaps import ENDINGS
 from .tasks import MockTask
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Charge:
     """What was bought: one image of a task, at a time in seconds since the epoch; *refunded* if it was given back."""
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit._wire.declaration import Provider
 from fluxkit.errors import OutOfCredit
 from fluxkit.provider import State
@@ -62,7 +63,8 @@ def _says(provider: Provider, state: State) -> bool:
     return any(each is state for _, each in provider.statuses)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Fault:
     """A kind of mishap: at which *moment* of an exchange or of a task it strikes, and what it does."""
 

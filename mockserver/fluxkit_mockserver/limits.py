@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit.errors import RateLimited
 
 from .refused import Refused
@@ -28,7 +29,8 @@ MOST_KEPT = 1_000
 MOST_KEYS = 1_000
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Limits:
     """How much is allowed: *requests* in any span of *seconds*, and *in_flight* tasks at once; None is any number."""
 

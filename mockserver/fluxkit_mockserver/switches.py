@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit._wire.declaration import Provider
 
 from . import traits
@@ -30,7 +31,8 @@ def _same(provider: Provider, _: str) -> Provider:
     return provider
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Switch:
     """An open question about a service, and its possible answers."""
 

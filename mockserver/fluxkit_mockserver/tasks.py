@@ -8,6 +8,7 @@ from typing import Any, Literal, NoReturn
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit._contract.size import Point, Want
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.nearest import nearest
@@ -157,7 +158,8 @@ def point_of(model: Model, values: Mapping[str, Any]) -> Point:
     return attrs.evolve(point, width=point.width * times, height=point.height * times)
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Stage:
     """A stage of a task's life: the service's *word* for it, its *state*, after which part of the time it begins."""
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
+
 from .outlet import Delivery, Outlet
 from .parcels import Parcel, Parcels, Report
 from .tasks import MockTask, Progression
@@ -34,7 +36,8 @@ LATE = 600.0
 FORGER = "whsec_bm90IHRoZSBzZXJ2aWNl"
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Sent:
     """One attempt as it went: what the receiver answered, 0 if it did not, None if the address is not allowed."""
 

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
+
 from ..answer import Answer, Incoming
 
 #: Where a token may stand, beside ``authorization: Bearer``; a browser's EventSource can only use the query.
@@ -19,7 +21,8 @@ HEADER, QUERY = "x-fluxkit-token", "token"
 _OWN: Final = ("same-origin", "none")
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Guard:
     """What a call to the control must show: the *token* if there is one, and else a host that is this machine's.
 

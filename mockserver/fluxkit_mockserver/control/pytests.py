@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit._contract.reference import Reference
 from fluxkit._wire.json import HEADERS, QUERY
 from fluxkit.errors import FluxError
@@ -62,7 +63,8 @@ def exchange_as_test(world: "MockService", exchange: Exchange) -> str:
     return "\n".join(_called(world, exchange, body, notes=notes, settings=settings, status=status)) + "\n"
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class _Played:
     """What came of a request on a fresh mock: the error, or the pixels, what was billed, how many faults struck."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit.provider import State
 
 from ..answer import CONTROL
@@ -33,7 +34,8 @@ TEXT: Final = "text/plain; charset=utf-8"
 PYTHON: Final = "text/x-python; charset=utf-8"
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Operation:
     """One route of the control: *query* and *body* are what it takes, *answer* what it gives.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from fluxkit._contract.by_fields import by_fields
 from fluxkit._contract.report import shorten
 
 Schema = Mapping[str, Any]
@@ -26,7 +27,8 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
-@attrs.frozen
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Misfit:
     """A place that does not fit: what was *given* there, and what is *allowed*."""
 
