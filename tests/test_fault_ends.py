@@ -16,14 +16,16 @@ import pytest
 from shapes.fal import FAL
 from shapes.openai import TOGETHER
 from shapes.replicate import REPLICATE
-from support.ends import CASES, ENDS, LASTING, SERVICES, End, end_of
+from support.ends import CASES, ENDS, FINE, LASTING, MISDELIVERED, SERVICES, End, end_of
+from support.receiving import listening
 
 import fluxkit
+import fluxkit.webhooks
 import fluxkit_providers
 from fluxkit._wire.plan import Plan
 from fluxkit.provider import Provider
 from fluxkit.testing.bench import any_plan, buy, driver
-from fluxkit_mockserver import FAULTS, MockService
+from fluxkit_mockserver import FAULTS, MockService, to_app
 from fluxkit_mockserver.server import Server
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import MAGNIFIC
@@ -149,6 +151,52 @@ def test_a_fault_that_passes_costs_time_and_no_second_image(name: str, model: st
         raised, _ = anyio.run(outcome, lambda: client.generate("a cat", timeout=600))
     lasts = name in LASTING or end.raises == "SubmissionUnknown"
     assert ((end.raises, end.billed) if lasts else ("", 1)) == (raised, mock.billed)
+
+
+@pytest.mark.parametrize(
+    "where", ["in process", pytest.param("on a port", marks=[pytest.mark.slow, pytest.mark.no_cover])]
+)
+@pytest.mark.parametrize(("name", "model"), MISDELIVERED)
+def test_a_webhook_that_is_misdelivered_costs_no_image(name: str, model: str, where: str) -> None:
+    """Whether a poll or the webhook tells first is a matter of the machine's load; the end is the same."""
+    mock = MockService([SERVICES[model]], durations=lambda _: 30.0)
+
+    async def both(there: Any) -> list[End]:
+        ends = []
+        with (
+            fluxkit.Client(model, mock=there, webhook_secret=mock.webhook_secret) as client,
+            told(client, there) as url,
+        ):
+            armed = mock.fault(name)
+            ends.append(await hears(client, mock, url))
+            assert armed.struck > 0
+        mock.reset()
+        async with fluxkit.AsyncClient(model, mock=there, webhook_secret=mock.webhook_secret) as client:
+            with told(client, there) as url:
+                mock.fault(name)
+                ends.append(await hears(client, mock, url))
+        return ends
+
+    with opposite(where, mock, silent=False) as there:
+        assert [FINE, FINE] == anyio.run(both, there)
+
+
+async def hears(client: Any, mock: MockService, url: str) -> End:
+    """How a ``generate`` ends that is told by webhooks as well."""
+    raised, _ = await outcome(lambda: client.generate("a cat", webhook_url=url, timeout=120))
+    return End(raised, mock.billed)
+
+
+@contextlib.contextmanager
+def told(client: Any, there: Any) -> Iterator[str]:
+    """The address at which a client is told by webhooks: in process its app, on a port a server before it."""
+    deliver = to_app(fluxkit.webhooks.receiver(client))
+    if isinstance(there, MockService):
+        there.webhooks.connect(deliver)
+        yield "https://app.example/hooks/"
+        return
+    with listening(lambda delivery: anyio.run(deliver, delivery)) as url:
+        yield url
 
 
 def test_an_image_of_another_type_is_named_so_and_said_to_be_unlike(tmp_path: Path) -> None:

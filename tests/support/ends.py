@@ -109,6 +109,13 @@ def end_of(fault: str, provider: Provider) -> End:
     return attrs.evolve(end, billed=0) if given_back else end
 
 
+#: Every fault of webhooks: whoever waits for one polls as well, so none of them costs an image.
+MISDELIVERED = [
+    (name, model)
+    for (name, fault), model in itertools.product(FAULTS.items(), SERVICES)
+    if fault.moment == "webhook" and not fault.obstacle(SERVICES[model])
+]
+
 #: Every fault that a client meets who calls and waits, at every service that can have it.
 CASES = [
     (name, model) for name, model in itertools.product(ENDS, SERVICES) if not FAULTS[name].obstacle(SERVICES[model])
