@@ -15,6 +15,7 @@ from fluxkit_mockserver.exchange import Exchange
 from fluxkit_mockserver.exchanges import MOST_WHOLE
 from fluxkit_mockserver.kept import HIDDEN, MOST_KEPT
 from fluxkit_providers.apimart import APIMART
+from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 KLEIN = "/magnific/v1/ai/text-to-image/flux-2-klein"
@@ -242,6 +243,17 @@ def test_a_refused_body_is_read_as_far_as_it_goes_and_says_what_differs(mock: Mo
     assert record.closest.startswith('magnific:flux-2-klein, but for aspect_ratio is "16:9"; allowed: ') or (
         "aspect_ratio is '16:9'; allowed: " in record.closest
     )
+
+
+def test_a_submit_that_was_refused_for_its_size_is_listed_like_any_other() -> None:
+    mock = MockService([BFL])
+    with httpx.Client(transport=mock.transport(), headers={"x-key": "test"}) as client:
+        large = {"prompt": "a fox", "width": 5392, "height": 3360}
+        assert 422 == client.post("http://127.0.0.1/bfl/v1/flux-2-pro", json=large).status_code
+        (told,) = client.get("http://127.0.0.1/__mock__/exchanges").json()["exchanges"]
+    assert ("flux-2-pro", "a fox", "5392x3360") == tuple(told["fields"][each] for each in ("model", "prompt", "size"))
+    with pytest.raises(AssertionError, match=r"size: expected '64x64', was '5392x3360'"):
+        mock.assert_submitted(size="64x64")
 
 
 def test_a_refusal_for_another_reason_names_no_form(mock: MockService) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from fluxkit._contract.reference import Reference
 from fluxkit._wire.json import Problem
+from fluxkit._wire.nearest import NoSuchSize
 from fluxkit.errors import Vanished
 
 from .answer import Answer, Drop, Incoming
@@ -188,11 +189,20 @@ def _shown(form: Form) -> Mapping[str, Any]:
         if name != "prompt" and names_a_secret(name):
             fields[name] = HIDDEN
     if "size" in fields or form.bought:
-        point = point_of(form.row, form.values)
+        try:
+            point = point_of(form.row, form.values)
+        except NoSuchSize as error:  # what was refused for its size is told by it all the same
+            return {**fields, "size": _joined(error.choice)}
         fields["size"] = f"{point.width}x{point.height}"
         names = {"aspect": point.aspect, "resolution": point.resolution}
         fields |= {name: value for name, value in names.items() if value is not None}
     return fields
+
+
+def _joined(choice: Any) -> Any:
+    """A choice of pixels as they are written; any other as it is."""
+    is_pixels = isinstance(choice, tuple) and all(isinstance(side, int) for side in choice)
+    return "x".join(map(str, choice)) if is_pixels else choice
 
 
 def _plain(value: Any) -> Any:
