@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import json
+import os
 import stat
 import struct
 import sys
@@ -234,6 +235,38 @@ def test_picture_takes_the_place_of_a_file(tmp_path: Path) -> None:
     path.write_bytes(b"before")
     keep(picture(), path, now=float)
     assert picture() == path.read_bytes()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_picture_takes_the_next_free_name(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a file cannot have two names, as on the file systems of memory cards."""
+    if not links:
+
+        def refused(*_: object) -> None:
+            raise PermissionError("Operation not permitted")
+
+        monkeypatch.setattr("os.link", refused)
+    (tmp_path / "x.png").write_bytes(b"before")
+    kept = [keep(picture(), tmp_path / "x.png", replaces=False, now=float).path.name for _ in range(2)]
+    assert ["x~2.png", "x~3.png"] == kept
+    assert {"x.png", *kept} == {path.name for path in tmp_path.iterdir()}
+    assert b"before" == (tmp_path / "x.png").read_bytes()
+    assert picture() == (tmp_path / "x~3.png").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it needs names of one file")
+def test_picture_has_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed in between leaves no empty file under the name of an image."""
+    link, seen = os.link, []
+
+    def watched(draft: Path, path: Path) -> None:
+        seen.append(path.exists())
+        link(draft, path)
+        seen.append(path.read_bytes() == picture())
+
+    monkeypatch.setattr("os.link", watched)
+    keep(picture(), tmp_path / "x.png", replaces=False, now=float)
+    assert [False, True] == seen
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 import re
 import tempfile
 import urllib.parse
@@ -232,10 +233,11 @@ class Draft:
             self._file.close()
             if format_named(path.suffix) is None:
                 path = path.with_name(path.name + media.suffix)
-            if not self._replaces:
-                path = _reserved(path)
-            draft.replace(path)
-            self._draft = None
+            if self._replaces:
+                draft.replace(path)
+                self._draft = None
+            else:
+                path = _linked(draft, path)
         except NotAnImage as error:
             raise Fault(f"what came is no image: {error}") from None
         except Truncated as error:
@@ -253,12 +255,22 @@ class Draft:
         )
 
 
-def _reserved(path: Path) -> Path:
-    """The first of *path*, ``path~2``, ``path~3`` ... that is free, taken by an empty file, so nobody else gets it."""
+def _linked(draft: Path, path: Path) -> Path:
+    """Gives the *draft* the first name of *path*, ``path~2``, ``path~3`` ... that is free; its own goes later.
+
+    It is whole under that name from the first moment. Where a file cannot have two names, an empty one holds the place
+    meanwhile, so that nobody else takes it.
+    """
     free, number = path, 1
     while True:
         try:
-            free.touch(mode=0o600, exist_ok=False)
+            try:
+                os.link(draft, free)
+            except FileExistsError:
+                raise
+            except (OSError, NotImplementedError):
+                free.touch(mode=0o600, exist_ok=False)
+                draft.replace(free)
         except FileExistsError:
             number += 1
             free = path.with_stem(f"{path.stem}~{number}")
