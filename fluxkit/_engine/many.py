@@ -4,7 +4,7 @@ There is no task for each flow, and no sleeper: who waits stands in the crowd, a
 as it is free. So no more calls are under way than there are workers, and none of them waits within httpx's pool, which
 slows down with each, as it does with each connection. Workers come when they are needed and go when there is nothing to
 do; a few are enough where answers come soon, and where turns come late although the processor has time, there are more.
-A note that takes a while to become durable holds up one worker, and no other.
+While some of them wait for a note to become durable, as many others make calls.
 
 All flows share one budget of requests: so many a second. The more of them wait, the longer each waits at least, but
 never beyond its deadline.
@@ -55,7 +55,7 @@ class Many:
         self._origin = origin(base_url)
         self._crowd = Crowd()
         self._group: TaskGroup | None = None
-        self._working = 0
+        self._working = self._noting = 0
         self._nap: anyio.CancelScope | None = None
         self._bell = Bell()
         self._heard: deque[str] = deque()
@@ -132,7 +132,8 @@ class Many:
         due = self._crowd.due()
         now = self._driver.clock.now()
         if due is not None and due <= now:
-            if self._working < FEW or (self._working < WORKERS and now - due > LATE and self._is_idle()):
+            at_work = self._working - min(self._noting, FEW)
+            if at_work < FEW or (self._working < WORKERS and now - due > LATE and self._is_idle()):
                 self._working += 1
                 self._group.start_soon(self._work)
         elif due is not None and due < self._until and self._nap is not None and self._may_sleep():
@@ -202,7 +203,10 @@ class Many:
                 if isinstance(effect, Wait):
                     self._rest(member, effect)
                     return
-                answer, resume = await self._driver.answer(effect, flow)
+                if isinstance(effect, Note) and self._driver.notes.waits(effect):
+                    answer, resume = await self._noted(effect, flow)
+                else:
+                    answer, resume = await self._driver.answer(effect, flow)
                 self._learn(member, effect, answer)
         except StopIteration as stop:
             self._ended(member, stop.value)
@@ -214,6 +218,15 @@ class Many:
                 await self._wind_up(member)
             self._close(member)
             raise
+
+    async def _noted(self, note: Note, flow: Flow[Any]) -> tuple[Any, Callable[[Any], Any]]:
+        """What a flow is to hear of a note. While the disk is waited for, another worker may make a call."""
+        self._noting += 1
+        self._stir()
+        try:
+            return await self._driver.answer(note, flow)
+        finally:
+            self._noting -= 1
 
     def _rest(self, member: Member, wait: Wait) -> None:
         """Lets a flow wait; not at all, if news has come of a task for which it waits."""

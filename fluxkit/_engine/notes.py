@@ -40,6 +40,10 @@ class Notebook(Protocol):
         """Keeps the note without holding up the event loop; gives the name of its row."""
         ...
 
+    def waits(self, note: Note) -> bool:
+        """Whether ``take_async`` waits for something beside the processor."""
+        ...
+
     async def foretell(self, note: Note) -> None:
         """Keeps what a webhook says of a submit whose answer is still to come: whoever waits for that may die."""
         ...
@@ -130,6 +134,10 @@ class Notes:
     async def take_async(self, note: Note) -> str:
         """Keeps the note."""
         return self.take(note)
+
+    def waits(self, _: Note) -> bool:
+        """Waits for nothing."""
+        return False
 
     async def foretell(self, note: Note) -> None:
         """Needs not keep it: with the process these notes end, too."""

@@ -116,6 +116,10 @@ class Journal:
         self._tell(note, row, written)
         return row
 
+    def waits(self, note: Note) -> bool:
+        """Whether ``take_async`` waits for the disk."""
+        return not (_speaks_of_no_row(note) or self._passes(note, PASSING))
+
     async def foretell(self, note: Note) -> None:
         """Writes what a webhook says of a submit whose answer is still to come; whoever waits for that will tell it.
 
