@@ -337,7 +337,7 @@ def test_a_reference_that_cannot_be_used_is_named() -> None:
         file.truncate(50_000_001)
     said = [run("plan", "a", "-p", KLEIN, "--reference", name).stderr for name in ("text", "large", "missing", ".")]
     begins = [
-        "error: A reference is 'text', a file of 41 bytes that is no image.\nallowed: a path, bytes, ",
+        "error: A reference is 'text', a file of 41 bytes that is no image.\nallowed: a file, a data: URI or an ht",
         "error: A reference is 'large' of 50.0 MB: make the image smaller.\nallowed: ",
         "error: A reference is 'missing', and there is no such file.\nallowed: ",
         "error: A reference is '.', which cannot be read: Is a directory.\nallowed: ",
@@ -384,9 +384,34 @@ def test_a_key_typed_on_a_terminal_is_not_echoed(monkeypatch: pytest.MonkeyPatch
     assert KEY == given.read_key("-")
 
 
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_a_key_that_is_not_in_its_place_is_missed_there(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("key.txt").write_text(content)
+    done = run("generate", "a", "-p", KLEIN, "--key-file", "key.txt")
+    assert (Code.NOT_SENT, "error: The file of --key-file holds no key.") == (
+        done.exit_code,
+        done.stderr.splitlines()[0],
+    )
+    assert "allowed: a file that holds the key and nothing else, or - to give it on stdin" in done.stderr
+    monkeypatch.setattr("sys.stdin", Terminal())
+
+    def left(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", left)
+    with pytest.raises(errors.SettingsError, match=r"^stdin holds no key\."):
+        given.read_key("-")
+
+
+def test_a_prompt_that_is_no_utf_8_is_said_to_be_none() -> None:
+    for command in (["generate"], ["plan"]):
+        done = run(*command, "caf\udce9", "-p", KLEIN, "--offline")
+        assert (Code.NOT_SENT, True) == (done.exit_code, "is 'caf\\udce9', which is no UTF-8." in done.stderr)
+
+
 def test_a_key_file_without_text_is_refused() -> None:
     Path("key.bin").write_bytes(b"\xff\xfe")
-    with pytest.raises(errors.SettingsError, match=r"^The file of --key-file holds no text\.$"):
+    with pytest.raises(errors.SettingsError, match=r"^The file of --key-file holds no text\. Allowed: a file that"):
         given.read_key("key.bin")
 
 

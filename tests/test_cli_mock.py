@@ -72,6 +72,26 @@ def lines_until(word: str, lines: Iterator[str]) -> list[str]:
     raise AssertionError(f"{word!r} never came: {seen}")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [(0, 1, 2), (1,)])
+def test_streams_that_are_closed_are_nobody_who_reads(closed: tuple[int, ...]) -> None:
+    def close() -> None:
+        for number in closed:
+            os.close(number)
+
+    done = subprocess.run(
+        [FLUXKIT, "generate", "a fox", "-p", KLEIN, "--offline", "-o", "x.png"],
+        stderr=None if 2 in closed else subprocess.PIPE,
+        preexec_fn=close,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert 0 == done.returncode
+    assert b"unexpected" not in (done.stderr or b"")
+    with PIL.Image.open("x.png") as image:
+        assert (1024, 1024) == image.size
+
+
 # Demo
 
 
@@ -107,6 +127,7 @@ def test_demo_refuses_a_directory_that_cannot_be_made() -> None:
     done = run("demo", "--output", "file/pictures")
     assert Code.NOT_SENT == done.exit_code
     assert "error: --output is file/pictures, which cannot be made: Not a directory." in done.stderr
+    assert "allowed: a directory that is there, or that can be made" in done.stderr
 
 
 @pytest.mark.slow

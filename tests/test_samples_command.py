@@ -262,7 +262,10 @@ def test_who_is_not_there_is_named_and_the_others_are_checked() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check", "apimart", "--samples", "none.json"], "--samples is none.json, which cannot be read"),
+        (
+            ["check", "apimart", "--samples", "none.json"],
+            "--samples is none.json, which cannot be read: No such file",
+        ),
         (["check", "--samples", "none.json"], "--samples is the file of one provider, and 0 are named"),
         (["schema", "apimart"], "The schema is the same for all"),
         (["prove"], "'prove' is not one of 'check', 'schema'"),

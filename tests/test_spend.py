@@ -142,6 +142,18 @@ def test_an_empty_journal_says_so(arguments: tuple[str, ...], said: str, journal
     assert done.stderr.endswith(said)
 
 
+def test_a_file_that_is_no_journal_is_left_as_it_is(path: Path) -> None:
+    for content in ("", "x"):
+        (path.parent / "notes").write_text(content)
+        done = run(path.parent / "notes")
+        assert (2, True) == (done.exit_code, "notes is empty, and no journal." in done.stderr)
+        assert content == (path.parent / "notes").read_text()
+    (path.parent / "notes").write_text("no journal")
+    done = run(path.parent / "notes")
+    said = "allowed: --journal FILE, which lies on a disk of this machine, or, to buy without one, --journal off, with"
+    assert (2, True) == (done.exit_code, said in done.stderr)
+
+
 @pytest.mark.parametrize("since", ["", "d", "0d", "-1d", "7", "7w", "1.5d", "٣d", "999999d", "2026-13-01", "yesterday"])
 def test_what_is_no_moment_is_named(since: str, path: Path) -> None:
     done = run(path, "--since", since)

@@ -359,6 +359,13 @@ def test_what_does_not_go_together_is_refused(run: Run, arguments: list[str], sa
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--trace", "--allow"])
+def test_a_file_whose_name_is_empty_is_not_passed_over(run: Run, option: str) -> None:
+    done = run("magnific", option, "")
+    assert (Code.NOT_SENT, True) == (done.exit_code, "'' cannot be read: Is a directory." in done.stderr)
+    assert Code.NOT_SENT == run("magnific", "--record", "").exit_code
+
+
 def test_a_trace_of_another_provider_is_refused(run: Run, mock: MockService) -> None:
     run("magnific", *CAP, "--yes", "--record", "trace.json")
     done = run("apimart", "--trace", "trace.json")

@@ -70,4 +70,5 @@ def unknown(what: str, name: str, known: tuple[str, ...]) -> str:
     """The end of a sentence about a name that nobody knows, with the nearest that somebody does."""
     near = difflib.get_close_matches(name, known, 1)
     hint = f", perhaps meant as {near[0]!r}" if near else ""
-    return f"is {name!r:.80}, which is no {what}{hint}. Allowed: {', '.join(known) or f'none, no {what} is there'}."
+    none = f"none, no {what} is there; fluxkit init writes a file to begin with"
+    return f"is {name!r:.80}, which is no {what}{hint}. Allowed: {', '.join(known) or none}."

@@ -1,6 +1,7 @@
 """The command line. It needs click, which comes with the extra ``cli``; no other part of fluxkit imports it."""
 
 import gc
+import os
 import sys
 
 #: After how many new objects Python looks for garbage, and after how many while a command starts: what it loads stays,
@@ -10,6 +11,9 @@ USUAL, STARTING = gc.get_threshold(), (100_000, 10, 10)
 
 def main() -> int:
     """Runs ``fluxkit`` with the arguments of this process and returns its exit code, one of ``output.Code``."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed; the next file that is opened must not take its number
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
     gc.set_threshold(*STARTING)
     try:
         return _main()

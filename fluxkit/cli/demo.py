@@ -68,7 +68,10 @@ def _directory(output: str | None) -> Path:
     try:
         Path(output).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"--output is {output}, which cannot be made: {error.strerror}.") from None
+        raise SettingsError(
+            f"--output is {output}, which cannot be made: {error.strerror}. Allowed: a directory that is there, or "
+            "that can be made."
+        ) from None
     return writable(output)
 
 

@@ -29,6 +29,8 @@ def request_of(given: Mapping[str, Any]) -> "Request":
     from .._contract.request import Request
 
     fields = {field: given[field] for field in FIELDS if given[field] is not None}
+    if any("\ud800" <= letter <= "\udfff" for letter in given["prompt"]):  # bytes that Python could not read
+        raise click.UsageError(f"The prompt is {given['prompt']!r:.80}, which is no UTF-8. Allowed: text in UTF-8.")
     fields["options"] = read_options(given["options"])
     return Request(**fields)
 
@@ -58,17 +60,27 @@ def read_key(source: str | None) -> str | None:
     """The key from a file, or from stdin for ``-``; without a source None. Raises ``SettingsError``; shows no key."""
     if source is None:
         return None
+    allowed = "Allowed: a file that holds the key and nothing else, or - to give it on stdin."
     try:
-        if source != "-":
-            with open(source, encoding="utf-8") as file:
-                return file.read(LONGEST_KEY).strip()
-        if sys.stdin.isatty():
-            import getpass
-
-            return getpass.getpass("Key: ").strip()
-        return sys.stdin.read(LONGEST_KEY).strip()
+        key = _read_key(source).strip()
     except OSError as error:
         # Not its name: it may be the key itself, given where a file was meant.
-        raise SettingsError(f"The file of --key-file cannot be read: {error.strerror}.") from None
+        raise SettingsError(f"The file of --key-file cannot be read: {error.strerror}. {allowed}") from None
     except UnicodeDecodeError:
-        raise SettingsError("The file of --key-file holds no text.") from None
+        raise SettingsError(f"The file of --key-file holds no text. {allowed}") from None
+    except EOFError:  # Ctrl-D at the prompt
+        key = ""
+    if not key:
+        raise SettingsError(f"{'stdin' if source == '-' else 'The file of --key-file'} holds no key. {allowed}")
+    return key
+
+
+def _read_key(source: str) -> str:
+    if source != "-":
+        with open(source, encoding="utf-8") as file:
+            return file.read(LONGEST_KEY)
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass("Key: ")
+    return sys.stdin.read(LONGEST_KEY)

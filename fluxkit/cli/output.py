@@ -75,6 +75,16 @@ CODES: Mapping[type[FluxError], Code] = {
 #: The words that begin lines of stderr, with their colours.
 LEADS: Mapping[str, str] = {"error": "red", "warning": "yellow", "try": "green"}
 
+#: What the library calls by its arguments, as it is said to who types.
+SPOKEN: Mapping[str, str] = {
+    'journal="PATH", a file': "--journal FILE, which lies",
+    'or journal="off", with': "or, to buy without one, --journal off, with",
+    "a path, bytes, an open binary file, a data: URI": "a file, a data: URI",
+    ", or an object with save(file, format)": "",
+    "Give key=..., or set": "Give --key-file, or set",
+    "or use a mock: mock=True, or --offline": "or use a mock: --offline",
+}
+
 #: A reply in a message is cut after so many characters.
 LONGEST_REPLY = 200
 
@@ -175,7 +185,10 @@ def parts_of(error: FluxError) -> tuple[list[str], list[str], list[str]]:
     A plan's refusal has a line for each field, and beneath it indented ones with what is allowed and with a setting.
     """
     what, allowed, options = [], [], []
-    for line in error.message.splitlines():
+    message = error.message
+    for words, others in SPOKEN.items():
+        message = message.replace(words, others)
+    for line in message.splitlines():
         said, found, choices = f" {line}".rpartition(" Allowed: ")
         if found:
             allowed.append(choices.rstrip("."))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .._contract.report import shorten
 from ..errors import FluxError, PluginError, SettingsError
 from .complete import files, providers
 from .help import Command
@@ -94,7 +95,10 @@ def _checked(provider: "Provider", path: str | None) -> "tuple[str, int, tuple[F
     except (OSError, ImportError, ValueError) as error:
         if path is not None:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise SettingsError(f"--samples is {path}, which cannot be read: {why}.") from None
+            raise SettingsError(
+                f"--samples is {path or shorten(path)}, which cannot be read: {why}. Allowed: a file of JSON, as "
+                "fluxkit samples schema describes it."
+            ) from None
         raise PluginError(f"The samples {provider.samples!r} cannot be read: {error}.") from None
     return (path or provider.samples), len(read_rows(text)[1]), check_samples(provider, text)
 

@@ -27,11 +27,14 @@ def journal_of(given: Path | None) -> Path | None:
     from .profile import profile_in
 
     if given is not None:
+        allowed = (
+            "Allowed: a file in which fluxkit has noted what was bought; without --journal it is that of the profile, "
+            "or your own."
+        )
         if not os.path.lexists(given):  # to make an empty one would be to say that nothing was bought
-            raise SettingsError(
-                f"There is no journal {given}. Allowed: a file in which fluxkit has noted what was bought; without "
-                "--journal it is that of the profile, or your own."
-            )
+            raise SettingsError(f"There is no journal {given}. {allowed}")
+        if given.is_file() and given.stat().st_size <= 1:  # which SQLite would take for one, and make into one
+            raise SettingsError(f"{given} is empty, and no journal. {allowed}")
         return given
     setting = profile_in(find_settings(working_directory(), os.environ), None, {}).setting("journal")
     return None if setting is None or setting.value in ("off", "memory") else Path(setting.value)

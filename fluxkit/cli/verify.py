@@ -180,7 +180,9 @@ def read_deviations(path: str | None) -> dict[str, list[Mapping[str, Any]]]:
     try:
         read = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(f"The deviations in {path} cannot be read: {error.strerror}.") from None
+        raise SettingsError(
+            f"The deviations in {path!r} cannot be read: {error.strerror}. Allowed: a TOML file, {allowed}."
+        ) from None
     except ValueError as error:
         raise SettingsError(f"The deviations in {path} are no TOML: {error}. Allowed: {allowed}.") from None
     for name, rows in read.items():

@@ -45,15 +45,15 @@ def kit() -> Iterator[None]:
 
 def live_of(given: Mapping[str, Any], names: Sequence[str]) -> "Live":
     """What a command line wants beside the offline checks; refuses what does not go together."""
-    said = [name.replace("_", "-") for name in LIVE_ONLY if given[name]]
+    said = [name.replace("_", "-") for name in LIVE_ONLY if given[name] not in (None, False)]
     if said and not given["live"]:
         raise click.UsageError(f"--{said[0]} is of use with --live only")
-    alone = [name.replace("_", "-") for name in ("key_file", "base_url", "record") if given[name]]
+    alone = [name.replace("_", "-") for name in ("key_file", "base_url", "record") if given[name] is not None]
     if alone and len(dict.fromkeys(names)) != 1:
         raise click.UsageError(f"--{alone[0]} is for one provider: name it")
     allowances: Mapping[str, tuple[Allowance, ...]] = {}
     trace = None
-    if given["allow"] or given["trace"]:
+    if given["allow"] is not None or given["trace"] is not None:
         with kit():
             from ..testing.drift import read_allowances
             from ..testing.trace import read_trace
@@ -61,7 +61,7 @@ def live_of(given: Mapping[str, Any], names: Sequence[str]) -> "Live":
         trace = None if given["trace"] is None else read_trace(given["trace"])
     if trace is not None and names and trace.provider not in names:
         raise SettingsError(f"The trace {given['trace']} is of {trace.provider}. Allowed: one of {', '.join(names)}.")
-    if given["record"]:
+    if given["record"] is not None:
         from .generate import writable
 
         writable(given["record"], option="--record")
@@ -208,7 +208,7 @@ class Live:
     def _tell(self, flight: "Flight", cost: Amount, cap: Amount, watch: "Watch") -> None:
         """Says what was bought and where it is, writes the trace, and keeps in mind a purchase that is open."""
         found = flight.evidence
-        if flight.trace is not None and self.given["record"]:
+        if flight.trace is not None and self.given["record"] is not None:
             Path(self.given["record"]).write_text(flight.trace.to_json(), "utf-8")
         for image in () if found.result is None else found.result.images:
             say(f"bought: {image.path}")

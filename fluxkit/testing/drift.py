@@ -210,7 +210,9 @@ def read_allowances(path: str | None) -> dict[str, tuple[Allowance, ...]]:
     try:
         read: Mapping[str, Any] = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(f"The allowances in {path} cannot be read: {error.strerror}.") from None
+        raise SettingsError(
+            f"The allowances in {path!r} cannot be read: {error.strerror}. Allowed: a TOML file, {allowed}."
+        ) from None
     except ValueError as error:
         raise SettingsError(f"The allowances in {path} are no TOML: {error}. Allowed: {allowed}.") from None
     found: dict[str, tuple[Allowance, ...]] = {}

@@ -142,7 +142,10 @@ def read_trace(path: str) -> Trace:
     try:
         return Trace.from_json(Path(path).read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(f"The trace {path} cannot be read: {error.strerror}.") from None
+        raise SettingsError(
+            f"The trace {path!r} cannot be read: {error.strerror}. Allowed: what fluxkit verify --live --record has "
+            "written."
+        ) from None
     except ValueError as error:
         raise SettingsError(
             f"The trace {path} cannot be used: {error}. Allowed: what fluxkit verify --live --record has written."
