@@ -21,7 +21,7 @@ from ._contract.finished import Finished
 from ._engine.drive import AsyncDriver
 from ._engine.many import Many
 from ._orders import Orders, alone, given_up, warned
-from .errors import DeliveryWarning, FluxError
+from .errors import Charged, DeliveryWarning, FluxError
 
 if TYPE_CHECKING:
     from ._engine.effects import Flow
@@ -61,6 +61,11 @@ class Thread:
     def add(self, flows: list[Added], *, more: bool) -> None:
         """Lets flows begin; *more* says that others follow at once."""
         self._post(self._add, flows, more)
+
+    @property
+    def gone(self) -> bool:
+        """Whether it runs no more and will say nothing more, as in a fork, which has no threads of its parent."""
+        return not self._thread.is_alive() and self.ends.empty()
 
     def stop(self) -> None:
         """Ends what is under way, and waits for that; what is being bought is given its two seconds."""
@@ -146,6 +151,11 @@ class Outcomes(Iterator[Finished]):
         if self._thread is None:
             self._thread = self._start()
             weakref.finalize(self, self._thread.stop)  # also when the interpreter ends
+        if self._thread.gone:
+            raise FluxError(
+                "These images are made by the process that this one was forked from. Make them there, or begin here.",
+                charged=Charged.UNKNOWN,
+            )
         self._read(self._thread)
         if self._refused:
             return self._refused.popleft()

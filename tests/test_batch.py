@@ -600,12 +600,17 @@ def test_an_input_that_cannot_be_read_is_refused(name: str, make: Any, problem: 
     assert "Nothing was sent" in error.message
 
 
-def test_a_line_without_an_end_is_not_read_on(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", ["", '"\n', '"\n"a cat"\n'])
+def test_a_line_that_is_too_long_fails_alone(
+    run: Any, mock: MockService, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sources, "LONGEST_LINE", 1024 * 1024)
-    Path("rows.jsonl").write_text('"a fox"\n"' + "x" * 1_100_000)
+    Path("rows.jsonl").write_text('"a fox"\n"' + "x" * 2_100_000 + end)
     done = run()
-    assert 2 == done.exit_code
-    assert "line 2 is longer than 1 MB" in done.stderr
+    assert (2, 0) == (done.exit_code, mock.billed)
+    assert "rows.jsonl, line 2: it is longer than 1 MB" in done.stderr
+    assert 5 == run("--keep-going").exit_code
+    assert ["done", "failed", "done"][: 2 + ("cat" in end)] == told()
 
 
 def test_a_disk_that_fails_ends_the_reading(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

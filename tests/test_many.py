@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import random
 import threading
 import warnings
@@ -499,6 +500,26 @@ def test_a_closed_loop_hands_out_no_more() -> None:
     outcomes.close()  # type: ignore[attr-defined]
     assert [] == list(outcomes)
     assert 1 == bazaar.closed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_does_not_wait_for_a_thread_that_it_has_not() -> None:
+    mock = MockService([MAGNIFIC])
+    with Client("magnific:flux-2-klein", mock=mock) as client:
+        outcomes = client.generate_many([f"fox {number}" for number in range(9)], in_flight=3)
+        next(outcomes)
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                list(outcomes)
+            except FluxError as error:
+                code = 0 if "forked from" in error.message else 2
+            finally:
+                os._exit(code)
+        assert (8, 0) == (len(list(outcomes)), os.waitpid(child, 0)[1])
+    assert 9 == mock.billed
 
 
 def test_what_fails_in_the_thread_is_raised_and_does_not_hang() -> None:

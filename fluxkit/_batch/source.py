@@ -101,24 +101,33 @@ class Source:
         """Every line that is not blank, from the first one on. Raises ``SettingsError`` for what cannot be read on."""
         self._file.seek(0)
         number = 0
-        while raw := self._read(number + 1):
+        while raw := self._read():
             number += 1
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
-            if raw.strip():
+            if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+                yield self._too_long(number, raw)
+            elif raw.strip():
                 yield read_line(number, raw)
 
-    def _read(self, number: int) -> bytes:
+    def _read(self) -> bytes:
         try:
-            raw = self._file.readline(LONGEST_LINE + 1)
+            return self._file.readline(LONGEST_LINE + 1)
         except OSError as error:
             raise SettingsError(f"The input {self.name} cannot be read: {error.strerror}.") from None
-        if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
-            raise SettingsError(
-                f"{self.name}, line {number} is longer than {LONGEST_LINE // 1024 // 1024} MB. Allowed: shorter "
-                "lines; name the files of images, relative to the input, instead of writing their content."
-            )
-        return raw
+
+    def _too_long(self, number: int, raw: bytes) -> Line:
+        """A line of which no more than a piece is held at once: it is known which it is, and that it is wrong."""
+        digest = hashlib.sha256()
+        while True:
+            digest.update(raw)
+            if raw.endswith(b"\n") or not (raw := self._read()):
+                break
+        problem = (
+            f"it is longer than {LONGEST_LINE // 1024 // 1024} MB. Allowed: shorter lines; name the files of images, "
+            "relative to the input, instead of writing their content."
+        )
+        return Line(number, digest.hexdigest()[:16], problem=problem)
 
 
 def read_line(number: int, raw: bytes) -> Line:
