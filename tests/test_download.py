@@ -15,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxkit._engine.download import DEPTH, HOPS, Answer, Draft, Fault, Stray, Trail, keep, read_document
+from fluxkit._engine.answer import Answer, Fault
+from fluxkit._engine.document import DEPTH, read_document
+from fluxkit._engine.download import Draft, keep
 from fluxkit._engine.effects import Fetched
+from fluxkit._engine.trail import HOPS, Stray, Trail
 
 JSON = st.recursive(
     st.none()

@@ -22,7 +22,8 @@ from support.rawserver import Heard, Peer, RawServer, answering, certificate, ht
 from support.ways import WAYS, carried
 
 from fluxkit._engine import network, transport, wires
-from fluxkit._engine.download import Draft, Fault
+from fluxkit._engine.answer import Fault
+from fluxkit._engine.download import Draft
 from fluxkit._engine.effects import Call, Fetch, Fetched, Keep, Lost, Reply
 from fluxkit._engine.outbox import _Address
 from fluxkit._engine.secret import Secret

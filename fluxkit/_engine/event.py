@@ -11,7 +11,7 @@ from .._wire.declaration import Provider, Webhook
 from .._wire.signatures import WINDOW, check_secret, lower
 from .._wire.token import read_token
 from ..errors import SettingsError, WebhookUnusable
-from .download import read_document
+from .document import read_document
 from .recent import Recent
 
 #: How large the body of a webhook may be, in bytes: it holds words and links.

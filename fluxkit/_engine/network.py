@@ -20,7 +20,8 @@ import anyio
 import httpcore
 
 from .._wire.link import is_public
-from .download import Fault, Stray
+from .answer import Fault
+from .trail import Stray
 
 ours: ContextVar[bool] = ContextVar("fluxkit_exchange", default=False)
 """Whether an exchange of ours is under way, so that what httpcore logs is of it."""

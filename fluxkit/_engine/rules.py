@@ -19,11 +19,14 @@ from ..errors import (
     SettingsError,
     Unreachable,
 )
-from .download import Answer, Draft, Fault, Stray, Trail, keep, read_document
+from .answer import Answer, Fault
+from .document import read_document
+from .download import Draft, keep
 from .effects import Bring, Call, Fetch, Fetched, Keep, Lost, Reply
 from .network import Deadline
 from .outbox import Exchange, Lane
 from .secret import Secret
+from .trail import Stray, Trail
 
 TEXT: Final = 2000
 """How many characters of an answer are kept as text."""

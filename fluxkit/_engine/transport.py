@@ -19,7 +19,8 @@ import anyio.to_thread
 import httpcore
 import httpx
 
-from .download import Answer, Draft
+from .answer import Answer
+from .download import Draft
 from .effects import Bring, Call, Fetch, Fetched, Keep, Reply
 from .network import Deadline, ours
 from .outbox import Exchange, Lane
