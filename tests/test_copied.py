@@ -141,13 +141,13 @@ def test_switches_that_were_set_are_set_in_the_test() -> None:
     assert "png" == run(text).tasks[0].format
 
 
-def test_what_no_client_says_is_said_to_be_so(mock: MockService) -> None:
+@pytest.mark.parametrize(("model", "body"), [("flux-2-klein", {"prompt": " "}), ("flux-dev", {})])
+def test_what_no_client_says_is_said_to_be_so(mock: MockService, model: str, body: dict[str, str]) -> None:
     with httpx.Client(transport=mock.transport(), base_url=ORIGIN) as web:
-        body = {"prompt": " "}
-        assert 200 == web.post(KLEIN, json=body, headers=KEY).status_code
+        assert 200 == web.post(KLEIN.replace("flux-2-klein", model), json=body, headers=KEY).status_code
     refused = get(mock, f"tasks/{mock.tasks[0].id}/pytest")
     assert (409, True) == (refused.status_code, "No request of fluxkit becomes" in refused.json()["message"])
-    assert " " == run(get(mock, "exchanges/1/pytest").text).tasks[0].values["prompt"]
+    assert body.get("prompt") == run(get(mock, "exchanges/1/pytest").text).tasks[0].values.get("prompt")
 
 
 # Calls.
@@ -157,6 +157,7 @@ CALLS: list[tuple[int, str, str, dict[str, str], Any]] = [
     (400, "POST", KLEIN, KEY, {"promt": "a fox", "deep": {"er": [1, None, True, 0.5, "x" * 200]}}),
     (401, "POST", KLEIN, {"x-magnific-api-key": "wrong"}, {"prompt": "a fox"}),
     (401, "POST", KLEIN, {}, {"prompt": "a fox"}),
+    (403, "POST", "/bfl/v1/flux-2-pro", {"x-key": "wrong"}, {"prompt": "a fox"}),
     (404, "GET", "/magnific/nowhere?x=1&y=a%20b", KEY, None),
     (405, "PUT", KLEIN, KEY, {"prompt": "a fox"}),
     (404, "GET", "/no/service/at/all", {}, None),

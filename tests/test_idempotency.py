@@ -1,10 +1,12 @@
 """A service that is trusted to know a submit again: a lost answer costs one image, and gives one."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.pictures import draw
 from fluxkit_mockserver.replays import MOST_KEYS
 from fluxkit_mockserver.server import Server
+from fluxkit_mockserver.tasks import RETENTION
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 
@@ -381,6 +384,15 @@ def test_the_mock_forgets_keys_on_reset_and_the_oldest_beyond_many(
     for key in ("l", "m", "k"):
         posted(mock, key)
     assert 4 == mock.billed
+
+
+def test_a_key_holds_no_task_that_is_kept_no_longer(mock: MockService) -> None:
+    posted(mock, "k")
+    task = weakref.ref(mock.tasks[0])
+    mock.clock.advance(RETENTION + 1)
+    posted(mock, None)
+    gc.collect()
+    assert task() is None
 
 
 def test_a_503_before_a_replay_is_waited_out(mock: MockService) -> None:

@@ -22,11 +22,11 @@ MOST_KEYS = 10_000
 
 @attrs.frozen(eq=False)
 class _Had:
-    """A submit that was accepted: its body, what it became, and when."""
+    """A submit that was accepted: its body, what it became, and until when its key is known."""
 
     body: bytes
     task: MockTask
-    at: float
+    until: float
 
 
 @attrs.define(eq=False)
@@ -42,7 +42,7 @@ class Replays:
         """What the same submit has become before; None if it is new. ``Refused`` for a key that came with another."""
         key = _key_of(provider, call)
         had = None if key is None else self._had.get((*account, key))
-        if key is None or had is None or provider.idempotency is None or now >= had.at + provider.idempotency.life:
+        if key is None or had is None or provider.idempotency is None or now >= had.until:
             return None
         if had.body != _digest(call):
             reused = provider.idempotency.reused
@@ -52,11 +52,16 @@ class Replays:
 
     def keep(self, account: tuple[str, str], provider: Provider, call: Incoming, task: MockTask, now: float) -> None:
         """Remembers what a submit has become, if it came with a key."""
-        if (key := _key_of(provider, call)) is not None:
+        if (key := _key_of(provider, call)) is not None and provider.idempotency is not None:
             self._had.pop((*account, key), None)
-            self._had[*account, key] = _Had(_digest(call), task, now)
+            self._had[*account, key] = _Had(_digest(call), task, now + provider.idempotency.life)
             while len(self._had) > MOST_KEYS:
                 del self._had[next(iter(self._had))]
+
+    def forget(self, now: float) -> None:
+        """Forgets the keys that are not known any more, and the tasks that they hold; the oldest come first."""
+        while self._had and now >= next(iter(self._had.values())).until:
+            del self._had[next(iter(self._had))]
 
     def clear(self) -> None:
         """Forgets every key."""

@@ -146,6 +146,8 @@ class Works:
         gone = None
         while self.tasks and next(iter(self.tasks.values())).created_at + self.retention < now:
             gone = self.tasks.pop(next(iter(self.tasks)))
+        if gone is not None:
+            self.replays.forget(now)
         if gone is not None and self.state is not None:
             self.state.forget_tasks(self.name, gone.number + 1)
 

@@ -24,6 +24,9 @@ STAND_IN: Final = (
     "ZAAAAABJRU5ErkJggg=="
 )
 
+#: The statuses with which services refuse a key that they do not know.
+REFUSING_KEYS: Final = (401, 403)
+
 #: Headers that a client sets for itself, or that say nothing of what is asked.
 _OF_THE_WAY: Final = (
     *("accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-length", "cookie"),
@@ -71,7 +74,7 @@ def headers_of(world: "MockService", exchange: Exchange, *, key: str | None = No
     If none is named it is one of the mock's, and a wrong one where the call was refused for its key.
     """
     form = world.key_of(exchange.provider)
-    wrong = exchange.status == 401 and not exchange.faults
+    wrong = exchange.status in REFUSING_KEYS and not exchange.faults
     key = key or ("not-a-key-of-the-mock" if wrong else world.key)
     headers = {}
     for name, value in exchange.headers.items():

@@ -104,6 +104,8 @@ def _fields(world: "MockService", task: "MockTask") -> dict[str, Any] | None:
     """The request that becomes what the task was asked for: arguments of ``generate``."""
     from fluxkit import Client, Request
 
+    if "prompt" not in task.values:  # a request of ours has one
+        return None
     common = {name for name in (each.name for each in attrs.fields(Request)) if name in task.values}
     fields = {
         name: value for name, value in task.values.items() if name in common and name not in _BESIDE and name != "size"
