@@ -8,15 +8,19 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
 from ._hooks import HOOKS, PROJECT, Hooks
+from ._requirement import DISTRIBUTION, unmet_of
+from ._version import __version__
 from .errors import PluginError, SettingsError
 
 if TYPE_CHECKING:
+    import importlib.metadata
+
     from ._contract.reference import Reference
     from ._engine.effects import Hosted
     from ._wire.declaration import Provider
@@ -40,13 +44,15 @@ def _place(error: BaseException) -> str:
 class Plugin(NamedTuple):
     """A plugin, not loaded yet.
 
-    *load* gives the module, or any other object, that holds the hooks. *origin* says in messages where it comes from.
+    *load* gives the module, or any other object, that holds the hooks. *origin* says in messages where it comes from,
+    *wants* gives what its distribution requires.
     """
 
     name: str
     load: Callable[[], object]
     origin: str = "in memory"
     bundled: bool = False
+    wants: Callable[[], Iterable[str]] = tuple
 
     def __str__(self) -> str:
         return f"{self.name!r} ({self.origin})"
@@ -57,10 +63,13 @@ class Plugin(NamedTuple):
 
     @contextmanager
     def blamed(self, what: str) -> Iterator[None]:
-        """Turns whatever is raised inside into the error that blames this plugin for *what*."""
+        """Turns whatever is raised inside into the error that blames this plugin for *what*.
+
+        One that would end the process is blamed, too: whoever checks others would seem to have found nothing.
+        """
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
             raise self.failure(f"{what}: {reason}{_place(error)}") from error
 
@@ -107,6 +116,14 @@ class Registry:
             found = pkgutil.resolve_name(source)
         return _checked(plugin, name, found)
 
+    def missing(self, name: str) -> str:
+        """What is said of a name that no provider has."""
+        import difflib
+
+        near = difflib.get_close_matches(name, self.names, 1, cutoff=0.7)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
+        return f"There is no provider {name!r}.{meant} Installed: {', '.join(self.names) or 'none'}."
+
     def hosts_images(self) -> bool:
         """Whether any plugin that can be used implements ``fluxkit_host_image``."""
         return bool(self._bundled.hosts or self._others.hosts)
@@ -139,7 +156,7 @@ class Registry:
         offer = self._bundled.offers.get(name) or self._others.offers.get(name)
         if offer is not None:
             return offer
-        message = f"There is no provider {name!r}. Installed: {', '.join(self.names) or 'none'}."
+        message = self.missing(name)
         if not self.failures:
             raise SettingsError(message, provider=name)
         reasons = "".join(f"\n- {failure}" for failure in self.failures)
@@ -196,6 +213,8 @@ def _brought(
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
+    if unmet := unmet_of(plugin.wants()):
+        raise plugin.failure(f"wants {unmet}, and this is {DISTRIBUTION} {__version__}. Upgrade one of them")
     with plugin.blamed("cannot be imported"):
         holder = plugin.load()
     with plugin.blamed("does not fit"):
@@ -245,8 +264,10 @@ def _unmarked(manager: pluggy.PluginManager, holder: object) -> list[str]:
 def _checked(plugin: Plugin, name: str, found: Any) -> "Provider":
     from ._wire.declaration import Provider
 
-    if isinstance(found, Provider) and found.name == name:
-        return found
+    if isinstance(found, Provider):
+        if found.name == name:
+            return found
+        raise plugin.failure(f"gives a Provider of the name {found.name!r} for {name!r}. Allowed: one of that name")
     raise plugin.failure(f"gives {found!r:.80} for {name!r}. Allowed: a Provider of that name, or where one stands")
 
 
@@ -267,6 +288,11 @@ def _hosted(plugin: Plugin, answer: Any) -> "Hosted":
     return Hosted(url, None if until is None else float(until), str(plugin))
 
 
+def _requires(point: "importlib.metadata.EntryPoint") -> Iterable[str]:
+    """What the distribution of an entry point requires."""
+    return (point.dist and point.dist.requires) or ()
+
+
 def _discovered() -> Iterator[Plugin]:
     import importlib.metadata
 
@@ -275,7 +301,8 @@ def _discovered() -> Iterator[Plugin]:
         # By module and not by name: anybody may call an entry point "bundled".
         bundled = point.value == BUNDLED
         if bundled or not only_bundled:
-            yield Plugin(point.name, point.load, f"{point.value} of {point.dist and point.dist.name}", bundled)
+            origin = f"{point.value} of {point.dist and point.dist.name}"
+            yield Plugin(point.name, point.load, origin, bundled, tuple if bundled else partial(_requires, point))
 
 
 @cache

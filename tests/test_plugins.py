@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fluxkit_providers
-from fluxkit import _plugins, hookimpl
+from fluxkit import _plugins, _requirement, hookimpl
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._hooks import Hooks
@@ -67,7 +67,7 @@ def bringing(brought: Any) -> Callable[[], object]:
     return module_with(fluxkit_providers=hook(brought))
 
 
-def raising(error: Exception) -> Callable[[], Any]:
+def raising(error: BaseException) -> Callable[[], Any]:
     def raise_it() -> None:
         raise error
 
@@ -182,6 +182,46 @@ def test_import_may_fail_in_any_way() -> None:
     assert "The plugin 'odd' (in memory) cannot be imported: ZeroDivisionError: half of it on each line." == failure_of(
         raising(ZeroDivisionError("half of it\n  on each line."))
     )
+
+
+@pytest.mark.parametrize(
+    ("wants", "unmet"),
+    [
+        ([], ""),
+        (["httpx>=99", "fluxkit-fal>=99"], ""),
+        (["fluxkit-py"], ""),
+        (["fluxkit-py>=0.1"], ""),
+        (["fluxkit-py[all] (>=0.1,<1)", "fluxkit-py==0.1.*", "fluxkit-py~=0.1.0", "fluxkit-py!=0.2"], ""),
+        (["fluxkit-py>=0.1rc1; python_version > '3'"], ""),
+        (["fluxkit-py>=0.2"], "fluxkit-py>=0.2"),
+        (["FluxKit_Py[all]>=0.1,<0.1.0 ; extra == 'test'"], "FluxKit_Py>=0.1,<0.1.0"),
+        (["fluxkit-py==0.2.*"], "fluxkit-py==0.2.*"),
+        (["fluxkit-py~=0.2"], "fluxkit-py~=0.2"),
+        (["fluxkit-py!=0.1"], "fluxkit-py!=0.1"),
+        (["fluxkit-py>0.1.0"], "fluxkit-py>0.1.0"),
+        (["fluxkit-py<=0.0.9"], "fluxkit-py<=0.0.9"),
+    ],
+)
+def test_plugin_that_wants_another_version_is_named_with_what_it_wants(
+    wants: list[str], unmet: str, acme: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_requirement, "__version__", "0.1.0")
+    registry = Registry([Plugin("odd", lambda: acme, wants=lambda: wants)])
+    assert ([unmet] if unmet else []) == [
+        re.findall(r"'odd' \(in memory\) wants (.*), and this is fluxkit-py \S+\. Upgrade one of them\.$", str(each))[0]
+        for each in registry.failures
+    ]
+    assert (() if unmet else ("acme",)) == registry.names
+
+
+def test_plugin_that_would_end_the_process_is_blamed_and_the_others_go_on(acme: types.ModuleType) -> None:
+    leaving = module_with(fluxkit_providers=hookimpl(raising(SystemExit(3))))
+    registry = Registry([Plugin("odd", leaving), Plugin("gone", raising(SystemExit())), Plugin("acme", lambda: acme)])
+    assert ("acme",) == registry.names
+    assert [
+        "The plugin 'gone' (in memory) cannot be imported: SystemExit.",
+        "The plugin 'odd' (in memory) raises in fluxkit_providers(): SystemExit: 3.",
+    ] == sorted(map(str, registry.failures))
 
 
 def test_ctrl_c_during_an_import_is_not_the_plugin_s_fault() -> None:
@@ -352,8 +392,8 @@ def test_name_of_letters_digits_and_hyphens_between_them_is_taken(words: list[st
 
 def test_declaration_under_another_name_is_refused(acme: types.ModuleType) -> None:
     failure = failure_of(bringing({"zenith": acme.ACME}))
-    assert "gives Provider(name='acme', " in failure
-    assert "for 'zenith'. Allowed: a Provider of that name" in failure
+    assert "gives a Provider of the name 'acme' for 'zenith'" in failure
+    assert failure.endswith("Allowed: one of that name.")
 
 
 def test_plugin_is_taken_whole_or_not_at_all(stand: str) -> None:
@@ -372,7 +412,7 @@ def test_place_without_a_declaration_is_refused_at_first_use(source: str, stand:
 
 def test_place_of_a_declaration_with_another_name_is_refused_at_first_use(stand: str) -> None:
     registry = Registry([Plugin("odd", bringing({"zenith": stand}))])
-    with pytest.raises(PluginError, match=r"'odd'.* gives Provider\(name='acme', .* for 'zenith'"):
+    with pytest.raises(PluginError, match=r"'odd'.* gives a Provider of the name 'acme' for 'zenith'"):
         registry.provider("zenith")
 
 
@@ -452,7 +492,7 @@ def test_every_doubled_name_is_named() -> None:
 def test_unknown_provider_is_a_settings_error_that_lists_the_installed(acme: types.ModuleType) -> None:
     with pytest.raises(SettingsError) as caught:
         Registry([Plugin("one", lambda: acme)]).provider("Acme")
-    assert "There is no provider 'Acme'. Installed: acme." == str(caught.value)
+    assert "There is no provider 'Acme'. Did you mean 'acme'? Installed: acme." == str(caught.value)
     assert "Acme" == caught.value.provider
 
 

@@ -154,6 +154,15 @@ def test_an_unknown_name_is_explained_and_the_others_are_checked(monkeypatch: py
     assert "apimart  fluxkit_providers of fluxkit-py\n  pass" in done.stdout
 
 
+def test_an_unknown_name_leads_to_the_plugins_that_might_have_brought_it(site: Path) -> None:
+    installing(site, gone="import nowhere_at_all")
+    done = run("nobody")
+    assert Code.NOT_PROVED == done.exit_code
+    assert "It may be missing because of a plugin that cannot be used." in done.stdout
+    assert "error: The plugin 'gone'" in done.stderr
+    assert "nowhere_at_all" not in done.stdout  # it is told once
+
+
 def test_a_declaration_that_is_not_where_it_should_be_is_trouble(site: Path) -> None:
     lost = "from fluxkit import hookimpl\n@hookimpl\ndef fluxkit_providers(): return {'lost': 'nowhere:LOST'}"
     installing(site, lost=lost)

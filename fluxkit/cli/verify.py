@@ -124,10 +124,11 @@ def verify(
             findings, trouble = (*proof.findings, *more.findings), proof.trouble or more.trouble
             proof = attrs.evolve(proof, findings=findings, trouble=trouble)
         proofs.append(proof)
-    # A plugin that is not asked for, and that no other name needs, is no concern of this run.
-    failures = [failure.message for failure in registry.failures] if not names else []
+    # A plugin that is not asked for, and that might not have brought what is, is no concern of this run.
+    told = not names or not {*names} <= {*registry.names}
+    failures = [failure.message for failure in registry.failures] if told else []
     for failure in failures:
-        say(f"error: {failure}")
+        say(f"error: {' '.join(failure.split())}")
     write_reports(proofs, failures, as_json=as_json, junit=junit, html=html)
     if live.code:  # something that was bought is open: that matters more than what was found
         return live.code

@@ -119,7 +119,12 @@ def prove(registry: "Registry", name: str, deviations: Deviations = ()) -> Proof
         provider, origin = registry.provider(name), registry.owner(name).origin
         return Proof(name, origin, provider, find_all(provider, deviations=deviations))
     except PluginError as error:
-        return Proof(name, trouble=error.message)
+        if name in registry.names:
+            return Proof(name, trouble=error.message)
+        # The reasons are told of the plugins themselves.
+        return Proof(
+            name, trouble=f"{registry.missing(name)} It may be missing because of a plugin that cannot be used."
+        )
     except SettingsError as error:
         if name in registry.names:  # no mock, or a deviation of no check: that is nobody's plugin
             raise
