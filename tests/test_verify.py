@@ -229,7 +229,7 @@ def test_a_report_may_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_of_deviations_that_is_not_there_is_refused() -> None:
     done = run("apimart", "--deviations", "none.toml")
     assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
-    assert "The deviations in none.toml cannot be read: No such file or directory." in done.stderr
+    assert "The deviations in 'none.toml' cannot be read: No such file or directory." in done.stderr
 
 
 def test_without_hypothesis_nothing_is_checked_and_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
