@@ -356,6 +356,7 @@ def test_a_command_stops_what_is_known_and_named_once(served: Served) -> None:
         [row] = client.tasks()
         done = run("cancel", row.row)
         assert (2, True) == (done.exit_code, "no task of it is known" in done.stderr)
+        assert "no row or task ''" in run("cancel", "").stderr
         client.adopt(row.row, task.id)
     done = run("cancel", task.id)
     assert (2, True) == (done.exit_code, f"{row.row} of freepik" in done.stderr)

@@ -11,7 +11,7 @@ from .complete import files, profiles
 from .help import Command
 from .options import AS_JSON
 from .output import Code, put, put_document
-from .recover import services_of
+from .recover import check_address, services_of
 from .tasks import journal_of, journal_option
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def cancel(**given: Any) -> int:
     then nothing is asked, and the task goes on and is paid. What is known of its bill is printed, and few services say
     it. The exit code is 0 only if the task is known to be stopped.
     """
+    check_address(given["base_url"])
     given["journal"] = journal_of(given["journal"])
     found = _cancelled(_row(given["journal"], given["id"], given["provider"]), given)
     if given["as_json"]:
@@ -60,7 +61,7 @@ def _row(journal: Path | None, id: str, provider: str | None) -> "Row":
 
     notes = open_journal(journal)
     rows = [row for row in (*notes.rows(row=id), *notes.rows(task_id=id)) if provider in (None, row.provider)]
-    if not rows:
+    if not rows or not id:  # by no name there are those whose name nobody knows
         raise SettingsError(f"The journal has no row or task {shorten(id)}. fluxkit tasks lists those that it has.")
     if len(rows) > 1:
         where = ", ".join(f"{row.row} of {row.provider} at {row.base_url}" for row in rows)

@@ -86,7 +86,8 @@ def write_plugin(name: str, root: Path) -> list[Path]:
             text = files(__package__).joinpath("plugin", template).read_text("utf-8")
             place.write_text(_filled(text, words), "utf-8")
         except OSError as error:
-            raise SettingsError(f"{place} cannot be written: {error.strerror}.") from None
+            said = f"{place} cannot be written: {error.strerror}"
+            raise SettingsError(f"{said}. Allowed: a new directory, where you may write.") from None
         written.append(place)
     return written
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._contract.report import shorten
-from .._service import place_variable
+from .._service import address_of, place_variable, seconds_of
 from ..errors import FluxError, SettingsError
 from .complete import files
 from .given import read_key
@@ -66,18 +66,20 @@ def recover(**given: Any) -> int:
     """
     from .._engine.journal.journal import open_journal
 
-    settling = [name for name in ("adopt", "resubmit", "dismiss") if given[name]]
+    settling = [name for name in ("adopt", "resubmit", "dismiss") if given[name] is not None]
     if len(settling) > 1:
         raise click.UsageError(f"--{settling[0]} and --{settling[1]} exclude each other")
+    seconds_of("timeout", given["timeout"])
+    check_address(given["base_url"])
     given["journal"] = journal_of(given["journal"])
     journal = open_journal(given["journal"])
-    if given["dismiss"]:
+    if given["dismiss"] is not None:
         return _dismiss(journal, given["dismiss"])
     if settling:
         row = given["adopt"][1] if given["adopt"] else given["resubmit"]
         services = services_of(journal.rows(row=row), given)
         if not services:
-            raise SettingsError(f"The journal has no row {row}. fluxkit tasks lists those that it has.")
+            raise no_row(row)
         code = Code.DONE
     else:
         rows = journal.rows()
@@ -95,10 +97,23 @@ def recover(**given: Any) -> int:
         raise interrupted(stop, standing, advice=advice, **facts) from None
 
 
+def no_row(row: str) -> SettingsError:
+    """That the journal has no such row, and where one finds those that it has."""
+    return SettingsError(f"The journal has no row {row or shorten(row)}. fluxkit tasks lists those that it has.")
+
+
+def check_address(base_url: str | None) -> None:
+    """Refuses what is no address: no row would be of a service there, and nothing seem to be left."""
+    if base_url is not None:
+        address_of(base_url, insecure_http=True)
+
+
 def _dismiss(journal: "Journal", row: str) -> int:
     from .._contract.journal import Settled
     from .._engine.effects import Note
 
+    if not journal.rows(row=row):
+        raise no_row(row)
     journal.take(Note("settled", {"row": row, "how": Settled.DISMISSED}))
     say(f"dismissed: {row}")
     return Code.DONE

@@ -89,11 +89,20 @@ def _never() -> bool:
     return False
 
 
+#: How many times as fast time passes at most.
+FASTEST = 1_000_000
+
+
+def _passes(_: object, __: object, speed: float) -> None:
+    if not 0 < speed <= FASTEST:  # NaN is not, either
+        raise ValueError(f"speed is {speed!r}. Allowed: a number above 0, at most {FASTEST}.")
+
+
 @attrs.define(eq=False)
 class WallClock:
     """Real time, in which the mock's tasks pass *speed* times as fast; it can be moved on and stopped."""
 
-    speed: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
+    speed: float = attrs.field(default=1.0, validator=_passes)
     start: float = attrs.field(factory=time.time)
     frozen: bool = attrs.field(default=False, init=False)
     alarms: list[Alarm] = attrs.field(factory=list, init=False)

@@ -6,9 +6,12 @@ the machine on which the mock runs may trust whatever comes from it.
 """
 
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from fluxkit._wire.link import read_link
+
+#: How a host is named.
+HOST = "the name of a host or its address, without a scheme, a port and a path, such as hooks.internal"
 
 
 def may_go(url: str, *, caller: str, allowed: Collection[str]) -> bool:
@@ -26,6 +29,20 @@ def may_go(url: str, *, caller: str, allowed: Collection[str]) -> bool:
     if client is None or client.is_loopback:
         return link.loopback
     return _address(link.host) == client
+
+
+def hosts_of(names: Iterable[str]) -> frozenset[str]:
+    """The hosts of some *names*, in the one spelling that is compared; ``ValueError`` for what names none."""
+    found = set()
+    for name in names:
+        try:
+            link = read_link(f"https://[{name}]/" if name.count(":") > 1 and name[:1] != "[" else f"https://{name}/")
+        except ValueError as error:
+            raise ValueError(f"A webhook host is {name!r}: {error}. Allowed: {HOST}.") from None
+        if link.named or link.target != "/" or link.port != 443 or name.endswith(":443"):
+            raise ValueError(f"A webhook host is {name!r}. Allowed: {HOST}.")
+        found.add(link.host)
+    return frozenset(found)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

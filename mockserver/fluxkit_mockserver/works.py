@@ -22,6 +22,7 @@ from .gallery import Gallery
 from .kept import Keys
 from .limits import Gauge, Limits
 from .namespaces import prefix_of
+from .reach import hosts_of
 from .replays import Replays
 from .shelf import Shelf
 from .switches import switched
@@ -210,7 +211,7 @@ def works_of(
     works.webhooks = Postman(
         works.clock,
         seed=seed,
-        allow=webhook_hosts,
+        allow=hosts_of(webhook_hosts),
         tell=feed.tell,
         strike=lambda task, but: works.strike("webhook", task, but=but),
         switches=works.dialects.switches,
