@@ -21,9 +21,7 @@ def keep_note(note: Note, notes: Notebook, mailbox: Mailbox, ears: Ears | None =
         row = notes.take(note)
         kept = True
     finally:
-        if ears is not None and (kept or note.kind in FATES):
-            ears.logged(note, row if note.kind == "intent" else "")
-        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
+        if (kept or note.kind in FATES) and (settled := _told(note, row, mailbox, ears)) is not None:
             try:
                 keep_note(settled, notes, mailbox, ears)
             except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
@@ -38,14 +36,19 @@ async def keep_note_async(note: Note, notes: Notebook, mailbox: Mailbox, ears: E
         row = await notes.take_async(note)
         kept = True
     finally:
-        if ears is not None and (kept or note.kind in FATES):
-            ears.logged(note, row if note.kind == "intent" else "")
-        if (kept or note.kind in FATES) and (settled := mailbox.tokens.noted(row, note)) is not None:
+        if (kept or note.kind in FATES) and (settled := _told(note, row, mailbox, ears)) is not None:
             try:
                 await keep_note_async(settled, notes, mailbox, ears)
             except Exception as error:  # noqa: BLE001 - the fate of the submit is noted, and matters more
                 _not_settled(settled, error)
     return row
+
+
+def _told(note: Note, row: str, mailbox: Mailbox, ears: Ears | None) -> Note | None:
+    """Lets whoever hears know of a note; gives the one that settles a submit by a webhook that came before, if any."""
+    if ears is not None:
+        ears.logged(note, row if note.kind == "intent" else "")
+    return mailbox.tokens.noted(row, note)
 
 
 def _not_settled(settled: Note, error: Exception) -> None:

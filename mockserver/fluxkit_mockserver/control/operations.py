@@ -192,7 +192,7 @@ def image(world: "MockService", said: Said) -> Answer:
 
 def task_as_test(world: "MockService", said: Said) -> str:
     """A test that buys the image of a task again."""
-    from .pytests import task_as_test
+    from .purchase import task_as_test
 
     found = _task(world, said)
     told = task_as_test(world, found)
@@ -221,8 +221,8 @@ def exchange_as_curl(world: "MockService", said: Said) -> str:
 
 def exchange_as_test(world: "MockService", said: Said) -> str:
     """An exchange as a test."""
+    from .call import exchange_as_test
     from .curl import NotKept
-    from .pytests import exchange_as_test
 
     found = _exchange(world, said)
     try:
