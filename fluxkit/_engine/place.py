@@ -66,7 +66,8 @@ class Place:
         ``SettingsError``.
         """
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            if not self.directory.is_dir():
+                self.directory.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 (self.directory / f"{self.name or ''}{ROOM}").lstat()
             if self.name is not None and (strange := _strange(self.directory / self.name)):
@@ -135,6 +136,8 @@ def is_template(to: str | os.PathLike[str]) -> bool:
 
 def _check_fields(path: Path, *, directory: bool) -> None:
     """Refuses fields that are none, and those that stand where they would not be filled."""
+    if "{" not in os.fspath(path):
+        return
     allowed = f"in the name of the file {', '.join(f'{{{field}}}' for field in FIELDS)}"
     if not directory:
         for field in _FIELD.findall(path.name):

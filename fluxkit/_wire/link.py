@@ -127,6 +127,7 @@ def read_origin(text: str) -> Link:
         raise SettingsError(f"An origin that calls may go to cannot be used: {error}.") from None
 
 
+@functools.lru_cache(maxsize=512)
 def is_public(address: str) -> bool:
     """Whether a numeric address is reached over the public internet, by whatever way it is wrapped.
 
@@ -174,6 +175,7 @@ def _wire(target: str) -> str:
     return _OFF_THE_WIRE.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii")
 
 
+@functools.lru_cache(maxsize=512)  # it is asked of one host several times a call
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
