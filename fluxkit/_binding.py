@@ -23,6 +23,7 @@ from ._service import (
     held_back,
     hosting_of,
     hosts_of,
+    is_loopback,
     mock_for,
     named,
     place_of,
@@ -125,6 +126,7 @@ class Binding:
         check("insecure_http", insecure_http, isinstance(insecure_http, bool), "True or False")
         place = place_of(self.provider, base_url, key, self._mock)
         self.base_url, self._local = address_of(place, insecure_http=insecure_http)
+        self._loopback = is_loopback(self.base_url)
         self._secret = secret_for(self.provider, key, self._mock)
         self._price = stated_price(price, self.provider.named(self.model))
         wishes_to_drop(unsupported)
@@ -325,6 +327,7 @@ class Binding:
             "secret": self._secret,
             "proxy": self._proxy,
             "local": self._local,
+            "loopback": self._loopback,
             "allow_hosts": self._allow_hosts,
         }
 

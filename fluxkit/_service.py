@@ -202,6 +202,13 @@ def address_of(base_url: str, *, insecure_http: bool = False) -> tuple[str, bool
     return base_url.rstrip("/"), not link.public
 
 
+def is_loopback(base_url: str) -> bool:
+    """Whether a base URL is on this machine."""
+    from ._wire.link import read_link
+
+    return read_link(base_url).loopback
+
+
 def hosts_of(allow_hosts: Any) -> frozenset[str]:
     """The hosts from which images may come although they are not public, in the one spelling that is compared."""
     from ._wire.link import read_link

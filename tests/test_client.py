@@ -302,6 +302,7 @@ def test_a_mock_is_whatever_does_what_a_mock_does(mock: MockService) -> None:
 def test_a_base_url_keeps_its_path(base_url: str, kept: str, local: bool) -> None:
     client = Client(KLEIN, key=KEY, base_url=base_url, insecure_http="mock" in base_url)
     assert (kept, local) == (client.base_url, client._manner().local)
+    assert any(here in base_url for here in ("127.0.0.1", "localhost", "[::1]")) is client._rules["loopback"]
     assert f"{kept}/v1/ai/text-to-image/flux-2-klein" == str(sent_by(client).url)
     assert kept == client.plan("a").base_url
 

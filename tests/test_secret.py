@@ -4,6 +4,7 @@ import ipaddress
 import json
 import pickle
 import socket
+import traceback
 import urllib.parse
 from pathlib import Path
 
@@ -407,3 +408,10 @@ def test_the_command_shows_a_plan_without_it() -> None:
         arguments = ["plan", "a fox", "-p", "bfl:flux-2-pro", "--option", "webhook_secret=hush-hush", *how]
         done = click.testing.CliRunner().invoke(program, arguments)
         assert (0, True, False) == (done.exit_code, "<not shown>" in done.stdout, "hush-hush" in done.output)
+
+
+def test_a_key_that_is_refused_has_a_repr_for_those_who_report_errors() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Secret("a\nb", "x-key")
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "self = <the key for the header x-key>" in "".join(frames.format())

@@ -217,6 +217,18 @@ def test_call_without_the_key_has_none(carry: Carry) -> None:
     assert [None, None] == [heard.headers.get("x-key") for heard in server.heard]
 
 
+def test_a_service_in_a_private_network_leads_to_no_port_of_this_machine(carry: Carry, tmp_path: Path) -> None:
+    with RawServer(answering(http(200, PIXEL))) as server:
+        put, fetch = Call("PUT", server.url, keyed=False), Fetch(server.url, tmp_path / "x.png")
+        for effect in (put, fetch):
+            error = failure(carry, effect, local=True, loopback=False)
+            assert isinstance(error, ContractError)
+        assert 0 == server.connections
+        for effect in (put, fetch):
+            carry(effect, local=True, loopback=False, allow_hosts=frozenset(["127.0.0.1"]))
+        assert 2 == len(server.heard)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "https://localhost:{}", "https://user@127.0.0.1:{}"])
 def test_call_without_the_key_goes_to_public_hosts_only(carry: Carry, url: str) -> None:
     with RawServer(answering(http())) as server:

@@ -59,6 +59,7 @@ class Rules:
         local: bool,
         stood_in: bool,
         allow_hosts: frozenset[str] = frozenset(),
+        loopback: bool = True,
     ) -> None:
         self._secret = secret
         self._stood_in = stood_in
@@ -66,6 +67,7 @@ class Rules:
         self._proxy = proxy
         self._local = local
         self._allow_hosts = allow_hosts
+        self._loopback = loopback
         self._proxies: dict[tuple[str, str, int], str | None] = {}
 
     def exchange(self, call: Call) -> Exchange:
@@ -92,7 +94,8 @@ class Rules:
             headers[name] = value
         elif not self._local:
             guarded = link.origin not in (read_origin(text).origin for text in call.origins)
-        if link.named or (guarded and not (link.scheme == "https" and link.public)):
+        astray = guarded and not (link.scheme == "https" and link.public)
+        if link.named or astray or (not call.keyed and self._elsewhere(link)):
             raise self._astray(f"{link.scheme}://{link.where}", buys=call.buys)
         return Exchange(
             link,
@@ -111,13 +114,21 @@ class Rules:
     def trail(self, fetch: Fetch | Bring) -> Trail:
         """The way of a download, or `Fault` or `Stray`.
 
-        Images may come from local hosts while base_url is local itself, references only from those that are named.
+        Images may come from private hosts while base_url is private itself, and from this machine while that is;
+        references only from those that are named.
         """
         if isinstance(fetch, Fetch):
             local = self._local or fetch.local
-            return Trail(fetch.url, free=lambda link: local or link.host in self._allow_hosts)
+            return Trail(
+                fetch.url,
+                free=lambda link: (local and not self._elsewhere(link)) or link.host in self._allow_hosts,
+            )
         origins = {read_origin(text).origin for text in fetch.origins}
         return Trail(fetch.url, free=lambda link: link.origin in origins or link.host in self._allow_hosts)
+
+    def _elsewhere(self, link: Link) -> bool:
+        """Whether it leads to this machine, where a service in a private network has no business."""
+        return link.loopback and not self._loopback and link.host not in self._allow_hosts
 
     def step(self, trail: Trail, deadline: Deadline) -> Exchange:
         """The next request of a download: no key, no cookie, and no word of where it comes from."""

@@ -28,6 +28,7 @@ class Secret:
     __slots__ = ("_forms", "_header", "_in_bytes", "_longest", "_telling")
 
     def __init__(self, value: str, header: str, form: str = "{key}") -> None:
+        self._header = header.lower().encode(), b""  # who reports an error with what its frames held asks for a repr
         if not isinstance(value, str) or not value:
             raise SettingsError("The key is empty: give the one that the provider issued.")
         if _PRINTABLE.fullmatch(value) is None:

@@ -39,7 +39,8 @@ class Transport:
     in for the sockets, as a mock in the same process does: the request's extension ``fluxkit.patience`` tells it how
     many seconds remain, and whoever made it closes it. *proxy* is used for every host but loopback; without it the
     proxies of the environment are, as they stand when a host is first spoken to. *local* says that base_url itself is
-    on this machine or in a private network: then downloads may be, too. *allow_hosts* names hosts from which images and
+    on this machine or in a private network: then downloads may be, too; *loopback* that they may lead to this machine,
+    where a service elsewhere has no business. *allow_hosts* names hosts from which images and
     references may come although they are not public.
 
     Raises, from every method: `Unreachable`, `Lost`, `SettingsError`, `ContractError` or `DownloadError`, and whatever
@@ -55,9 +56,16 @@ class Transport:
         proxy: str | None = None,
         local: bool = False,
         allow_hosts: frozenset[str] = frozenset(),
+        loopback: bool = True,
     ) -> None:
         self._rules = Rules(
-            secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
+            secret=secret,
+            now=now,
+            proxy=proxy,
+            local=local,
+            stood_in=inner is not None,
+            allow_hosts=allow_hosts,
+            loopback=loopback,
         )
         self._inner = inner
         self._wires: dict[Lane, tuple[Sockets | StandIn, threading.Semaphore]] = {}
@@ -164,9 +172,16 @@ class AsyncTransport:
         proxy: str | None = None,
         local: bool = False,
         allow_hosts: frozenset[str] = frozenset(),
+        loopback: bool = True,
     ) -> None:
         self._rules = Rules(
-            secret=secret, now=now, proxy=proxy, local=local, stood_in=inner is not None, allow_hosts=allow_hosts
+            secret=secret,
+            now=now,
+            proxy=proxy,
+            local=local,
+            stood_in=inner is not None,
+            allow_hosts=allow_hosts,
+            loopback=loopback,
         )
         self._inner = inner
         self._wires: dict[Lane, tuple[AsyncSockets | AsyncStandIn, anyio.Semaphore]] = {}
