@@ -406,6 +406,7 @@ NOTICED = {
         MAGNIFIC,
         "models[0].request.fields.size.first.inner.table: 1:1 and 4:3 swapped",
     ),
+    "check_both_follow_a_task_whose_webhook_is_lost": (BFL, "poll.given: False -> True"),
     "check_both_agree_on_uploads": (APIMART, "upload.life: 259200.0 -> 259201.0"),
 }
 

@@ -48,7 +48,12 @@ FOR_EVER = (
 )
 
 #: What fails where a task does not come to its end.
-NO_RESULT = ("both_understand_every_spelling", "both_follow_links_to_the_image", "what_never_ends_is_overdue")
+NO_RESULT = (
+    "both_understand_every_spelling",
+    "both_follow_links_to_the_image",
+    "both_follow_a_task_whose_webhook_is_lost",
+    "what_never_ends_is_overdue",
+)
 
 #: What fails where no image is fetched.
 NO_IMAGE = (
@@ -65,6 +70,7 @@ BAD: tuple[Bad, ...] = (
         misconduct.posts_twice,
         "both_understand_every_spelling",
         "both_agree_on_refusals",
+        "both_follow_a_task_whose_webhook_is_lost",
         "every_refusal_is_an_error_that_says_what_it_cost",
         "no_answer_to_a_poll_loses_the_task",
         "billed_once_under_every_fault",

@@ -39,7 +39,7 @@ from ..bench import (
 )
 from ..check import Pair, check_of, needs_tasks, not_applicable
 from ..differs import same
-from ..exhibits import SMALLEST, of_kind
+from ..exhibits import RECEIVER, SMALLEST, of_kind
 from .uploads import put
 
 #: In how many ways one thing is said at most.
@@ -137,6 +137,24 @@ def check_both_follow_links_to_the_image(pair: Pair) -> None:
         if image.expires_at is not None and client.link_life is not None:
             life = image.expires_at - service.clock.now()  # whole seconds are told
             same(True, abs(life - client.link_life) < 1, f"a life of {life} seconds instead of {client.link_life}")
+
+
+@check_of("both")
+def check_both_follow_a_task_whose_webhook_is_lost(pair: Pair) -> None:
+    """A task that asks for a webhook is followed to its image although none comes.
+
+    A failure means: where such a submit is answered in another way, or a webhook is lost, what is paid is not had.
+    """
+    client, mock = pair.client, pair.mock
+    needs_tasks(client)
+    model = next((row.name for row in client.models if row.form.get("webhook_url") is not None), None)
+    if model is None:
+        not_applicable("no model can be asked for a webhook")
+    service = service_of(mock, progression="at once")
+    base_url = service.base_url(mock.name)
+    plan = make_plan(client, model, Request("a cat", webhook_url=RECEIVER), base_url=base_url, mocked=True)
+    result = buy(driver(client, service, conduct=pair.conduct), plan)
+    same((1, 1), (len(result.images), service.billed), "images, and how many were bought")
 
 
 @check_of("both")
