@@ -308,6 +308,15 @@ def test_all_is_done_by_the_keyboard(opened: Opener, web: httpx.Client) -> None:
         seen.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
         assert page.evaluate(RING)
     assert {"namespace", "freeze", "theme", "help-button"} <= seen
+    page.locator("#help-button").focus()
+    page.keyboard.press("1")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")  # it opens what is chosen, and not what was pressed before
+    sees(page.locator(".detail h2")).to_be_focused()
+    page.keyboard.press("5")
+    page.locator("#switch-filter").wait_for()
+    page.keyboard.press("/")
+    sees(page.locator("#switch-filter")).to_be_focused()
 
 
 @pytest.mark.slow

@@ -398,10 +398,18 @@ $("help-button").addEventListener("click", () => $("help").showModal());
 
 // The keyboard
 
+const FILTERS = { tasks: "filter", exchanges: "filter", faults: "fault-filter", mock: "switch-filter" };
+
+function move(steps) {
+  if (!LISTS.includes(view)) return;
+  $("list").focus(); // from a button, Enter would press that
+  list.move(steps);
+}
+
 const KEYS = {
-  j: () => LISTS.includes(view) && list.move(1),
-  k: () => LISTS.includes(view) && list.move(-1),
-  "/": () => (LISTS.includes(view) ? $("filter") : view === "faults" ? $("fault-filter") : null)?.focus(),
+  j: () => move(1),
+  k: () => move(-1),
+  "/": () => $(FILTERS[view])?.focus(),
   "?": () => $("help").showModal(),
   t: theme,
   f: freeze,

@@ -7,7 +7,7 @@ import { store } from "./store.js";
 
 /** The list of the switches: `element`, and `draw()` once something has changed. */
 export function makeSwitches() {
-  const filter = h("input", { type: "search", placeholder: "Filter switches", "aria-label": "Filter switches" });
+  const filter = h("input", { type: "search", placeholder: "Filter switches", "aria-label": "Filter switches", id: "switch-filter" });
   const usual = h("button", { type: "button", class: "small" }, "Set all as usual");
   const list = h("ul", { class: "faults" });
   const rows = new Map(); // they stay, so that nothing takes the focus from what is being chosen
