@@ -30,7 +30,7 @@ from fluxkit._engine.effects import Afford, Host
 from fluxkit._engine.flows import Manner, generate
 from fluxkit._engine.journal import schema
 from fluxkit._engine.journal.journal import Journal
-from fluxkit._engine.journal.writer import writer_at
+from fluxkit._engine.journal.writers import writer_at
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit._engine.spending import Purse, amount_of

@@ -40,8 +40,8 @@ from fluxkit._engine.journal import owner, places, schema, writer
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.owner import Owner
 from fluxkit._engine.journal.record import COLUMNS, changes, new_line
-from fluxkit._engine.journal.store import LEASE
-from fluxkit._engine.journal.writer import writer_at
+from fluxkit._engine.journal.store import LEASE, Store
+from fluxkit._engine.journal.writers import writer_at
 from fluxkit._engine.notes import Notes
 from fluxkit._engine.place import Place
 from fluxkit.errors import Charged, JournalUnavailable, SettingsError, Unreachable
@@ -319,7 +319,7 @@ def test_an_intent_that_is_given_up_was_not_bought(backend: str, begun: bool, pa
                 scope.cancel()
 
     if begun:  # it is in the transaction that is under way
-        begin = writer.Store.begin
+        begin = Store.begin
 
         def slow(store: Any, **how: Any) -> str:
             wait(None)
@@ -577,7 +577,7 @@ def test_what_a_locked_file_did_not_take_is_written_when_it_is_free(
     elif then == "ended":
         journal.writer.close()
     for _ in range(3_000 if then == "at rest" else 0):  # the thread does it when nobody asks for anything
-        if journal.writer._owed:
+        if journal.writer.owed:
             threading.Event().wait(0.01)
     journal.writer.close()
     reader = a_journal(path)
@@ -598,13 +598,13 @@ def test_what_cannot_be_made_good_yet_takes_nothing_with_it(taken_back: bool, pa
             store._connection.execute("ROLLBACK")
         raise sqlite3.OperationalError("database or disk is full")
 
-    owed = list(journal.writer._owed)
-    journal.writer._owed[0] = attrs.evolve(owed[0], work=fail)
+    owed = list(journal.writer.owed)
+    journal.writer.owed[0] = attrs.evolve(owed[0], work=fail)
     journal.take(an_intent())
     assert ["intent", "intent"] == states(journal)
-    journal.writer._owed[0] = owed[0]
+    journal.writer.owed[0] = owed[0]
     assert ["created", "intent"] == states(journal)
-    assert not journal.writer._owed
+    assert not journal.writer.owed
     journal.writer.close()
 
 
@@ -789,9 +789,9 @@ def test_a_claim_that_is_cancelled_holds_nothing(backend: str, begun: bool, path
                 scope.cancel()
 
     if begun:
-        claim = writer.Store.claim
+        claim = Store.claim
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(writer.Store, "claim", lambda store, *of: (wait(None), claim(store, *of))[1])
+            patch.setattr(Store, "claim", lambda store, *of: (wait(None), claim(store, *of))[1])
             thread = threading.Thread(target=lambda: (busy.wait(10), threading.Event().wait(0.05), hold.set()))
             thread.start()
             anyio.run(main, backend=backend)
@@ -832,7 +832,7 @@ def test_a_row_that_could_not_be_let_go_of_is_with_the_next_that_is_written(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer.Store, "release", full)
+        patch.setattr(Store, "release", full)
         journal.leave([row])
         raised(lambda: journal.ask(lambda _: None), JournalUnavailable)
     journal.take(note("accepted", other, task=a_task("task-2")))
@@ -1123,14 +1123,14 @@ def test_a_lease_is_renewed_while_rows_are_in_hand(path: Path, monkeypatch: pyte
     journal, other = a_journal(path, now=wall), a_journal(path, now=wall)
     journal.take(an_intent())
     renewed = threading.Event()
-    renew = writer.Store.renew
+    renew = Store.renew
     wall.time += LEASE / 2
 
     def seen(store: Any) -> None:
         renew(store)
         renewed.set()
 
-    monkeypatch.setattr(writer.Store, "renew", seen)
+    monkeypatch.setattr(Store, "renew", seen)
     assert renewed.wait(10)
     wall.time += LEASE * 0.9
     assert ((), 1) == ((claimed := other.claim(HERE)).unknown, claimed.elsewhere)
@@ -1398,7 +1398,7 @@ def test_a_last_note_that_could_not_be_written_leaves_nothing_in_hand(
     row = journal.take(an_intent())
     journal.take(note("accepted", row, task=a_task()))
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "fluxkit"):
-        patch.setattr(writer.Store, "apply", lambda *_, **__: 1 / 0)
+        patch.setattr(Store, "apply", lambda *_, **__: 1 / 0)
         journal.take(note("delivered", row, task=a_task(state=State.COMPLETED), cost=None))
         journal.finish()
     assert "could not note 'delivered'" in caplog.text

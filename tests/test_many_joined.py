@@ -21,7 +21,7 @@ from fluxkit._contract.task import Picture, Snapshot, Task
 from fluxkit._engine.drive import AsyncDriver
 from fluxkit._engine.effects import Hosted, Note, Wait
 from fluxkit._engine.flows import Manner, place_order
-from fluxkit._engine.journal.writer import Session
+from fluxkit._engine.journal.session import Session
 from fluxkit._engine.mailbox import Mailbox
 from fluxkit._engine.many import FEW, Many
 from fluxkit._engine.notes import Notes

@@ -16,7 +16,7 @@ from fluxkit import Amount
 from fluxkit._contract.budget import DAY
 from fluxkit._contract.task import State
 from fluxkit._engine.journal.journal import Journal
-from fluxkit._engine.journal.writer import writer_at
+from fluxkit._engine.journal.writers import writer_at
 from fluxkit._engine.statement import Alike, Entry, Statement, beginning
 from fluxkit.cli.program import fluxkit as program
 from fluxkit_providers.apimart import APIMART

@@ -21,10 +21,12 @@ from ..books import new_row
 from ..effects import Afford, Claim, Claimed, Note
 from ..mailbox import Mailbox
 from ..notes import Listener, tell
+from .job import Work
 from .lookout import Lookout
 from .places import own_place, unavailable
 from .store import Labelled, NotOpen, Store
-from .writer import Work, Writer, writer_at
+from .writer import Writer
+from .writers import writer_at
 
 #: For how many seconds a note is waited for: a disk may hang.
 PATIENCE: Final = 30.0
