@@ -689,6 +689,66 @@ def test_call_that_buys_takes_no_connection_that_rested(carry: Carry, monkeypatc
                 client.post(server.url)
 
 
+def in_a_fork(holds: Callable[[], bool]) -> bool:
+    """Whether something holds in a forked child."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = 0 if holds() else 2
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1] == 0
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+# Python 3.12 warns of a fork beside any thread, also of the test's own.
+amid_threads = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@needs_fork
+@amid_threads
+def test_a_fork_speaks_on_connections_of_its_own() -> None:
+    """On one that both have, each would get the answers of the other: another's task, and its image."""
+    with RawServer(answering(http(200, b"{}"))) as server:
+        call, ours = get(server.url, keyed=False), Transport(local=True)
+        ours.call(call)
+        [(sockets, _)] = ours._wires.values()
+        with ours._lock, sockets.resting._lock:  # as another thread may have them just now
+            assert in_a_fork(lambda: ours.call(call).status == 200)
+        assert 2 == server.connections
+        ours.call(call)
+        assert 2 == server.connections
+        ours.close()
+
+
+@needs_fork
+@amid_threads
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_fork_leaves_connections_to_the_event_loop_that_has_them(backend: str) -> None:
+    with RawServer(answering(http(200, b"{}"))) as server:
+        ours = AsyncTransport(local=True)
+
+        async def ask() -> None:
+            await ours.call(get(server.url, keyed=False))
+            assert in_a_fork(lambda: ours._wires == {})
+            await ours.call(get(server.url, keyed=False))
+            await ours.aclose()
+
+        anyio.run(ask, backend=backend)
+        assert 1 == server.connections
+
+
+@needs_fork
+@amid_threads
+def test_a_stand_in_for_sockets_stays_open_in_a_fork() -> None:
+    inner = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+    ours = Transport(inner=inner, local=True)
+    call = get("https://mock.example/", keyed=False)
+    ours.call(call)
+    assert in_a_fork(lambda: ours.call(call).status == 200)
+
+
 def test_connections_are_used_again(carry: Carry, tmp_path: Path) -> None:
     with RawServer(answering(http(200, PIXEL))) as server:
         poll, submit = get(server.url), post(server.url, buys=True)

@@ -8,8 +8,10 @@ read and write, one blocking, one on anyio (asyncio and trio). Only they, and th
 ``outbox``, ``rules`` and ``wires`` below them, know httpx and httpcore.
 """
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, cast
@@ -68,8 +70,19 @@ class Transport:
             loopback=loopback,
         )
         self._inner = inner
+        self._begin()
+        _TRANSPORTS.add(self)
+
+    def _begin(self) -> None:
         self._wires: dict[Lane, tuple[Sockets | StandIn, threading.Semaphore]] = {}
         self._lock = threading.Lock()
+
+    def begin_anew(self) -> None:
+        """Leaves the connections, and the locks, to the process that this one was forked from."""
+        wires = self._wires
+        self._begin()
+        for wire, _ in wires.values():
+            wire.leave()
 
     def call(self, call: Call) -> Reply:
         """One exchange with the service; an answer that redirects is a reply like any other."""
@@ -185,6 +198,12 @@ class AsyncTransport:
         )
         self._inner = inner
         self._wires: dict[Lane, tuple[AsyncSockets | AsyncStandIn, anyio.Semaphore]] = {}
+        _TRANSPORTS.add(self)
+
+    def begin_anew(self) -> None:
+        """Leaves the connections to the process that this one was forked from, whose event loop they belong to."""
+        _LEFT.append(self._wires)
+        self._wires = {}
 
     async def call(self, call: Call) -> Reply:
         """One exchange with the service; an answer that redirects is a reply like any other."""
@@ -267,6 +286,22 @@ class AsyncTransport:
             wire = AsyncSockets(lane) if self._inner is None else AsyncStandIn(self._inner, self._rules.now)
             self._wires[lane] = wire, anyio.Semaphore(CONNECTIONS, fast_acquire=True)
         return self._wires[lane]
+
+
+#: All that there are: a fork has copies of their connections, on which two processes would get each other's answers.
+_TRANSPORTS: weakref.WeakSet["Transport | AsyncTransport"] = weakref.WeakSet()
+
+#: What a fork has of event loops of its parent, and can neither use nor close.
+_LEFT: list[object] = []
+
+
+def _after_fork() -> None:
+    for transport in tuple(_TRANSPORTS):
+        transport.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _read(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:

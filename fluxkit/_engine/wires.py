@@ -83,6 +83,10 @@ class Resting(Generic[C]):
             kept, self._kept = self._kept, []
             return kept
 
+    def left(self) -> list[C]:
+        """Those that rest, in a fork: whoever had the lock has stayed in the other process."""
+        return self._kept
+
 
 class Sockets:
     """The connections of a lane, with a network of ours."""
@@ -112,6 +116,11 @@ class Sockets:
 
     def close(self) -> None:
         for each in self.resting.close():
+            each.close()
+
+    def leave(self) -> None:
+        """Leaves the connections to the process that this one was forked from; nothing is sent by that."""
+        for each in self.resting.left():
             each.close()
 
 
@@ -203,6 +212,8 @@ class StandIn:
 
     def close(self) -> None:
         """Leaves it open."""
+
+    leave = close
 
 
 class AsyncStandIn:
