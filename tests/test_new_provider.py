@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click.testing
 import pytest
+from support.scarce import scarce
 
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
@@ -91,6 +92,13 @@ def test_a_place_that_cannot_be_written_is_named(place: Path) -> None:
     (place / "file").write_text("")
     done = run("acme", "--directory", "file/below")
     assert (Code.NOT_SENT, True) == (done.exit_code, "file/below" in done.stderr and "cannot be written" in done.stderr)
+
+
+def test_no_part_of_a_plugin_is_left_on_a_full_disk(place: Path) -> None:
+    with scarce():
+        done = run("acme")
+    assert (Code.NOT_SENT, True) == (done.exit_code, "pyproject.toml cannot be written: File too large." in done.stderr)
+    assert (Code.DONE, True) == (run("acme").exit_code, (place / "fluxkit-acme").is_dir())
 
 
 @pytest.mark.slow

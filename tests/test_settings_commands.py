@@ -9,6 +9,7 @@ from typing import Any
 import click.testing
 import pytest
 from support.repository import SETTINGS, enter_repository
+from support.scarce import scarce
 
 import fluxkit
 from fluxkit import Client, SettingsError, _plugins
@@ -144,6 +145,13 @@ def test_init_writes_a_file_that_is_valid_and_buys_nothing(place: Path) -> None:
     settings = find_settings(Path.cwd(), os.environ)
     assert ((), ("offline", "draft", "hero")) == (settings.problems, settings.profiles)
     assert template(Client) == Path("fluxkit.toml").read_text("utf-8") == run("init", "--stdout").stdout
+
+
+def test_init_leaves_no_part_of_a_file_on_a_full_disk() -> None:
+    with scarce():
+        done = run("init")
+    assert (2, True) == (done.exit_code, "fluxkit.toml cannot be written: File too large" in done.stderr)
+    assert (0, True) == (run("init").exit_code, Path("fluxkit.toml").is_file())
 
 
 def test_init_never_overwrites_and_says_so(place: Path) -> None:

@@ -12,11 +12,13 @@ import attrs
 import click.testing
 import pytest
 from shapes.fal import FAL
+from support.scarce import scarce
 
 from fluxkit import _plugins
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
 from fluxkit.cli.verify import _lines
+from fluxkit.cli.verify_live import write
 from fluxkit.testing import CHECKS, Deviation, Finding, Grade, Proof
 from fluxkit.testing.page import page_of
 from fluxkit.testing.report import junit_of
@@ -207,6 +209,11 @@ def test_a_file_of_deviations_that_is_none_is_refused(text: str, said: str, tmp_
     done = run("apimart", "--deviations", str(file))
     assert Code.NOT_SENT == done.exit_code
     assert said in " ".join(done.stderr.split())
+
+
+def test_a_report_that_finds_no_room_is_named(tmp_path: Path) -> None:
+    with scarce(), pytest.raises(OSError, match=r"File too large: '.*report\.xml'"):
+        write(str(tmp_path / "report.xml"), "longer than that")
 
 
 @pytest.mark.parametrize("option", ["--json", "--junit", "--html"])

@@ -1,5 +1,6 @@
 """``fluxkit verify --live`` against a mock on a port, as if it was the service: what it asks, buys, says and leaves."""
 
+import errno
 import json
 import os
 import shlex
@@ -152,6 +153,21 @@ drift = "unknown status word: poll WARM"
 reason = "it warms up"
 date = 2026-06-29
 """
+
+
+def test_a_trace_for_which_there_is_no_room_hides_nothing_of_what_was_bought(
+    run: Run, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: str, _: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(verify_live, "write", full)
+    done = run("magnific", *CAP, "--yes", "--record", "trace.json")
+    assert (Code.BROKEN, 1) == (done.exit_code, mock.billed)
+    assert [
+        "spent: 0.03 USD of at most 0.20 USD",
+        "error: --record is trace.json, which could not be written: No space left on device",
+    ] == done.stderr.splitlines()[-2:]
 
 
 def test_drift_is_named_and_may_be_allowed_until_a_day(run: Run, mock: MockService) -> None:

@@ -1,5 +1,7 @@
 """``fluxkit init``: a ``fluxkit.toml`` to begin with."""
 
+from pathlib import Path
+
 import click
 
 from ..errors import SettingsError
@@ -23,14 +25,18 @@ def init(*, output: str, to_stdout: bool) -> None:
     if to_stdout:
         put(text.rstrip("\n"))
         return
+    made = False
     try:
         with open(output, "x", encoding="utf-8") as file:
+            made = True
             file.write(text)
     except FileExistsError:
         raise SettingsError(
             f"{output} is there already, and is left as it is. Allowed: -o with another name, or --stdout."
         ) from None
     except OSError as error:
+        if made:  # a part of it would be taken for all of it, and stand in the way of the next one
+            Path(output).unlink(missing_ok=True)
         raise SettingsError(
             f"{output} cannot be written: {error.strerror}. Allowed: -o with a file in a directory that is there."
         ) from None

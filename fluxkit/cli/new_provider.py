@@ -3,6 +3,7 @@
 import datetime as dt
 import keyword
 import re
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -86,6 +87,8 @@ def write_plugin(name: str, root: Path) -> list[Path]:
             text = files(__package__).joinpath("plugin", template).read_text("utf-8")
             place.write_text(_filled(text, words), "utf-8")
         except OSError as error:
+            if root.is_dir():  # it was not there, and a part of a plugin is none
+                shutil.rmtree(root, ignore_errors=True)
             said = f"{place} cannot be written: {error.strerror}"
             raise SettingsError(f"{said}. Allowed: a new directory, where you may write.") from None
         written.append(place)

@@ -11,7 +11,7 @@ from ..errors import SettingsError
 from .complete import files, models, providers, sides
 from .help import Command
 from .output import Code, coloured, printable, put, say
-from .verify_live import kit, live_of
+from .verify_live import kit, live_of, write
 from .verify_options import SECTIONS as LIVE_SECTIONS
 from .verify_options import live_options
 
@@ -219,10 +219,10 @@ def write_reports(
     from ..testing.report import document_of, junit_of
 
     if as_json is not None:
-        Path(as_json).write_text(json.dumps(document_of(proofs, failures), indent=2) + "\n", "utf-8")
+        write(as_json, json.dumps(document_of(proofs, failures), indent=2) + "\n")
     if junit is not None:
-        Path(junit).write_text(junit_of(proofs, failures), "utf-8")
+        write(junit, junit_of(proofs, failures))
     if html is not None:
         from ..testing.page import page_of
 
-        Path(html).write_text(page_of(proofs, failures), "utf-8")
+        write(html, page_of(proofs, failures))

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .output import Code, coloured, printable, put
-from .verify_live import kit
+from .verify_live import kit, write
 
 if TYPE_CHECKING:
     from ..testing.app import Move
@@ -30,9 +29,9 @@ def verify_app(recording: str, *, source: str | None, to: str | None, as_json: s
     put(f"\n{len(found)} request{'s' if len(found) > 1 else ''}{asked}: {stand}")
     if as_json is not None:
         document = app_report.document_of(found, recording, to)
-        Path(as_json).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        write(as_json, json.dumps(document, indent=2) + "\n")
     if junit is not None:
-        Path(junit).write_text(app_report.junit_of(found, recording), "utf-8")
+        write(junit, app_report.junit_of(found, recording))
     if counts["differs"]:
         return Code.NOT_KEPT
     return Code.NO_SWITCH if counts["refused"] else Code.DONE

@@ -208,8 +208,6 @@ class Live:
     def _tell(self, flight: "Flight", cost: Amount, cap: Amount, watch: "Watch") -> None:
         """Says what was bought and where it is, writes the trace, and keeps in mind a purchase that is open."""
         found = flight.evidence
-        if flight.trace is not None and self.given["record"] is not None:
-            Path(self.given["record"]).write_text(flight.trace.to_json(), "utf-8")
         for image in () if found.result is None else found.result.images:
             say(f"bought: {image.path}")
         say(f"spent: {cost} of at most {cap}")
@@ -226,6 +224,12 @@ class Live:
                     say(line)
         if self.code and (advice := watch.advice()):
             say(f"try: {advice}")
+        if flight.trace is not None and self.given["record"] is not None:
+            try:
+                write(self.given["record"], flight.trace.to_json())
+            except OSError as error:  # what was bought is told all the same, and so is what was found
+                say(f"error: --record is {error.filename}, which could not be written: {error.strerror}")
+                self.code = max(self.code, Code.BROKEN)
 
     def _cap(self) -> Amount:
         said = self.given["spend_at_most"]
@@ -238,6 +242,14 @@ class Live:
             return Amount.parse(said)
         except ValueError as error:
             raise SettingsError(f"--spend-at-most: {error}. Nothing was sent.") from None
+
+
+def write(path: str, text: str) -> None:
+    """Writes a file whole; the ``OSError`` of one that cannot be written names it, as that of a full disk does not."""
+    try:
+        Path(path).write_text(text, "utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
 
 
 def less(cap: Amount, spent: Amount) -> Amount:
