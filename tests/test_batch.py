@@ -183,6 +183,16 @@ def test_lines_come_from_stdin_too(run: Any, server: Server, mock: MockService) 
         assert (0, 1) == (done.exit_code, mock.billed)
 
 
+def test_who_is_to_type_the_lines_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Typed(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Typed(io.BytesIO(b'"a fox"\n'), "utf-8"))
+    assert 0 == program.main(["batch", "-", "-o", "out", "-p", PRO, "--offline"], standalone_mode=False)
+    assert "the lines are read from this terminal, until Ctrl-D" == capsys.readouterr().err.splitlines()[0]
+
+
 def test_machines_are_told_line_by_line(run: Any) -> None:
     write(*foxes(2))
     done = run("--json")

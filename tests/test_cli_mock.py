@@ -1,5 +1,6 @@
 """The command line with real sockets, real processes and real signals."""
 
+import errno
 import json
 import os
 import pty
@@ -228,6 +229,16 @@ def test_mock_refuses_a_port_that_is_taken() -> None:
         done = run("mock", "--port", str(port))
     assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
     assert done.stderr.startswith(f"error: --port is {port}: Port {port} of 127.0.0.1 is taken.")
+
+
+def test_a_port_that_may_not_be_used_leads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("fluxkit_mockserver.server.serve", forbidden)
+    done = run("mock", "--port", "80")
+    said = "error: --port is 80: Permission denied.\nallowed: a port from 1024, or 0, which takes a free one\n"
+    assert (Code.NOT_SENT, said) == (done.exit_code, done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``fluxkit batch``: makes what a file asks for, row by row, in any number of runs."""
 
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -78,6 +79,8 @@ def _run(given: Mapping[str, Any]) -> int:
     limit = _amount(given["most"])
     client = _client(given)
     tell = Progress()
+    if given["source"] == "-" and sys.stdin.isatty():
+        say("the lines are read from this terminal, until Ctrl-D")
     try:
         with client, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeliveryWarning)

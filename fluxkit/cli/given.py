@@ -60,18 +60,19 @@ def read_key(source: str | None) -> str | None:
     """The key from a file, or from stdin for ``-``; without a source None. Raises ``SettingsError``; shows no key."""
     if source is None:
         return None
+    place = "stdin" if source == "-" else "The file of --key-file"
     allowed = "Allowed: a file that holds the key and nothing else, or - to give it on stdin."
     try:
         key = _read_key(source).strip()
     except OSError as error:
         # Not its name: it may be the key itself, given where a file was meant.
-        raise SettingsError(f"The file of --key-file cannot be read: {error.strerror}. {allowed}") from None
+        raise SettingsError(f"{place} cannot be read: {error.strerror}. {allowed}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"The file of --key-file holds no text. {allowed}") from None
+        raise SettingsError(f"{place} holds no text. {allowed}") from None
     except EOFError:  # Ctrl-D at the prompt
         key = ""
     if not key:
-        raise SettingsError(f"{'stdin' if source == '-' else 'The file of --key-file'} holds no key. {allowed}")
+        raise SettingsError(f"{place} holds no key. {allowed}")
     return key
 
 

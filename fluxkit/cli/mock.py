@@ -209,7 +209,8 @@ def mock(
             raise SettingsError(f"--host is {host}: {error.strerror}") from None
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        raise SettingsError(f"--port is {port}: {error.strerror}") from None
+        allowed = "" if error.errno == errno.EADDRINUSE else " Allowed: a port from 1024, or 0, which takes a free one."
+        raise SettingsError(f"--port is {port}: {(error.strerror or '').rstrip('.')}.{allowed}") from None
     finally:
         gc.unfreeze()
         service.close()

@@ -211,7 +211,7 @@ def read_allowances(path: str | None) -> dict[str, tuple[Allowance, ...]]:
         read: Mapping[str, Any] = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise SettingsError(
-            f"The allowances in {path!r} cannot be read: {error.strerror}. Allowed: a TOML file, {allowed}."
+            f"The allowances in {path or repr(path)} cannot be read: {error.strerror}. Allowed: a TOML file, {allowed}."
         ) from None
     except ValueError as error:
         raise SettingsError(f"The allowances in {path} are no TOML: {error}. Allowed: {allowed}.") from None

@@ -143,8 +143,8 @@ def read_trace(path: str) -> Trace:
         return Trace.from_json(Path(path).read_text("utf-8"))
     except OSError as error:
         raise SettingsError(
-            f"The trace {path!r} cannot be read: {error.strerror}. Allowed: what fluxkit verify --live --record has "
-            "written."
+            f"The trace {path or repr(path)} cannot be read: {error.strerror}. Allowed: what fluxkit verify --live "
+            "--record has written."
         ) from None
     except ValueError as error:
         raise SettingsError(
