@@ -1,8 +1,11 @@
 """What the mock on a port carries, how soon it answers and what it weighs, beside a bare Starlette on the same uvicorn.
 
-- ours: ``fluxkit mock``'s server: reads and checks the request, keeps the task, bills it, keeps the exchange, answers.
+- ours: ``fluxkit mock``: reads and checks the request, keeps the task, bills it, keeps the exchange, answers.
 - floor: a Starlette app with two routes that read the body and return fixed answers of the same size.
 - pytest-httpserver, if it is installed: the same two fixed answers.
+- moto, if it is installed: jobs of Amazon Transcribe, which are begun and looked at as tasks are.
+
+WireMock, Mockoon and Prism are no Python packages and are not measured here.
 
 Sixteen connections ask as fast as they are answered, the server on one core and the load on the other. Rounds of the
 sides take turns. Start is from the start of the process to its first answer; memory is what is resident then, and what
@@ -14,14 +17,20 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
-CONNECTIONS, CALLS, ROUNDS, STARTS = 16, 8_000, 5, 5
+CONNECTIONS, CALLS, ROUNDS, STARTS = 16, 8_000, 5, 9
+
+#: How many calls are made to those that answer few.
+FEWER = 1_000
 
 #: How many tasks are finished when their memory is counted, and how many have gone before.
 TASKS, WARM = 10_000, 2_000
@@ -38,7 +47,10 @@ REQUEST = json.dumps(
 TASK = "046b6c7f-0b8a-43b9-b35d-6489e6daee91"
 ANSWER = json.dumps({"data": {"task_id": TASK, "status": "CREATED"}}, separators=(",", ":"))
 
-OURS = """
+FLUXKIT = str(Path(sysconfig.get_path("scripts"), "fluxkit"))
+
+#: A mock whose tasks end at once, for what a finished task weighs.
+QUICK = """
 from fluxkit._plugins import installed
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import serve
@@ -46,7 +58,7 @@ from fluxkit_mockserver.service import MockService
 
 registry = installed()
 providers = [registry.provider(name) for name in registry.names]
-mock = MockService(providers, clock=WallClock(), durations={durations})
+mock = MockService(providers, clock=WallClock(), durations=lambda _: 0.001)
 serve(mock, port=0, ready=lambda url: print(url, flush=True))
 """
 
@@ -82,29 +94,69 @@ time.sleep(1e6)
 """
 
 
-def _sides() -> dict[str, str]:
+MOTO = """
+import socket
+from moto.server import main
+
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+print(f"http://127.0.0.1:{port}", flush=True)
+main(["-H", "127.0.0.1", "-p", str(port)])
+"""
+
+
+class Side(NamedTuple):
+    """What is measured: how it is started, how it is asked to create, and how for what stands in its answers."""
+
+    command: list[str]
+    calls: int
+    creates: list[bytes]
+    statuses: Callable[[list[bytes]], list[bytes]]
+
+
+def _sides() -> dict[str, Side]:
+    creates = [_call("POST", SUBMIT, REQUEST)]
     fixed = {"answer": ANSWER, "path": SUBMIT, "task": TASK}
-    sides = {"ours": OURS.format(durations='"fixed"'), "floor": FLOOR.format(**fixed)}
+    sides = {
+        "ours": Side([FLUXKIT, "mock", "--port", "0", "--speed", "1"], CALLS, creates, _polls),
+        "floor": Side([sys.executable, "-c", FLOOR.format(**fixed)], CALLS, creates, _polls),
+    }
     if importlib.util.find_spec("pytest_httpserver") is not None:
-        sides["pytest-httpserver"] = HTTPSERVER.format(**fixed)
+        sides["pytest-httpserver"] = Side([sys.executable, "-c", HTTPSERVER.format(**fixed)], FEWER, creates, _polls)
+    if importlib.util.find_spec("moto") is not None:
+        jobs = [_transcribe("StartTranscriptionJob", number) for number in range(FEWER)]
+        looks = [_transcribe("GetTranscriptionJob", number) for number in range(FEWER)]
+        sides["moto"] = Side([sys.executable, "-c", MOTO], FEWER, jobs, lambda _: looks)
     return sides
 
 
+def _polls(seen: list[bytes]) -> list[bytes]:
+    ids = [json.loads(each)["data"]["task_id"] for each in seen[-1000:]]
+    return [_call("GET", f"{SUBMIT}/{task}") for task in ids]
+
+
 @contextlib.contextmanager
-def _running(script: str) -> "Iterator[tuple[str, int, float]]":
+def _running(command: list[str]) -> "Iterator[tuple[str, int, float]]":
     """A server in a process of its own: where it listens, its process, and after how many seconds it had answered."""
     # An installed package lies there compiled; where no bytecode may be written, every start would compile ours alone.
     surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     begin = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=surroundings
-    ) as process:
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, env=surroundings, **quiet) as process:
         try:
             assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            port = int(url.rpartition(":")[2])
-            asyncio.run(_load(port, _call("GET", f"{SUBMIT}/{TASK}"), calls=1, connections=1))
-            yield url, process.pid, time.perf_counter() - begin
+            found = None
+            while found is None:
+                if not (line := process.stdout.readline()):
+                    raise RuntimeError(f"{command[:3]} has ended before it listened.")
+                found = re.search(r"http://(?:127\.0\.0\.1|localhost):(\d+)", line)
+            while True:
+                try:
+                    asyncio.run(_load(int(found[1]), _call("GET", f"{SUBMIT}/{TASK}"), calls=1, connections=1))
+                    break
+                except ConnectionRefusedError:  # it says where before it listens
+                    time.sleep(0.001)
+            yield found[0], process.pid, time.perf_counter() - begin
         finally:
             process.kill()
 
@@ -114,6 +166,20 @@ def _call(method: str, path: str, body: str = "") -> bytes:
     if body:
         head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
     return f"{head}\r\n{body}".encode()
+
+
+def _transcribe(action: str, number: int) -> bytes:
+    """A call to moto's Amazon Transcribe, about the job of this number."""
+    job = {"TranscriptionJobName": f"job-{number}"}
+    if action.startswith("Start"):
+        job |= {"LanguageCode": "en-US", "Media": {"MediaFileUri": "s3://recordings/lighthouse.mp3"}}
+    body = json.dumps(job)
+    scope = "Credential=test/20260101/us-east-1/transcribe/aws4_request, SignedHeaders=host, Signature=0"
+    return (
+        "POST / HTTP/1.1\r\nhost: transcribe.us-east-1.amazonaws.com\r\ncontent-type: application/x-amz-json-1.1\r\n"
+        f"x-amz-target: Transcribe.{action}\r\nauthorization: AWS4-HMAC-SHA256 {scope}\r\n"
+        f"content-length: {len(body)}\r\n\r\n{body}"
+    ).encode()
 
 
 class _Line(asyncio.Protocol):
@@ -146,7 +212,10 @@ class _Line(asyncio.Protocol):
         self._times.append(time.perf_counter() - self._begin)
         self._seen.append(body)
         self._rest = b""
-        self._next()
+        if b"connection: close" in head.lower():  # pytest-httpserver and moto answer one call each
+            self._transport.close()
+        else:
+            self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.done.set_result(None)
@@ -158,11 +227,12 @@ async def _load(
     left, times, seen = [options.get("calls", calls_)], list[float](), list[bytes]()
     loop = asyncio.get_running_loop()
     begin = time.perf_counter()
-    lines = [
-        (await loop.create_connection(lambda: _Line([*calls], left, times, seen), "127.0.0.1", port))[1]
-        for _ in range(options.get("connections", CONNECTIONS))
-    ]
-    await asyncio.gather(*(line.done for line in lines))
+
+    async def ask() -> None:
+        while left[0]:
+            await (await loop.create_connection(lambda: _Line([*calls], left, times, seen), "127.0.0.1", port))[1].done
+
+    await asyncio.gather(*(ask() for _ in range(options.get("connections", CONNECTIONS))))
     return time.perf_counter() - begin, times, seen
 
 
@@ -174,14 +244,13 @@ def _runner(work: Any) -> Any:
     return uvloop.run(work)
 
 
-def _rates(port: int) -> dict[str, tuple[float, float]]:
+def _rates(port: int, side: Side) -> dict[str, tuple[float, float]]:
     """Of each kind of call how many a second, and within how many milliseconds 99 of 100 are answered."""
     kinds = {}
-    took, times, seen = _runner(_load(port, _call("POST", SUBMIT, REQUEST)))
-    kinds["create"] = CALLS / took, statistics.quantiles(times, n=100)[98] * 1000
-    ids = [json.loads(each)["data"]["task_id"] for each in seen[-1000:]]
-    took, times, _ = _runner(_load(port, *(_call("GET", f"{SUBMIT}/{task}") for task in ids)))
-    kinds["status"] = CALLS / took, statistics.quantiles(times, n=100)[98] * 1000
+    took, times, seen = _runner(_load(port, *side.creates, calls=side.calls))
+    kinds["create"] = side.calls / took, statistics.quantiles(times, n=100)[98] * 1000
+    took, times, _ = _runner(_load(port, *side.statuses(seen), calls=side.calls))
+    kinds["status"] = side.calls / took, statistics.quantiles(times, n=100)[98] * 1000
     return kinds
 
 
@@ -199,7 +268,7 @@ def _control(url: str, method: str, route: str, body: str = "") -> Any:
 
 def _tasks() -> dict[str, float]:
     """KB that each finished task adds, and that are left of it once retention is over."""
-    with _running(OURS.format(durations="lambda _: 0.001")) as (url, process, _):
+    with _running([sys.executable, "-c", QUICK]) as (url, process, _):
         port = int(url.rpartition(":")[2])
 
         def buy(tasks: int) -> None:
@@ -226,13 +295,13 @@ def run() -> dict[str, Any]:
     sides, figures = _sides(), dict[str, Any]()
     rates = {side: {"create": list[tuple[float, float]](), "status": list[tuple[float, float]]()} for side in sides}
     for _ in range(ROUNDS):
-        for side, script in sides.items():
-            with _running(script) as (url, process, _):
+        for name, side in sides.items():
+            with _running(side.command) as (url, process, _):
                 if len(cores) > 1:
                     os.sched_setaffinity(process, cores[:1])
                     os.sched_setaffinity(0, cores[1:])
-                for kind, rate in _rates(int(url.rpartition(":")[2])).items():
-                    rates[side][kind].append(rate)
+                for kind, rate in _rates(int(url.rpartition(":")[2]), side).items():
+                    rates[name][kind].append(rate)
                 os.sched_setaffinity(0, cores)
     print(f"{'calls a second':20}{'create':>10}{'status':>10}{'p99 ms':>8}{'p99 ms':>8}")
     for side, kinds in rates.items():
@@ -247,14 +316,16 @@ def run() -> dict[str, Any]:
         figures[f"{kind}_ratio"], figures[f"{kind}_p99_ratio"] = ratio, late
 
     print(f"\n{'start':20}{'ms':>8}{'MB':>8}")
-    for side, script in sides.items():
-        starts, weights = [], []
-        for _ in range(STARTS):
-            with _running(script) as (_, process, took):
-                starts.append(took * 1000)
-                weights.append(_resident(process))
-        figures[side] |= {"start_ms": statistics.median(starts), "mb": statistics.median(weights)}
-        print(f"{side:20}{figures[side]['start_ms']:8.0f}{figures[side]['mb']:8.1f}")
+    starts: dict[str, list[float]] = {name: [] for name in sides}
+    weights: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(STARTS):
+        for name, side in sides.items():
+            with _running(side.command) as (_, process, took):
+                starts[name].append(took * 1000)
+                weights[name].append(_resident(process))
+    for name in sides:
+        figures[name] |= {"start_ms": statistics.median(starts[name]), "mb": statistics.median(weights[name])}
+        print(f"{name:20}{figures[name]['start_ms']:8.0f}{figures[name]['mb']:8.1f}")
     figures["start_ratio"] = figures["ours"]["start_ms"] / figures["floor"]["start_ms"]
     print(f"start: {figures['start_ratio']:.2f}x the floor (goal at most 1.5x); memory: goal at most 48 MB")
 
