@@ -4,7 +4,7 @@ from ._contract.task import State
 from ._wire.canvas import Canvas
 from ._wire.choices import Either, Fixed, Tagged, With
 from ._wire.codec import Codec
-from ._wire.declaration import Aside, Cancel, Idempotency, Key, Model, Price, Provider, Refusal, Route, Upload, Webhook
+from ._wire.declaration import Aside, Cancel, Idempotency, Key, Model, Price, Provider, Refusal, Upload, Webhook
 from ._wire.form import Form
 from ._wire.grid import Grid, Scale
 from ._wire.lists import Each, First, Only, Slots
@@ -14,6 +14,7 @@ from ._wire.places import At, Header, Implied, Pair, Query, Sides
 from ._wire.price import PerMegapixel
 from ._wire.ratios import Ratios
 from ._wire.reasons import Reason, Trail
+from ._wire.route import Route
 from ._wire.scalars import Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
 from ._wire.signatures import HexHMAC, Signature, StandardWebhook, Unsigned
 from ._wire.spaces import Spaces

@@ -30,7 +30,7 @@ from fluxkit._engine.effects import Discard, Fetch, Keep, Lost
 from fluxkit._engine.flows import Manner, generate, resume
 from fluxkit._engine.pacing import SHORTEST_CALL
 from fluxkit._engine.place import Place
-from fluxkit._wire.declaration import Provider, Route
+from fluxkit._wire.declaration import Provider
 from fluxkit.errors import (
     Charged,
     ContractError,
@@ -40,7 +40,7 @@ from fluxkit.errors import (
     Unauthorized,
     Unreachable,
 )
-from fluxkit.provider import At, Bytes, Each, Form, Link, Money, Text, Whole
+from fluxkit.provider import At, Bytes, Each, Form, Link, Money, Route, Text, Whole
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 

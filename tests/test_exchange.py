@@ -16,7 +16,7 @@ from fluxkit._plugins import installed
 from fluxkit._wire.answers import is_answer, read_poll, read_snapshot, read_submit
 from fluxkit._wire.calls import asking_result, polling, submission
 from fluxkit._wire.complaint import read_complaint, retry_after
-from fluxkit._wire.declaration import Provider, Refusal, Route
+from fluxkit._wire.declaration import Provider, Refusal
 from fluxkit._wire.origins import admits, origin
 from fluxkit.errors import (
     Broken,
@@ -30,7 +30,7 @@ from fluxkit.errors import (
     SubmissionUnknown,
     Unauthorized,
 )
-from fluxkit.provider import At, Bytes, Each, Form, Header, Link, Query, Reason, Text, Whole
+from fluxkit.provider import At, Bytes, Each, Form, Header, Link, Query, Reason, Route, Text, Whole
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 

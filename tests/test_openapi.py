@@ -24,12 +24,12 @@ from shapes.replicate import REPLICATE
 from fluxkit import strategies
 from fluxkit._wire.body import json_body
 from fluxkit._wire.codec import Scalar
-from fluxkit._wire.declaration import Provider, Refusal, Route
+from fluxkit._wire.declaration import Provider, Refusal
 from fluxkit._wire.json import HEADERS, QUERY, Json
 from fluxkit._wire.plan import make_plan
 from fluxkit._wire.samples import samples_of
 from fluxkit.errors import RateLimited
-from fluxkit.provider import Form
+from fluxkit.provider import Form, Route
 from fluxkit.testing.bench import any_plan
 from fluxkit_mockserver import FAULTS, MockService
 from fluxkit_mockserver.answer import Incoming

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxkit._contract.task import State
-from fluxkit._wire.declaration import Model, Provider, Route
+from fluxkit._wire.declaration import Model, Provider
+from fluxkit.provider import Route
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, KLEIN, MAGNIFIC
 

@@ -8,10 +8,11 @@ import attrs
 from .._contract.task import Task
 from ..errors import ContractError
 from .body import Body, json_body
-from .declaration import Provider, Route
+from .declaration import Provider
 from .json import HEADERS, QUERY, Json
 from .origins import admits, origin
 from .plan import Plan
+from .route import Route
 from .series import restated
 from .token import with_token
 

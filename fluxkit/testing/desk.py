@@ -20,8 +20,9 @@ from .._engine.place import Place
 from .._engine.recover import recover
 from .._engine.settle import settle
 from .._mock import kit_of_mock
-from .._wire.declaration import Provider, Route
+from .._wire.declaration import Provider
 from .._wire.plan import Plan, make_plan
+from .._wire.route import Route
 from ..errors import FluxError
 from .bench import Service, async_driver, driver, service_of
 from .check import Pair

@@ -19,8 +19,9 @@ from .._engine.flows import Manner, generate
 from .._engine.place import Place
 from .._wire.answers import is_answer, read_snapshot
 from .._wire.codec import Codec
-from .._wire.declaration import Provider, Route
+from .._wire.declaration import Provider
 from .._wire.plan import Plan, make_plan
+from .._wire.route import Route
 from .._wire.samples import Sample, samples_of
 from ..errors import FluxError
 from .bench import driver, service_of

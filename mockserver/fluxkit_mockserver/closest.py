@@ -7,8 +7,9 @@ from typing import Any
 
 import attrs
 
-from fluxkit._wire.declaration import Model, Provider, Route
+from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.json import HEADERS, QUERY, Problem, Unfit
+from fluxkit.provider import Route
 
 from .answer import Incoming
 from .dialect import Dialect

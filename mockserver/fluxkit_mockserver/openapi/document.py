@@ -6,9 +6,9 @@ from typing import Any
 
 import attrs
 
-from fluxkit._wire.declaration import Model, Route, Webhook
+from fluxkit._wire.declaration import Model, Webhook
 from fluxkit._wire.terms import Schema
-from fluxkit.provider import Codec
+from fluxkit.provider import Codec, Route
 
 from ..dialect import Dialect
 from .answers import ALWAYS, answer_schema, answers_shown, either, refusal, statuses
