@@ -19,6 +19,7 @@ from fluxkit.testing import CHECKS, Check, Deviation, Finding, Grade, check_prov
 from fluxkit.testing.check import check_of, not_applicable, pair_of
 from fluxkit.testing.checks.money import check_no_sure_way_to_a_lost_task_without_a_sample
 from fluxkit.testing.differs import same
+from fluxkit.testing.folders import folder
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -192,3 +193,22 @@ def test_a_check_that_does_not_apply_raises_nothing_and_one_that_breaks_down_rai
 def test_a_finding_reads_as_a_line() -> None:
     assert "pass  it_is_so" == str(Finding("it_is_so", Grade.PASS))
     assert "fail  it_is_so: it is not" == str(Finding("it_is_so", Grade.FAIL, "it is not"))
+
+
+def test_a_directory_of_a_check_is_empty_again_and_used_again() -> None:
+    with folder() as one, folder() as other:
+        assert one != other
+        (one / "a.png").write_bytes(b"a")
+        (one / "inner").mkdir()
+        (one / "inner" / "b.png").write_bytes(b"b")
+    with folder() as again:
+        assert again in (one, other)
+        assert [] == [*one.iterdir()]
+
+
+def test_a_directory_that_cannot_be_emptied_is_not_used_again() -> None:
+    with folder() as gone:
+        gone.rmdir()
+    with folder() as other:
+        assert gone != other
+        assert other.is_dir()

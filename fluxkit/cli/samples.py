@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     examples=(
-        "fluxkit samples check",
+        "fluxkit samples check apimart",
         "fluxkit samples check apimart --json",
         "fluxkit samples schema > samples.schema.json",
     ),

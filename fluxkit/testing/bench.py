@@ -6,7 +6,6 @@ Nothing here knows a service or pytest.
 import base64
 import io
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from ..errors import FluxError, ReferenceUnusable, Unsupported
 from .conduct import AsyncMisled, Conduct, Misled
 from .differs import same
 from .exhibits import of_kind, request_of
+from .folders import folder
 
 #: A mock as the kit knows it: it is found by entry point, so its type is not.
 Service = Any
@@ -156,8 +156,8 @@ def order(at: Driver, plan: Plan) -> Task:
 
 def buy(at: Driver, plan: Plan) -> Result:
     """The result of a plan, its images left where they are; raises what the client raises."""
-    with tempfile.TemporaryDirectory(prefix="fluxkit-check-") as folder:  # for an image that comes within an answer
-        return at.run(generate(plan, attrs.evolve(MANNER, place=Place(Path(folder)))))
+    with folder() as place:  # for an image that comes within an answer
+        return at.run(generate(plan, attrs.evolve(MANNER, place=Place(place))))
 
 
 def wait(at: Driver, provider: Provider, task: Task) -> Result:

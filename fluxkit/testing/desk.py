@@ -1,9 +1,7 @@
 """A client at a mock's desk: what it buys there, how that goes, and what everybody has seen of it."""
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -27,6 +25,7 @@ from ..errors import FluxError
 from .bench import Service, async_driver, driver, service_of
 from .check import Pair
 from .conduct import Endless
+from .folders import folder
 
 #: After so many calls on one errand a client is taken not to come to an end.
 MOST_CALLS = 600
@@ -153,9 +152,9 @@ def desk(pair: Pair, *, hand: Hand | None = None, prefix: str = "", **settings: 
             raise Endless(f"the client does not come to an end: it has called {MOST_CALLS} times")
         return pass_on(call) if hand is None else hand(call, pass_on)
 
-    with tempfile.TemporaryDirectory(prefix="fluxkit-check-") as folder:
+    with folder() as place:
         way = kit_of_mock().Occupied(service, noting)
-        yield Desk(pair, service, way, Place(Path(folder)), Notes(), calls, prefix)
+        yield Desk(pair, service, way, Place(place), Notes(), calls, prefix)
 
 
 def outcome(work: Callable[[], Any]) -> Any:

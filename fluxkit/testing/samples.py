@@ -139,12 +139,12 @@ def _held(provider: Provider, samples: Mapping[str, Sample]) -> Iterator[Fault]:
     calls = tuple(each for each in samples.values() if each.of == "call")
     single = False
     for place, sample in samples.items():
-        for side, checks, beside in (("client", CLIENT, ()), ("mock", MOCK, calls)):
+        for side, checks, beside in (("client", CLIENT, ()), ("mock", ALONE, calls)):
             if side == "mock" and sample.of != "request":
                 continue  # what a mock says follows from all samples together
             for check in checks:
                 error = _broken(check, provider, (sample, *(each for each in beside if each is not sample)))
-                if error is not None and _is_about(check, side):
+                if error is not None:
                     single = True
                     yield _found(place, sample, side, error)
                     break
@@ -156,11 +156,11 @@ def _held(provider: Provider, samples: Mapping[str, Sample]) -> Iterator[Fault]:
 
 
 #: The checks of a mock that mean something for one request and the addresses.
-ALONE = ("mock_takes_what_fits", "mock_refuses_what_does_not_fit", "mock_bills_the_price_of_the_list")
-
-
-def _is_about(check: Check, side: str) -> bool:
-    return side == "client" or check.name in ALONE
+ALONE = tuple(
+    check
+    for check in MOCK
+    if check.name in ("mock_takes_what_fits", "mock_refuses_what_does_not_fit", "mock_bills_the_price_of_the_list")
+)
 
 
 def _broken(check: Check, provider: Provider, samples: Sequence[Sample]) -> BaseException | None:
