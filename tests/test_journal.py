@@ -40,6 +40,7 @@ from fluxkit._engine.journal import owner, places, schema, writer
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.owner import Owner
 from fluxkit._engine.journal.record import COLUMNS, changes, new_line
+from fluxkit._engine.journal.session import Session
 from fluxkit._engine.journal.store import LEASE, Store
 from fluxkit._engine.journal.writers import writer_at
 from fluxkit._engine.notes import Notes
@@ -583,6 +584,20 @@ def test_what_a_locked_file_did_not_take_is_written_when_it_is_free(
     reader = a_journal(path)
     assert ["delivered"] == states(reader)
     reader.writer.close()
+
+
+def test_a_locked_file_is_waited_for_once_however_much_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = a_journal(path, patience=0.01)
+    journal.rows()
+    other, tried, transact = held_up(path), [], Session._transact
+    monkeypatch.setattr(Session, "_transact", lambda self, jobs: tried.append(len(jobs)) or transact(self, jobs))
+    with journal.writer._turn:  # the thread finds all of it at once
+        asked = [journal.writer.ask(lambda _: None) for _ in range(3)]
+    for each in asked:
+        assert "has locked it" in raised(lambda each=each: each.result(9), JournalUnavailable).message
+    assert [3] == tried
+    other.close()
+    journal.writer.close()
 
 
 @pytest.mark.parametrize("taken_back", [True, False])

@@ -40,11 +40,15 @@ class Session:
                         lookout.tell(row, self._writer.now())
 
     def carry_out(self, jobs: Sequence[Job]) -> None:
-        """Does the jobs in one transaction; if that fails, each in one of its own, so that none falls with another."""
+        """Does the jobs in one transaction; if that fails, each in one of its own, so that none falls with another.
+
+        A file that another program has locked for too long is so for all of them, and is not waited for again for each.
+        """
         try:
             answers = self._transact(jobs)
         except Exception as error:  # noqa: BLE001 - it is the asker's to judge
-            if len(jobs) > 1 and self._connection is not None:
+            locked = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+            if len(jobs) > 1 and self._connection is not None and not locked:
                 for job in jobs:
                     self.carry_out([job])
                 return
