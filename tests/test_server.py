@@ -336,7 +336,7 @@ def test_another_server_says_that_it_cannot_drop(mock: MockService) -> None:
 
 
 def test_a_dripping_answer_comes_whole_to_the_patient(http: httpx.Client) -> None:
-    mock = MockService([MAGNIFIC], progression="polls", clock=WallClock(speed=1e12), retention=math.inf)
+    mock = MockService([MAGNIFIC], progression="polls", clock=WallClock(speed=1e6), retention=math.inf)
     mock.fault("dripping")
     with Server(mock, drip_scale=1e3) as server:  # a byte a nanosecond
         told = http.get(f"{server.url}{KLEIN}/{(task := submit(http, server))}", headers=KEY)
