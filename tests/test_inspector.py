@@ -310,7 +310,9 @@ def test_all_is_done_by_the_keyboard(opened: Opener, web: httpx.Client) -> None:
     assert {"namespace", "freeze", "theme", "help-button"} <= seen
     page.locator("#help-button").focus()
     page.keyboard.press("1")
+    page.locator(".row .title", has_text="one").wait_for()
     page.keyboard.press("j")
+    page.locator(".row[aria-selected=true]").wait_for()
     page.keyboard.press("Enter")  # it opens what is chosen, and not what was pressed before
     sees(page.locator(".detail h2")).to_be_focused()
     page.keyboard.press("5")
