@@ -23,7 +23,7 @@ settings.register_profile("ci", UNTIMED, max_examples=50, derandomize=True)
 # For a tree on which the others have run, such as its wheel on another Python.
 settings.register_profile("few", UNTIMED, max_examples=10, derandomize=True)
 # Before an issue is closed: as many as a run of less than an hour allows.
-settings.register_profile("deep", UNTIMED, max_examples=200)
+settings.register_profile("deep", UNTIMED, max_examples=500)
 settings.load_profile(os.environ.get("FLUXKIT_HYPOTHESIS_PROFILE", "fast"))
 
 

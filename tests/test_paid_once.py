@@ -67,7 +67,7 @@ SPARE = 2.0
 
 WHO, WHICH = st.integers(0, 1), st.integers(0, 60)
 PATIENCE = st.sampled_from([5.0, 40.0, 700.0])
-ONCE = settings.default.max_examples if settings.default.max_examples >= 500 else 30
+ONCE = settings.default.max_examples if settings.default.max_examples > 50 else 30
 
 
 @attrs.define(eq=False)
