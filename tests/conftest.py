@@ -7,6 +7,7 @@ The environment variable FLUXKIT_HYPOTHESIS_PROFILE chooses the profile: ``fast`
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import types
 from collections.abc import Sequence
@@ -26,6 +27,10 @@ settings.register_profile("few", UNTIMED, max_examples=10, derandomize=True)
 settings.register_profile("deep", UNTIMED, max_examples=500)
 settings.load_profile(os.environ.get("FLUXKIT_HYPOTHESIS_PROFILE", "fast"))
 
+
+# Whoever runs the tests in the background may have Ctrl-C ignored, and processes that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test writes where the user's own journal and images are; the processes that tests start find the same place.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="fluxkit-tests-")
