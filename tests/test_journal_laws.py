@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -123,13 +123,16 @@ class Journals(RuleBasedStateMachine):
     @rule(process=PROCESSES)
     def crashes(self, process: int) -> None:
         """The process dies as it stands; nobody takes its rows out of its hand, and another is started."""
+        name = self.journals[process].writer.owner.name
+        leases = dict(self.asked("SELECT name, lease FROM owners"))
         self.journals[process].writer.held.add("whatever")  # so that closing it strikes nothing out
         self.journals[process].writer.close()
         self.journals[process] = self.started()
         for told in self.rows.values():
             if told.holder == process:
                 told.holder = None
-                told.held_until = self.wall.time + LEASE
+                told.held_until = leases[name]
+                assert LEASE * 2 / 3 <= told.held_until - self.wall.time <= LEASE
 
     @rule(seconds=st.sampled_from([0.1, LEASE / 2, LEASE * 1.5]))
     def time_passes(self, seconds: float) -> None:
@@ -186,13 +189,14 @@ class Journals(RuleBasedStateMachine):
                 row: (kept.state, kept.task and kept.task.id) for row, kept in rows.items()
             }
 
+    def asked(self, query: str) -> list[Any]:
+        """What the file holds."""
+        ask = self.journals[0].writer.ask
+        return cast("list[Any]", ask(lambda store: store._connection.execute(query).fetchall()).result(9))
+
     @invariant()
     def the_file_says_who_has_a_row_in_hand(self) -> None:
-        found = dict(
-            self.journals[0]
-            .writer.ask(lambda store: store._connection.execute("SELECT row, owner FROM submits").fetchall())
-            .result(9)
-        )
+        found = dict(self.asked("SELECT row, owner FROM submits"))
         names = [journal.writer.owner.name for journal in self.journals]
         for row, told in self.rows.items():
             if told.holder is not None:
