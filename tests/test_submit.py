@@ -420,3 +420,17 @@ def test_a_reply_is_read_once() -> None:
     note = flow.send(Reply(200, {}, said.document, "", EPOCH + 1))
     assert ("accepted", ID) == (note.kind, note.entry["task"].id)
     flow.close()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda each: each.name)
+def test_what_a_service_says_again_of_a_webhook_is_shown_without_its_token(provider: Provider) -> None:
+    def echo(call: Call, _: World) -> Said:
+        assert isinstance(call.body, bytes)
+        return Said(200, text=call.body.decode())
+
+    world = World(echo)
+    plan = a_plan(provider, webhook_url="https://app.example/hooks/")
+    error = raised(lambda: world.run(submit(plan, 0, DEADLINE, patience=60.0)), SubmissionUnknown)
+    [intent] = world.noted("intent")
+    assert "app.example/hooks/" in error.reply.replace("\\", "")
+    assert intent["token"] not in error.reply

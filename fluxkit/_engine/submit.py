@@ -82,6 +82,8 @@ def submit(
         ours = unsent(plan, error)
         if isinstance(ours, SubmissionUnknown):
             ours.row = row
+        if token is not None and ours.reply is not None:
+            ours.reply = ours.reply.replace(token, "...")  # some services say the webhook's address again
         try:
             yield Note("unknown" if ours.charged else "refused", {"row": row, "error": ours.message})
         except Exception as failure:  # noqa: BLE001 - what became of the submit matters more than that it was noted
