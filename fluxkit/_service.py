@@ -211,7 +211,7 @@ def is_loopback(base_url: str) -> bool:
 
 def hosts_of(allow_hosts: Any) -> frozenset[str]:
     """The hosts from which images may come although they are not public, in the one spelling that is compared."""
-    from ._wire.link import read_link
+    from ._wire.link import read_host
 
     allowed = 'a list of host names without a port, such as ["images.intranet"]'
     check("allow_hosts", allow_hosts, isinstance(allow_hosts, Iterable) and not isinstance(allow_hosts, str), allowed)
@@ -219,12 +219,9 @@ def hosts_of(allow_hosts: Any) -> frozenset[str]:
     for host in allow_hosts or ():
         check("allow_hosts", [host], isinstance(host, str), allowed)
         try:
-            link = read_link(f"https://[{host}]/" if host.count(":") > 1 and host[:1] != "[" else f"https://{host}/")
+            hosts.add(read_host(host))
         except ValueError as error:
             raise SettingsError(f"allow_hosts holds {shorten(host)}: {error}. Allowed: {allowed}.") from None
-        if link.named or link.target != "/" or link.port != 443 or host.endswith(":443"):
-            raise SettingsError(f"allow_hosts holds {shorten(host)}. Allowed: {allowed}.")
-        hosts.add(link.host)
     return frozenset(hosts)
 
 

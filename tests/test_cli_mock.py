@@ -263,7 +263,10 @@ def test_mock_refuses_what_it_cannot_do(arguments: list[str], said: str) -> None
         (["--speed", "1e400"], "speed is inf.\nallowed: a number above 0, at most 1000000"),
         (["--webhook-host", ""], "A webhook host is '': its host cannot be read.\nallowed: the name of a host or"),
         (["--webhook-host", "http://a"], "A webhook host is 'http://a'"),
-        (["--webhook-host", "a:80"], "A webhook host is 'a:80'.\nallowed: the name of a host or its address, without"),
+        (
+            ["--webhook-host", "a:80"],
+            "A webhook host is 'a:80': it is more than a host.\nallowed: the name of a host or its address, without",
+        ),
         (["--balance", "much"], "The balance is 'much'"),
         (["--fault", "504"], "There is no fault '504'. Did you mean '503'?"),
         (["--fault", "503:often"], "'503:often' cannot be read"),

@@ -115,6 +115,18 @@ def read_link(text: str) -> Link:
     return Link(scheme, host, port, target, named=bool(at))
 
 
+def read_host(text: str) -> str:
+    """Reads the name of a host, or its address, in the one spelling in which hosts are compared.
+
+    Raises:
+        ValueError: it is none, or more than that: a scheme, a port, a path.
+    """
+    link = read_link(f"https://[{text}]/" if text.count(":") > 1 and text[:1] != "[" else f"https://{text}/")
+    if link.named or link.target != "/" or link.port != 443 or text.endswith(":443"):
+        raise ValueError("it is more than a host")
+    return link.host
+
+
 def read_origin(text: str) -> Link:
     """Reads the address of an origin, of which path and query do not matter.
 

@@ -8,7 +8,7 @@ the machine on which the mock runs may trust whatever comes from it.
 import ipaddress
 from collections.abc import Collection, Iterable
 
-from fluxkit._wire.link import read_link
+from fluxkit._wire.link import read_host, read_link
 
 #: How a host is named.
 HOST = "the name of a host or its address, without a scheme, a port and a path, such as hooks.internal"
@@ -36,12 +36,9 @@ def hosts_of(names: Iterable[str]) -> frozenset[str]:
     found = set()
     for name in names:
         try:
-            link = read_link(f"https://[{name}]/" if name.count(":") > 1 and name[:1] != "[" else f"https://{name}/")
+            found.add(read_host(name))
         except ValueError as error:
             raise ValueError(f"A webhook host is {name!r}: {error}. Allowed: {HOST}.") from None
-        if link.named or link.target != "/" or link.port != 443 or name.endswith(":443"):
-            raise ValueError(f"A webhook host is {name!r}. Allowed: {HOST}.")
-        found.add(link.host)
     return frozenset(found)
 
 
