@@ -20,7 +20,7 @@ UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], 
 
 settings.register_profile("fast", UNTIMED, max_examples=50)
 # The same examples on every run and every machine, so that a change is red or green for its own sake.
-settings.register_profile("ci", UNTIMED, max_examples=30, derandomize=True)
+settings.register_profile("ci", UNTIMED, max_examples=50, derandomize=True)
 # For a tree on which the others have run, such as its wheel on another Python.
 settings.register_profile("few", UNTIMED, max_examples=10, derandomize=True)
 # Before an issue is closed: as many as a run of less than an hour allows.
