@@ -239,7 +239,11 @@ def test_of_several_services_one_that_fails_stops_no_other(
     monkeypatch.setattr(fluxkit.Client, "recover", recover)
     done = run("recover")
     assert (["magnific"], 2) == (seen, done.exit_code)
-    assert "No key for freepik" in done.stderr
+    assert "No key for freepik. Give --key-file, or set FLUXKIT_FREEPIK_KEY.\n" in done.stderr  # there is no --offline
+    assert (
+        "error: No key for freepik. Give --key-file, or set FLUXKIT_FREEPIK_KEY.\n"
+        == run("recover", "--provider", "freepik").stderr
+    )
     (tmp_path / "key").write_text("test")
     assert "--provider" in run("recover", "--key-file", str(tmp_path / "key")).stderr
 

@@ -250,7 +250,11 @@ REFUSED: dict[str, tuple[Sequence[str], dict[str, str], str]] = {
         {},
         "costs 0.03 USD, which is more than 0.02 USD",
     ),
-    "no key": ((*CAP, "--yes"), {"FLUXKIT_MAGNIFIC_KEY": ""}, "No key for magnific"),
+    "no key": (
+        (*CAP, "--yes"),
+        {"FLUXKIT_MAGNIFIC_KEY": ""},
+        "cannot be checked: No key for magnific. Give --key-file, or set FLUXKIT_MAGNIFIC_KEY.",
+    ),
     "offline": ((*CAP, "--yes"), {"FLUXKIT_OFFLINE": "1"}, "FLUXKIT_OFFLINE is set"),
     "no journal": ((*CAP, "--yes", "--journal", "off"), {}, "The journal is off"),
     "a wrong key": ((*CAP, "--yes"), {"FLUXKIT_MAGNIFIC_KEY": "wrong-0a1b2c3d4e5f6"}, "Check the key"),

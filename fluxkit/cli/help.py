@@ -5,6 +5,9 @@ from typing import Any
 
 import click
 
+from ..errors import FluxError
+from .output import spoken
+
 
 def write_lines(formatter: click.HelpFormatter, title: str, lines: Sequence[str]) -> None:
     """Writes a section of lines that are not wrapped."""
@@ -29,6 +32,14 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; an error that ends it speaks of what this command has."""
+        try:
+            return super().invoke(ctx)
+        except FluxError as error:
+            error.message = spoken(error.message)
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -85,6 +85,9 @@ SPOKEN: Mapping[str, str] = {
     "or use a mock: mock=True, or --offline": "or use a mock: --offline",
 }
 
+#: What the library offers beside a key, and a command without --offline does not.
+MOCK = ", or use a mock: mock=True, or --offline"
+
 #: A reply in a message is cut after so many characters.
 LONGEST_REPLY = 200
 
@@ -179,16 +182,23 @@ def lines_of(error: FluxError) -> list[str]:
     return lines
 
 
+def spoken(message: str) -> str:
+    """A message of the library as it is said to who types, who is offered what the command has that runs."""
+    context = click.get_current_context(silent=True)
+    if context is not None and not any("--offline" in each.opts for each in context.command.params):
+        message = message.replace(MOCK, "")
+    for words, others in SPOKEN.items():
+        message = message.replace(words, others)
+    return message
+
+
 def parts_of(error: FluxError) -> tuple[list[str], list[str], list[str]]:
     """A message of the library in its parts: what is wrong, what is allowed, and the options that would help.
 
     A plan's refusal has a line for each field, and beneath it indented ones with what is allowed and with a setting.
     """
     what, allowed, options = [], [], []
-    message = error.message
-    for words, others in SPOKEN.items():
-        message = message.replace(words, others)
-    for line in message.splitlines():
+    for line in spoken(error.message).splitlines():
         said, found, choices = f" {line}".rpartition(" Allowed: ")
         if found:
             allowed.append(choices.rstrip("."))

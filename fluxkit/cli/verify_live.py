@@ -14,7 +14,7 @@ import click
 from .._contract.amount import Amount
 from .._contract.task import Task
 from ..errors import FluxError, SettingsError
-from .output import Code, Trouble, code_of, lines_of, say
+from .output import Code, Trouble, code_of, lines_of, say, spoken
 from .verify_options import LIVE_ONLY
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Live:
         except FluxError as error:
             if isinstance(error, Trouble):  # it was cut short, or fluxkit is wrong: what was bought is said by it
                 raise
-            trouble = error.message
+            trouble = spoken(error.message)
         known = {each["check"]: Deviation(**each) for each in deviations}
         findings = tuple(attrs.evolve(each, known=known.get(each.check)) for each in found)
         return Proof(proof.name, "beyond its mock", proof.provider, findings, " ".join(trouble.split()))
