@@ -197,7 +197,17 @@ def test_a_deviation_that_is_none_any_more_ends_in_nine(tmp_path: Path, monkeypa
             "the check 'no_such_promise', which there is not. allowed: client_calls_",
         ),
         (DEVIATION.format("polls_are_boundd"), "which there is not. Did you mean 'polls_are_bounded'? allowed: "),
-        ("[[apimart]]\ncheck = 'polls_are_bounded'", "check, reason and date, all three"),
+        (
+            "[[apimart]]\ncheck = 'polls_are_bounded'",
+            "A deviation is {'check': 'polls_are_bounded'}: it has no reason, no date. allowed: check, reason and date",
+        ),
+        (
+            DEVIATION.format("a") + "sure = true",
+            "it has 'sure', which is no field of it. allowed: check, reason and date",
+        ),
+        ("apimart = [7]", "have 'apimart' = [7]. allowed: [[PROVIDER]] with check, reason and date"),
+        ("a = " + "9" * 5000, "are no TOML: a number in it has more than 4300 digits. allowed: [[PROVIDER]]"),
+        ("a = " + "[" * 5000, "are no TOML: it nests too deeply. allowed: [[PROVIDER]]"),
         (DEVIATION.format(CHECKS[0].name).replace("2026-06-29", "'soon'"), "date is 'soon'. Allowed: a day"),
         (DEVIATION.format(CHECKS[0].name).replace("the vendor is told", " "), "reason is ' '. Allowed: text"),
         (DEVIATION.format(CHECKS[0].name) * 2, "two deviations of the check"),
@@ -233,10 +243,16 @@ def test_a_report_may_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Code.DONE == run("apimart", "--junit", "/dev/null").exit_code
 
 
+def test_a_file_of_deviations_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "deviations.toml"
+    file.write_bytes(b"[[a\xff")
+    assert "are no TOML: it is no UTF-8 at byte 3.\nallowed: [[" in run("apimart", "--deviations", str(file)).stderr
+
+
 def test_a_file_of_deviations_that_is_not_there_is_refused() -> None:
     done = run("apimart", "--deviations", "none.toml")
     assert (Code.NOT_SENT, "") == (done.exit_code, done.stdout)
-    assert "The deviations in 'none.toml' cannot be read: No such file or directory." in done.stderr
+    assert "The deviations in none.toml cannot be read: No such file or directory." in done.stderr
 
 
 def test_without_hypothesis_nothing_is_checked_and_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

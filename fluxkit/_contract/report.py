@@ -1,6 +1,7 @@
-"""What a plan does with each field of a request, and how a message shows a value."""
+"""What a plan does with each field of a request, and how a message shows a value, or why a text is none."""
 
 import enum
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,3 +67,14 @@ def shorten(value: Any, most: int = 60) -> str:
     except Exception:  # noqa: BLE001 - a user's object may raise anything, and a number of 5,000 digits does
         text = f"<{type(value).__name__}>"
     return text if len(text) <= most else f"{text[: most - 12]}...{text[-8:]}"
+
+
+def unread(error: Exception) -> str:
+    """Why a text could not be read, where a parser raised *error*: in words of ours where Python speaks of its own."""
+    if isinstance(error, RecursionError):
+        return "it nests too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no UTF-8 at byte {error.start}"
+    if str(error).startswith("Exceeds the limit"):
+        return f"a number in it has more than {sys.get_int_max_str_digits()} digits"
+    return str(error)

@@ -173,23 +173,11 @@ def _lines(finding: "Finding") -> "Iterator[str]":
 
 def read_deviations(path: str | None) -> dict[str, list[Mapping[str, Any]]]:
     """What is known to fail, by the providers of a TOML file; raises ``SettingsError`` if it is none."""
-    import tomllib
-
     if path is None:
         return {}
-    allowed = "[[PROVIDER]] with check, reason and date"
-    try:
-        read = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"The deviations in {path!r} cannot be read: {error.strerror}. Allowed: a TOML file, {allowed}."
-        ) from None
-    except ValueError as error:
-        raise SettingsError(f"The deviations in {path} are no TOML: {error}. Allowed: {allowed}.") from None
-    for name, rows in read.items():
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise SettingsError(f"The deviations in {path} have {name!r} = {rows!r:.60}. Allowed: {allowed}.")
-    return read
+    with kit():
+        from ..testing.written import tables_of
+    return tables_of(path, what="deviations", allowed="[[PROVIDER]] with check, reason and date")
 
 
 def _check_places(reports: Mapping[str, str | None]) -> None:

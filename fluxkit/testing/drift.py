@@ -1,9 +1,7 @@
 """Drift: in what a service does not answer as it is known to, and what of that is allowed for now."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -11,6 +9,7 @@ from ..errors import SettingsError
 from .finding import day_of, said_as_text
 from .shape import ABSENT, Shape, above, merged
 from .trace import Exchange, Trace, rank_of
+from .written import tables_of, value_of
 
 
 @attrs.frozen
@@ -202,26 +201,14 @@ def _of_images(expected: Trace, seen: Trace) -> Iterator[Drift]:
 
 def read_allowances(path: str | None) -> dict[str, tuple[Allowance, ...]]:
     """What drift is allowed, by the providers of a TOML file; raises ``SettingsError`` if it is none."""
-    import tomllib
-
     if path is None:
         return {}
     allowed = "[[PROVIDER]] with drift, reason, date, and perhaps expires"
-    try:
-        read: Mapping[str, Any] = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"The allowances in {path or repr(path)} cannot be read: {error.strerror}. Allowed: a TOML file, {allowed}."
-        ) from None
-    except ValueError as error:
-        raise SettingsError(f"The allowances in {path} are no TOML: {error}. Allowed: {allowed}.") from None
     found: dict[str, tuple[Allowance, ...]] = {}
-    for name, rows in read.items():
-        if not isinstance(rows, list):
-            raise SettingsError(f"The allowances in {path} have {name!r} = {rows!r:.60}. Allowed: {allowed}.")
+    for name, rows in tables_of(path, what="allowances", allowed=allowed).items():
         try:
-            found[name] = tuple(Allowance(**row) for row in rows)
-        except (TypeError, ValueError) as error:
+            found[name] = tuple(value_of(Allowance, row) for row in rows)
+        except ValueError as error:
             raise SettingsError(f"An allowance of {name} in {path}: {error}. Allowed: {allowed}.") from None
         names = [each.drift for each in found[name]]
         if twice := [each for each in names if names.count(each) > 1]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import attrs
 
+from .._contract.report import shorten
 from ..errors import SettingsError
+from .written import value_of
 
 
 class Grade(enum.StrEnum):
@@ -84,10 +86,10 @@ def deviations_of(rows: Iterable[Deviation | Mapping[str, Any]], checks: Iterabl
     known, found = tuple(checks), dict[str, Deviation]()
     for row in rows:
         try:
-            deviation = row if isinstance(row, Deviation) else Deviation(**row)
-        except (TypeError, ValueError) as error:
+            deviation = row if isinstance(row, Deviation) else value_of(Deviation, row)
+        except ValueError as error:
             raise SettingsError(
-                f"A deviation is {row!r:.120}: {error}. Allowed: check, reason and date, all three."
+                f"A deviation is {shorten(row, 120)}: {error}. Allowed: check, reason and date, all three."
             ) from None
         if deviation.check not in known:
             near = difflib.get_close_matches(deviation.check, known, 1)

@@ -12,8 +12,10 @@ from typing import Any
 
 import attrs
 
+from .._contract.report import shorten, unread
 from .._contract.task import State
 from ..errors import SettingsError
+from .finding import day_of
 from .shape import Shape, merged, read_shape
 
 #: The version of the file. It changes when a name in it goes or means something else, not when one comes.
@@ -81,21 +83,21 @@ class Trace:
         """The trace in the text of a file; raises ``ValueError`` saying what is wrong."""
         try:
             rows = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"it is no JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"it is no JSON: {unread(error)}") from None
         if not isinstance(rows, dict) or rows.pop("version", None) != VERSION:
             raise ValueError(f"it is no trace of version {VERSION}")
         try:
-            exchanges = tuple(_exchange(each) for each in rows.pop("exchanges"))
-            words, states, formats = (_texts(rows.pop(name)) for name in ("words", "states", "formats"))
-            pixels = tuple((int(width), int(height)) for width, height in rows.pop("pixels"))
-            date = dt.date.fromisoformat(rows.pop("date"))
-            facts = {name: _text(rows.pop(name)) for name in ("provider", "model", "origin")}
-            request = dict(rows.pop("request"))
+            exchanges = tuple(map(_exchange, _list("exchanges", rows.pop("exchanges"))))
+            words, states, formats = (_texts(name, rows.pop(name)) for name in ("words", "states", "formats"))
+            pixels = tuple(map(_sides, _list("pixels", rows.pop("pixels"))))
+            date = day_of(rows.pop("date"))
+            facts = {name: _text(name, rows.pop(name)) for name in ("provider", "model", "origin")}
+            request = rows.pop("request")
         except KeyError as error:
             raise ValueError(f"it has no {error}") from None
-        except TypeError as error:
-            raise ValueError(f"it is no trace: {error}") from None
+        if not isinstance(request, dict):
+            raise ValueError(f"request is {shorten(request)}, and no object")
         if rows or facts["origin"] not in ORIGINS:
             raise ValueError(f"it has {', '.join(rows) or 'the origin ' + repr(facts['origin'])}, which no trace has")
         return cls(
@@ -110,28 +112,43 @@ class Trace:
         )
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r:.60} is no text")
+        raise ValueError(f"{name} is {shorten(value)}, and no text")
     return value
 
 
-def _texts(values: Any) -> tuple[str, ...]:
-    return tuple(map(_text, values))
+def _list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is {shorten(value)}, and no list")
+    return value
+
+
+def _texts(name: str, values: Any) -> tuple[str, ...]:
+    return tuple(_text(f"one of {name}", each) for each in _list(name, values))
+
+
+def _sides(pair: Any) -> tuple[int, int]:
+    match pair:
+        case [int(width), int(height)]:
+            return width, height
+    raise ValueError(f"one of pixels is {shorten(pair)}, and no width and height")
 
 
 def _exchange(row: Any) -> Exchange:
     if not isinstance(row, dict) or row.keys() != {field.name for field in attrs.fields(Exchange)}:
-        raise ValueError(f"an exchange is {row!r:.60}")
+        raise ValueError(f"an exchange is {shorten(row)}")
     if row["route"] not in ROUTES or not isinstance(row["status"], int):
-        raise ValueError(f"an exchange is on the route {row['route']!r:.60} with the status {row['status']!r:.60}")
+        raise ValueError(
+            f"an exchange is on the route {shorten(row['route'])} with the status {shorten(row['status'])}"
+        )
     return Exchange(
         route=row["route"],
-        method=_text(row["method"]),
-        path=_text(row["path"]),
+        method=_text("method", row["method"]),
+        path=_text("path", row["path"]),
         status=row["status"],
-        state=_text(row["state"]),
-        words=_texts(row["words"]),
+        state=_text("state", row["state"]),
+        words=_texts("words", row["words"]),
         sent=read_shape(row["sent"]),
         said=read_shape(row["said"]),
     )
@@ -148,7 +165,8 @@ def read_trace(path: str) -> Trace:
         ) from None
     except ValueError as error:
         raise SettingsError(
-            f"The trace {path} cannot be used: {error}. Allowed: what fluxkit verify --live --record has written."
+            f"The trace {path} cannot be used: {unread(error)}. "
+            "Allowed: what fluxkit verify --live --record has written."
         ) from None
 
 
