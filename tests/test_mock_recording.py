@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+from support.scarce import scarce
 
 from fluxkit import Client, SettingsError
 from fluxkit._recording.read import read_recording
@@ -159,16 +160,46 @@ def test_a_burst_that_the_feed_did_not_keep_costs_lines_and_nothing_else(
     assert ["kept"] == [line["request"]["prompt"] for line in lines_of(record)]
 
 
-def test_a_full_disk_costs_the_mock_nothing(
+def test_a_full_disk_costs_the_mock_nothing_and_is_said_once(
     mock: MockService, record: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(path: Path, entry: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recordings, "append", full)
-    with caplog.at_level(logging.ERROR, "fluxkit"):
+    for prompts in (("a", "b"), ("c", "d")):
+        with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "fluxkit"):
+            patch.setattr(recordings, "append", full)
+            for prompt in prompts:
+                followed(mock, {"prompt": prompt})
+        (said,) = caplog.messages
+        assert said.startswith(
+            f"A request could not be recorded in {record}: No space left on device. The mock goes on"
+        )
+        caplog.clear()
+        followed(mock, {"prompt": "kept"})
+    assert ["kept"] * 2 == [line["request"]["prompt"] for line in lines_of(record)]
+
+
+def test_a_disk_that_is_full_already_is_said_before_anything_is_asked(record: Path) -> None:
+    record.touch()
+    with (
+        scarce(),
+        pytest.raises(SettingsError, match=r"^--record is .*, to which nothing can be written: File too large"),
+    ):
+        Recording.at(str(record))
+    assert "" == record.read_text()
+
+
+def test_a_file_in_a_directory_that_takes_no_others_is_recorded_to(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with Recording.at(str(record)).of(mock := MockService([MAGNIFIC])):
         followed(mock, {"prompt": "a fox"})
-    assert [f"A request could not be recorded in {record}: No space left on device"] == caplog.messages
+    assert 1 == len(lines_of(record))
 
 
 def test_a_place_that_takes_no_lines_is_named(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .._contract.report import shorten
 from ..errors import SettingsError
+
+#: So many bytes must find room: a line with a long prompt.
+ROOM = 4096
 
 
 def place_of(said: str, name: str) -> Path:
@@ -17,6 +21,7 @@ def place_of(said: str, name: str) -> Path:
         os.close(_open(path))
         if not path.is_file():
             raise OSError(0, "it is no regular file")
+        _find_room(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SettingsError(
@@ -24,6 +29,17 @@ def place_of(said: str, name: str) -> Path:
             "in a directory that is there."
         ) from None
     return path
+
+
+def _find_room(path: Path) -> None:
+    """Raises ``OSError`` if the disk of a file is full, which opening it does not show."""
+    try:
+        trial = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - it is closed below, and what it says is told
+    except OSError:  # nothing else may be made there, and so it cannot be tried
+        return
+    with trial:
+        trial.write(bytes(ROOM))
+        trial.flush()
 
 
 def append(path: Path, entry: Mapping[str, Any]) -> None:

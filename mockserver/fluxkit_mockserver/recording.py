@@ -38,6 +38,7 @@ class Recording:
     _open: dict[tuple[str, str], dict[str, Any]] = attrs.field(factory=dict, init=False)
     _heard: dict[MockService, int] = attrs.field(factory=dict, init=False)
     _exits: dict[MockService, contextlib.ExitStack] = attrs.field(factory=dict, init=False)
+    _told: bool = attrs.field(default=False, init=False)
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False)
 
     @classmethod
@@ -138,7 +139,15 @@ class Recording:
         try:
             append(self.path, entry)
         except OSError as error:  # the mock lives on
-            _log.error("A request could not be recorded in %s: %s", self.path, error.strerror)
+            if not self._told:
+                _log.error(
+                    "A request could not be recorded in %s: %s. The mock goes on, and says so once.",
+                    self.path,
+                    error.strerror,
+                )
+            self._told = True
+        else:
+            self._told = False
 
 
 #: The error that a client of fluxkit raises for a task that has ended so.
