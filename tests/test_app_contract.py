@@ -461,6 +461,10 @@ def test_check_app_names_every_request_that_cannot_move(ask: Ask, record: Path) 
 
 
 BAD = {
+    "a number of 5,000 digits": (
+        "9" * 5000,
+        r"line 1: it is no JSON: a number in it has more than 4300 digits\. Allowed",
+    ),
     "no JSON": ("{", r"line 1: it is no JSON: .*\. Allowed: an object, as FLUXKIT_RECORD"),
     "no text": (b"\xff", "line 1: byte 1 is no UTF-8"),
     "a list": ("[]", r"line 1: it is \[\]\. Allowed: an object"),

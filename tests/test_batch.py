@@ -885,6 +885,7 @@ def test_ctrl_c_before_the_first_row_says_that_nothing_was_sent(run: Any, monkey
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
+        ('{"seed": ' + "9" * 5000, "it is no JSON: a number in it has more than 4300 digits. Allowed: an object"),
         ('{"prompt": "a"', "it is no JSON: Expecting ',' delimiter at character 15. Allowed: an object"),
         ("null", "it is null. Allowed: an object"),
         ("[true]", "it is [true]. Allowed: an object"),

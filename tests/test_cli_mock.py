@@ -255,10 +255,18 @@ def test_mock_refuses_what_it_cannot_do(arguments: list[str], said: str) -> None
     assert f"error: Invalid value for {said}" in done.stderr
 
 
+#: More than Python reads as a whole number.
+DIGITS = "9" * 5000
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--limit", "rate=5"], "The limit is 'rate=5'"),
+        (["--limit", f"in-flight={DIGITS}"], f"The limit is 'in-flight={'9' * 37}...{'9' * 7}'.\nallowed: rate="),
+        (["--balance", DIGITS], f"The balance is '{'9' * 47}...{'9' * 7}'.\nallowed: a number from 0"),
+        (["--fault", f"503:x{DIGITS}"], f"'503:x{'9' * 42}...{'9' * 7}' cannot be read"),
+        (["--seed", DIGITS], f"Invalid value for '--seed': '{'9' * 39}...{'9' * 7}' is not a valid integer"),
         (["--speed", "nan"], "speed is nan.\nallowed: a number above 0, at most 1000000"),
         (["--speed", "1e400"], "speed is inf.\nallowed: a number above 0, at most 1000000"),
         (["--webhook-host", ""], "A webhook host is '': its host cannot be read.\nallowed: the name of a host or"),

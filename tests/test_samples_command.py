@@ -181,6 +181,8 @@ def test_what_only_all_together_show_is_named_by_its_promise() -> None:
     ("text", "said"),
     [
         ("{", "it is no JSON"),
+        ("9" * 5000, "it is no JSON: a number in it has more than 4300 digits"),
+        ("[" * 100_000, "it is no JSON: it nests too deeply"),
         ("[]", 'a file of samples is {"samples"'),
         ('{"samples": {}}', 'a file of samples is {"samples"'),
         ('{"samples": ["a"]}', "a sample is an object, and this is 'a'"),

@@ -13,7 +13,7 @@ import attrs
 
 from .._asked import FIELDS
 from .._contract.reference import is_address
-from .._contract.report import shorten
+from .._contract.report import shorten, unread
 from .._contract.request import Request
 from ..errors import SettingsError, Unsupported
 
@@ -140,7 +140,7 @@ def read_line(number: int, raw: bytes) -> Line:
     except json.JSONDecodeError as error:
         return Line(number, digest, problem=f"it is no JSON: {error.msg} at character {error.colno}. Allowed: {FORM}.")
     except (ValueError, RecursionError) as error:
-        return Line(number, digest, problem=f"it is no JSON: {error}. Allowed: {FORM}.")
+        return Line(number, digest, problem=f"it is no JSON: {unread(error)}. Allowed: {FORM}.")
     if isinstance(asked, str):
         asked = {"prompt": asked}
     if not isinstance(asked, dict):

@@ -8,7 +8,7 @@ import attrs
 import cattrs
 
 from ..errors import ContractError
-from .report import shorten
+from .report import shorten, unread
 from .task import State, Task
 
 VERSION = 1
@@ -92,7 +92,7 @@ def load_task(text: str) -> Task:
         reasons = "; ".join(cattrs.transform_error(error, path="", format_exception=_reason)).replace("@ .", "@ ")
         raise ContractError(f"This is no task: {reasons}.") from None
     except (TypeError, ValueError, RecursionError) as error:
-        raise ContractError(f"This is no task: {error}.") from None
+        raise ContractError(f"This is no task: {unread(error)}.") from None
 
 
 def _finite(text: str) -> float:

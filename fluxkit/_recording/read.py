@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import attrs
 
 from .._asked import FIELDS
-from .._contract.report import shorten
+from .._contract.report import shorten, unread
 from .._contract.request import Request
 from ..errors import FluxError, SettingsError
 from .entry import VERSION
@@ -106,7 +106,7 @@ def _read(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise _Wrong(f"byte {error.start + 1} is no UTF-8. Allowed: {FORM}") from None
     except (ValueError, RecursionError) as error:
-        raise _Wrong(f"it is no JSON: {error}. Allowed: {FORM}") from None
+        raise _Wrong(f"it is no JSON: {unread(error)}. Allowed: {FORM}") from None
 
 
 def _checked(line: Any) -> dict[str, Any]:

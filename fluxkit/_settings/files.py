@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from .._contract.report import unread
 from ..errors import SettingsError
 from .source import Level
 
@@ -125,10 +126,8 @@ def read_toml(path: Path, text: str) -> dict[str, Any]:
     """The table that a file holds. Raises ``SettingsError`` with line and column where it is no TOML."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is no TOML: {error}. Allowed: what https://toml.io describes.") from None
-    except (ValueError, RecursionError):  # a number of 5,000 digits, brackets in brackets in brackets
-        raise SettingsError(f"{path} is no TOML that can be read. Allowed: what https://toml.io describes.") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is no TOML: {unread(error)}. Allowed: what https://toml.io describes.") from None
 
 
 def _table(path: Path, value: Any) -> Mapping[str, Any]:

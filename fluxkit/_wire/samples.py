@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from attrs import validators
 
+from .._contract.report import unread
 from ..errors import PluginError
 from .declaration import Provider
 from .json import Json
@@ -154,8 +155,10 @@ def _read(resource: str, but: tuple[str, ...] = ()) -> tuple[Sample, ...]:
     try:
         place = Path(path) if package == "file" else importlib.resources.files(package).joinpath(path)
         return load_samples(place.read_text("utf-8"), but=but)
-    except (OSError, ImportError, ValueError) as error:
-        raise PluginError(f"The samples {resource!r} cannot be read: {type(error).__name__}: {error}.") from error
+    except (OSError, ImportError, ValueError, RecursionError) as error:
+        raise PluginError(
+            f"The samples {resource!r} cannot be read: {type(error).__name__}: {unread(error)}."
+        ) from error
 
 
 def samples_of(provider: Provider) -> tuple[Sample, ...]:

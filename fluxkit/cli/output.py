@@ -88,6 +88,9 @@ SPOKEN: Mapping[str, str] = {
 #: What the library offers beside a key, and a command without --offline does not.
 MOCK = ", or use a mock: mock=True, or --offline"
 
+#: A word of a command line that is too long to be said again: a number of 5,000 digits, and no path.
+_LONG_WORD = re.compile(r"(\S{40})\S{400,}(\S{8})")
+
 #: A reply in a message is cut after so many characters.
 LONGEST_REPLY = 200
 
@@ -134,7 +137,8 @@ def known(error: BaseException) -> FluxError:
             return interrupted(error.__cause__)
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "fluxkit"
-            message = f"{error.format_message().rstrip('.')}{_wanted(error)}"
+            said = _LONG_WORD.sub(r"\1...\2", error.format_message())
+            message = f"{said.rstrip('.')}{_wanted(error)}"
             return Trouble(message, name="UsageError", code=Code.NOT_SENT, advice=f"help: {command} --help")
         case OSError() if error.strerror:
             where = f"{error.filename}: " if error.filename else ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from .._contract.report import unread
 from .._wire.declaration import Provider
 from .._wire.json import Json
 from .._wire.samples import KINDS, PHASES, SURE, Sample
@@ -55,8 +56,8 @@ def read_rows(text: str) -> tuple[list[Fault], dict[str, Sample]]:
     """What is wrong with the form of a file, and the samples in it by their places."""
     try:
         rows = json.loads(text)
-    except ValueError as error:
-        return [Fault("$", f"it is no JSON: {error}")], {}
+    except (ValueError, RecursionError) as error:
+        return [Fault("$", f"it is no JSON: {unread(error)}")], {}
     rows = rows.get("samples") if isinstance(rows, dict) else None
     if not isinstance(rows, list):
         return [Fault("$", 'a file of samples is {"samples": [{...}, ...]}')], {}

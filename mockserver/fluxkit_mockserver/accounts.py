@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 import attrs
 
+from fluxkit._contract.report import shorten
 from fluxkit.errors import OutOfCredit
 
 from .refused import Refused
@@ -108,7 +109,7 @@ def amount_of(said: Decimal | float | str | None) -> Decimal | None:
             raise ValueError
     except (InvalidOperation, ValueError):
         raise ValueError(
-            f"The balance is {said!r}. Allowed: a number from 0 up to a million millions, or no balance for an account "
-            "without end."
+            f"The balance is {shorten(said)}. Allowed: a number from 0 up to a million millions, or no balance for an "
+            "account without end."
         ) from None
     return amount

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.report import shorten
 from fluxkit._wire.declaration import Provider
 
 from .faults import FAULTS, Fault
@@ -216,7 +217,7 @@ def read_fault(text: str) -> dict[str, Any]:
         if key == "match" and not order.get("match", {}).keys() & value.keys():
             order["match"] = {**order.get("match", {}), **value}
         elif key in order:
-            raise ValueError(f"{text!r} says {key} twice. Allowed: {GRAMMAR}.")
+            raise ValueError(f"{shorten(text)} says {key} twice. Allowed: {GRAMMAR}.")
         else:
             order[key] = value
     return order
@@ -232,16 +233,16 @@ def _part(text: str, part: str) -> tuple[str, Any]:
         return "times", int(part[1:])
     if re.fullmatch(r"[2-9]|[1-9]\d{1,8}", part):
         raise ValueError(
-            f"{text!r} cannot be read: {part} is no rate, which is at most 1. Did you mean x{part}, so many times, or "
-            f"#{part}, the task of that number? Allowed: {GRAMMAR}."
+            f"{shorten(text)} cannot be read: {part} is no rate, which is at most 1. Did you mean x{part}, so many "
+            f"times, or #{part}, the task of that number? Allowed: {GRAMMAR}."
         )
     if re.fullmatch(r"\d{0,9}\.?\d{1,9}", part):
         return "rate", float(part)
     if re.fullmatch(r"\d{0,3}\.?\d{1,9}%", part):
         return "rate", float(part[:-1]) / 100
     raise ValueError(
-        f"{text!r} cannot be read: {part!r} is no rate (0.1), no number of times (x3), no task (#2) and no fact "
-        f"(model=flux-2-pro). Allowed: {GRAMMAR}."
+        f"{shorten(text)} cannot be read: {shorten(part)} is no rate (0.1), no number of times (x3), no task (#2) "
+        f"and no fact (model=flux-2-pro). Allowed: {GRAMMAR}."
     )
 
 

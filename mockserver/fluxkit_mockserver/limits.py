@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from fluxkit._contract.by_fields import by_fields
+from fluxkit._contract.report import shorten
 from fluxkit.errors import RateLimited
 
 from .refused import Refused
@@ -18,6 +19,7 @@ from .tasks import MockTask
 FORMS = "rate=REQUESTS/SECONDS, such as rate=50/60, and in-flight=TASKS, such as in-flight=24"
 
 _RATE = re.compile(r"(\d{1,9})/(\d{1,9}(?:\.\d{1,6})?)")
+_TASKS = re.compile(r"\d{1,9}", re.ASCII)
 
 #: The names in which a service tells how many requests are left; no page documents them, and clients read them.
 LIMIT, REMAINING, RESET = "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"
@@ -65,10 +67,10 @@ class Limits:
             rate = _RATE.fullmatch(value) if name == "rate" else None
             if rate is not None:
                 limits = attrs.evolve(limits, requests=int(rate[1]), seconds=float(rate[2]))
-            elif name == "in-flight" and value.isascii() and value.isdecimal():
+            elif name == "in-flight" and _TASKS.fullmatch(value):
                 limits = attrs.evolve(limits, in_flight=int(value))
             else:
-                raise ValueError(f"The limit is {text!r}. Allowed: {FORMS}.")
+                raise ValueError(f"The limit is {shorten(text)}. Allowed: {FORMS}.")
         return limits
 
     @property
