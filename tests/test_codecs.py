@@ -282,7 +282,7 @@ def test_ways_are_many_but_bounded() -> None:
         (Times(), (1024, 0), "the body is (1024, 0); allowed: WIDTHxHEIGHT in pixels"),
         (Times(), (1, 2, 3), "the body is (1, 2, 3); allowed: WIDTHxHEIGHT in pixels"),
         (Times(), [1024, 768], "the body is [1024, 768]; allowed: WIDTHxHEIGHT in pixels"),
-        (Money(), 0.15, "the body is 0.15; allowed: an amount, not negative, that a JSON number can hold"),
+        (Money(), 0.15, "the body is 0.15; allowed: an amount from 0 to 999999999, that a JSON number can hold"),
         (Base64(["png"]), b"GIF89a", "the body is b'GIF89a'; allowed: an image (png)"),
         (
             Base64(["png"]),
@@ -293,7 +293,7 @@ def test_ways_are_many_but_bounded() -> None:
         (
             Money(),
             Decimal(-1),
-            "the body is Decimal('-1'); allowed: an amount, not negative, that a JSON number can hold",
+            "the body is Decimal('-1'); allowed: an amount from 0 to 999999999, that a JSON number can hold",
         ),
         (Hosted(), PICTURE, f"the body is {PICTURE!r}; allowed: a public http(s) address"),
         (Hosted(), "https://a", "the body is 'https://a'; allowed: a public http(s) address"),
@@ -362,7 +362,13 @@ def test_money_is_counted_alike_in_every_context() -> None:
     ("codec", "said", "message"),
     [
         (Real(), 10**400, f"the body is 1{'0' * 47}...00000000; allowed: a number"),
-        (Money(), -1, "the body is -1; allowed: an amount, not negative, that a JSON number can hold"),
+        (Money(), 1e300, "the body is 1e+300; allowed: an amount from 0 to 999999999, that a JSON number can hold"),
+        (
+            Money("0.01"),
+            10**9,
+            "the body is 1000000000; allowed: an amount from 0 to 999999999, that a JSON number can hold",
+        ),
+        (Money(), -1, "the body is -1; allowed: an amount from 0 to 999999999, that a JSON number can hold"),
         (Words({"1K": ("1K", "1k")}), "4k", "the body is '4k'; allowed: 1K, 1k"),
         (Words(["a"]), ["a"], "the body is ['a']; allowed: a"),
         (Quoted(Whole(1, 5)), 3, "the body is 3; allowed: a whole number from 1 to 5, as text"),

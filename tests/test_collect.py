@@ -525,6 +525,19 @@ def test_a_cost_is_known_if_that_of_every_image_is() -> None:
     assert None is costing(None)
 
 
+@pytest.mark.parametrize("cost", [1e300, -1, "much", 10**9])
+def test_a_cost_that_nobody_charges_is_noted_and_not_known_and_loses_no_image(cost: Any) -> None:
+    answer = completed(APIMART)
+    answer.document["data"]["cost"] = cost
+    world = World([accepted(APIMART), answer])
+    result = world.run(errand(APIMART))
+    assert (1, None) == (len(result.images), result.cost)
+    (problem,) = {each for note in world.noted("state") for each in note["problems"]}
+    assert f"data.cost is {cost!r}; allowed: an amount from 0 to 999999999, that a JSON number can hold" == problem
+    (delivered,) = world.noted("delivered")
+    assert delivered["cost"] is None  # so its price goes on to count in a budget
+
+
 def test_partial_success_stands_in_the_result() -> None:
     script = [accepted(APIMART), completed(APIMART, *LINKS[:2]), *[completed(APIMART, *LINKS[:2])] * 4]
     world = World(script, lambda effect, _: DEAD if "/b." in effect.url else Brought())

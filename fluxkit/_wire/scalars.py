@@ -207,6 +207,10 @@ class Times(Scalar):
 # NaN instead of an exception, and those are no numbers of JSON.
 _EXACT = decimal.Context(prec=64, traps=[])
 
+# What money is counted in: far above what an account holds, in whatever unit. A cost of 1e300 is a mistake that would
+# use up every budget, and an amount of more digits is none that can be written down.
+COUNT = Real(0, 999_999_999)
+
 
 @by_fields
 @attrs.frozen(eq=False, repr=False)
@@ -214,17 +218,17 @@ class Money(Scalar):
     """US dollars as ``Decimal``, counted on the wire in *unit* dollars."""
 
     unit: Decimal = attrs.field(default=Decimal(1), converter=Decimal)
-    allowed = "an amount, not negative, that a JSON number can hold"
+    allowed = f"an amount from {COUNT.first} to {COUNT.last}, that a JSON number can hold"
 
     def write(self, value: Any, /) -> Json:
         if isinstance(value, Decimal):
             amount = float(_EXACT.divide(value, self.unit))
-            if Real(0).admits(amount) and self.read(amount) == value:
+            if COUNT.admits(amount) and self.read(amount) == value:
                 return amount
         raise unfit(value, self.allowed)
 
     def read(self, json: Json, /) -> Any:
-        if Real(0).admits(json):
+        if COUNT.admits(json):
             return _EXACT.multiply(Decimal(repr(json)), self.unit)
         raise unfit(json, self.allowed)
 

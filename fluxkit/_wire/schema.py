@@ -21,7 +21,7 @@ from .lists import Each, First, Only, Slots
 from .pictures import Base64, Bytes, Hosted
 from .places import At, Implied, Pair, Sides
 from .reasons import Reason, Trail
-from .scalars import SIDE, Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
+from .scalars import COUNT, SIDE, Anything, Colour, Flag, Link, Money, Quoted, Real, Text, Times, Whole, Words
 from .terms import NULL, OBJECT, REMARKS, Schema, at, both, changed, or_null
 
 About = Mapping[str, str]
@@ -138,7 +138,7 @@ def _(__: Times, *_: Any) -> Schema:
 @_of.register
 def _(codec: Money, *_: Any) -> Schema:
     unit = "US dollars" if codec.unit == 1 else f"units of {codec.unit} US dollars"
-    return {"type": "number", "minimum": 0, "description": f"In {unit}."}
+    return {"type": "number", "minimum": COUNT.first, "maximum": COUNT.last, "description": f"In {unit}."}
 
 
 @_of.register

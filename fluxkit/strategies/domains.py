@@ -149,8 +149,8 @@ def _(_: Times | Sides) -> Domain:
 
 @domain.register
 def _(codec: Money) -> Domain:
-    amounts = st.decimals(0, 10**9, places=6).map(lambda amount: amount * codec.unit)
-    refused = ["-0.01", "NaN", "sNaN", "Infinity", "1e400", "9e999999", f"0.{'123456789' * 4}"]
+    amounts = st.decimals(0, 10**9 - 1, places=6).map(lambda amount: amount * codec.unit)
+    refused = ["-0.01", "NaN", "sNaN", "Infinity", "1e400", "9e999999", "1e300", f"0.{'123456789' * 4}"]
     return Domain(amounts, _no(Decimal) | st.sampled_from([*map(Decimal, refused)]))
 
 
