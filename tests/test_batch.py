@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -215,6 +216,11 @@ def test_offline_nothing_is_bought_and_nothing_is_made_twice(mock: MockService) 
         done = click.testing.CliRunner().invoke(program, options)
         assert (0, 0, ["done"] * 2) == (done.exit_code, mock.billed, told())
         assert "nothing is bought" in done.stderr
+    Path("out/000001.png").unlink()
+    assert "note: images of 1 row are not there any more, and nothing is known" in (
+        click.testing.CliRunner().invoke(program, options).stderr
+    )
+    assert ["done"] * 2 == told()
 
 
 # What fails
@@ -426,6 +432,52 @@ def test_images_that_are_not_there_any_more_are_fetched_again(run: Any, mock: Mo
     forgotten(1)
     spoil(Path("out/000001.png"))
     assert (0, 1, before) == (run().exit_code, mock.billed, without_time(rows()))
+
+
+@pytest.mark.parametrize("more", [(), ("--retry-failed",)])
+def test_an_image_that_was_removed_is_fetched_again_and_not_bought(run: Any, mock: MockService, more: Any) -> None:
+    write({"prompt": "a fox", "n": 2, "seed": 1}, *foxes(2))
+    run()
+    before, pictures = without_time(rows()), {path: path.read_bytes() for path in Path("out").glob("0*")}
+    Path("out/000001-2.png").unlink()
+    Path("out/000003.png").unlink()
+    done = run(*more)
+    assert (0, 4, before) == (done.exit_code, mock.billed, without_time(rows()))
+    assert "note: images of 2 rows are not there any more; they are fetched again, and not bought" in done.stderr
+    assert pictures == {path: path.read_bytes() for path in Path("out").glob("0*")}
+    assert "note: " not in run().stderr
+
+
+def test_an_image_that_was_removed_and_cannot_be_had_again_is_said(run: Any, mock: MockService) -> None:
+    write(*foxes(2))
+    run()
+    image = Path("out/000002.png").read_bytes()
+    Path("out/000002.png").unlink()
+    mock.reset()  # the service has forgotten its tasks
+    for more in ((), ("--retry-failed",)):
+        done = run(*more)
+        assert (7, 0, ["done", "not fetched"]) == (done.exit_code, mock.billed, told())
+        (error,) = rows()[1]["errors"]
+        assert "000002.png was fetched, is not there any more, and cannot be fetched again: " in error["message"]
+        assert ("yes", "It is paid. Run the batch again to fetch it; nothing is bought for that.") == (
+            error["charged"],
+            error["advice"],
+        )
+    Path("out/000002.png").write_bytes(image)
+    assert (0, 0, ["done", "done"]) == (run().exit_code, mock.billed, told())
+
+
+def test_an_image_that_was_removed_and_that_no_journal_knows_is_not_bought_again(run: Any, mock: MockService) -> None:
+    write(*foxes(2))
+    run()
+    before = rows()
+    Path("out/000002.png").unlink()
+    with sqlite3.connect(open_journal(None).writer.path) as file:  # as tasks --prune does after months
+        assert 1 == file.execute("DELETE FROM submits WHERE label LIKE '%:2'").rowcount
+    file.close()
+    done = run()
+    assert (0, 2, before) == (done.exit_code, mock.billed, rows())
+    assert "note: images of 1 row are not there any more, and nothing is known by which" in done.stderr
 
 
 def test_a_failure_is_asked_after_again(run: Any, mock: MockService) -> None:

@@ -40,12 +40,16 @@ SAME: Final = {
 
 @attrs.frozen
 class Known:
-    """What an earlier run has written of a row: of which digest it was, how it stands, and whether to try it again."""
+    """What an earlier run has written of a row: of which digest it was, how it stands, and whether to try it again.
+
+    Of one that is ``bereft`` an image is not there any more.
+    """
 
     digest: str
     state: str
     retry: bool
     bought: bool
+    bereft: bool
 
 
 class Directory:
@@ -141,6 +145,7 @@ class Directory:
             try:
                 row = json.loads(line)
                 _ = row["key"], row["digest"], row["line"], row["state"], row["errors"]
+                _ = [image["file"] for image in row["images"]]
             except (ValueError, TypeError, KeyError):
                 raise SettingsError(
                     f"{self.path / RESULTS}, line {number} is none of fluxkit: the file was changed. Nothing was sent. "
@@ -153,7 +158,8 @@ class Directory:
         errors = row["errors"]
         bought = bool(row["images"]) or any(error["charged"] != "no" for error in errors)
         retry = any(error["retry"] and error["charged"] == "no" for error in errors)
-        self.known[row["key"]] = Known(row["digest"], sys.intern(row["state"]), retry, bought)
+        bereft = not all(os.path.exists(os.path.join(self.path, image["file"])) for image in row["images"])  # noqa: PTH110, PTH118 - of 100,000
+        self.known[row["key"]] = Known(row["digest"], sys.intern(row["state"]), retry, bought, bereft)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Writes what became of a row. It survives this process at once, and the machine after a second."""

@@ -111,6 +111,16 @@ class Batch:
         """How many rows of earlier runs are not in the input any more."""
         return self._survey.gone
 
+    @property
+    def bereft(self) -> int:
+        """How many rows have images that are not there any more, and are fetched again; nothing is bought for that."""
+        return self._survey.bereft - self._survey.lost
+
+    @property
+    def lost(self) -> int:
+        """How many rows have images that are not there any more and that nobody knows how to fetch."""
+        return self._survey.lost
+
     def run(self) -> None:
         """Serves what is left. An exception ends what is under way within two seconds; another run goes on from there.
 

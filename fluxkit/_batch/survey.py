@@ -53,7 +53,9 @@ class Survey:
     ``begun`` are those of which something was bought that the results do not tell, by their keys; ``standing`` counts
     all rows by what they are, None for those that are still to be served. ``problems`` are the first lines with
     something wrong, ``wrong`` the number of all, and ``broken`` says that one of them concerns other rows, too.
-    ``gone`` is the number of rows of earlier runs that are not in the input any more.
+    ``gone`` is the number of rows of earlier runs that are not in the input any more. ``bereft`` are rows whose images
+    somebody has removed, of which ``lost`` are those that no journal knows: they are left, because nothing is bought
+    twice, and the others are fetched again.
     """
 
     directory: Directory
@@ -64,6 +66,8 @@ class Survey:
     wrong: int = 0
     broken: bool = False
     gone: int = 0
+    bereft: int = 0
+    lost: int = 0
 
     def open(self, line: Line) -> bool:
         """Whether there is something to be done about a row."""
@@ -97,7 +101,7 @@ class Survey:
         # Images that came behind a result that says none did: the process was killed while it bought them again.
         late = known is not None and known.state in (FAILED, DISMISSED)
         news = any(row.state in LIVE and (late or row.state != DELIVERED) for row in live)
-        if live and (known is None or news or self._open(known)):
+        if live and (known is None or news or known.bereft or self._open(known)):
             held = tuple(amounts.pop(row.row) for row in live)
             self.begun[key] = Begun(digest, len(live), held)
         account.spend(*amounts.values())
@@ -142,7 +146,9 @@ class Survey:
                     broken=True,
                 )
                 continue
+            self.bereft += known is not None and known.bereft
             if known is not None and not self.open(line):
+                self.lost += known.bereft
                 self.standing[known.state] += 1
                 continue
             self.standing[None] += 1

@@ -14,7 +14,7 @@ from .._contract.journal import DELIVERED, Fate, Row, Settled
 from .._contract.result import Image
 from .._contract.task import State
 from .._wire.plan import Plan
-from ..errors import Charged, FluxError, Overdue, SubmissionUnknown
+from ..errors import Charged, ContractError, DownloadError, FluxError, Overdue, SubmissionUnknown, TaskError
 from .collect import found_again
 from .effects import Claim, Claimed, Fetched, Flow, Now, Seek
 from .flows import Delivery, Manner, deliver, see_through
@@ -132,9 +132,22 @@ def _found(plan: Plan, row: Row, deadline: float, manner: Manner) -> Flow[Delive
         delivery = yield from see_through(
             plan.provider, row.draft, None, deadline, manner, duration=plan.model.duration
         )
-    except Exception as error:  # noqa: BLE001 - it is raised as one of ours
+    except Exception as error:
+        if row.state == DELIVERED and isinstance(error, TaskError | DownloadError | ContractError):
+            raise _not_again(row, error) from error
         raise (ours := attached(row.draft, error)) from ours.__cause__
     return delivery
+
+
+def _not_again(row: Row, error: FluxError) -> DownloadError:
+    """That an image was fetched once and is gone now, and why it does not come a second time."""
+    files = ", ".join(stored.path.name for stored in row.images) or "The image"
+    return DownloadError(
+        f"{files} was fetched, is not there any more, and cannot be fetched again: {error.message}",
+        provider=row.provider,
+        model=row.model,
+        task=row.draft,
+    )
 
 
 def _on_disk(row: Row) -> Flow[tuple[Image, ...]]:

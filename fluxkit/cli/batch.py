@@ -123,6 +123,13 @@ def _work(work: "Batch", tell: Progress, given: Mapping[str, Any], client: "Clie
             f"note: {work.gone} rows of earlier runs are not in the input any more. Their images stay; what of them "
             "was bought and not fetched is fetched by fluxkit recover."
         )
+    if work.bereft:
+        say(f"note: images of {_rows(work.bereft)} are not there any more; they are fetched again, and not bought")
+    if work.lost:
+        say(
+            f"note: images of {_rows(work.lost)} are not there any more, and nothing is known by which to fetch them. "
+            "They are not bought again: give a new line for another image."
+        )
     put_event = _put if given["as_json"] else None
     if put_event is not None:
         put_event({"event": "begin", "rows": work.rows, "left": work.standing[None], "done": work.standing["done"]})
@@ -136,6 +143,10 @@ def _work(work: "Batch", tell: Progress, given: Mapping[str, Any], client: "Clie
         except KeyboardInterrupt as error:
             raise interrupted(error, f"{_standing(work)}. The same command goes on") from None
     return _ended(work, given)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _ended(work: "Batch", given: Mapping[str, Any]) -> int:
