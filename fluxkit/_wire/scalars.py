@@ -212,12 +212,18 @@ _EXACT = decimal.Context(prec=64, traps=[])
 COUNT = Real(0, 999_999_999)
 
 
+def _dollars(amount: str | int | Decimal) -> Decimal:
+    # A function, for attrs asks a converter for its signature: that of a type in C is parsed from a text, for which
+    # the standard library first compiles its largest regular expression, longer than all else that a codec takes.
+    return Decimal(amount)
+
+
 @by_fields
 @attrs.frozen(eq=False, repr=False)
 class Money(Scalar):
     """US dollars as ``Decimal``, counted on the wire in *unit* dollars."""
 
-    unit: Decimal = attrs.field(default=Decimal(1), converter=Decimal)
+    unit: Decimal = attrs.field(default=Decimal(1), converter=_dollars)
     allowed = f"an amount from {COUNT.first} to {COUNT.last}, that a JSON number can hold"
 
     def write(self, value: Any, /) -> Json:
