@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ._points import MOCK, points
 from .errors import PluginError, SettingsError
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from ._engine.clock import Clock
     from ._wire.declaration import Provider
-
-GROUP = "fluxkit.mock"
 
 
 class Mock(Protocol):
@@ -102,9 +101,5 @@ def stand_in() -> Mock | None:
     return _standing_in[-1] if _standing_in else None
 
 
-@functools.cache
 def _found() -> "EntryPoint | None":
-    """The mock's entry point: looking through all installed packages takes a millisecond, and tests make many mocks."""
-    from importlib.metadata import entry_points  # slow to import, and only mocks need it
-
-    return min(entry_points(group=GROUP), key=lambda point: point.name, default=None)
+    return min(points()[MOCK], key=lambda point: point.name, default=None)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pluggy
 
 from ._hooks import HOOKS, PROJECT, Hooks
+from ._points import PLUGINS, points
 from ._requirement import DISTRIBUTION, unmet_of
 from ._version import __version__
 from .errors import PluginError, SettingsError
 
 if TYPE_CHECKING:
-    import importlib.metadata
+    from importlib.metadata import EntryPoint
 
     from ._contract.reference import Reference
     from ._engine.effects import Hosted
@@ -288,16 +289,14 @@ def _hosted(plugin: Plugin, answer: Any) -> "Hosted":
     return Hosted(url, None if until is None else float(until), str(plugin))
 
 
-def _requires(point: "importlib.metadata.EntryPoint") -> Iterable[str]:
+def _requires(point: "EntryPoint") -> Iterable[str]:
     """What the distribution of an entry point requires."""
     return (point.dist and point.dist.requires) or ()
 
 
 def _discovered() -> Iterator[Plugin]:
-    import importlib.metadata
-
     only_bundled = os.environ.get("FLUXKIT_NO_PLUGINS", "") not in ("", "0")
-    for point in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda point: (point.name, point.value)):
+    for point in sorted(points()[PLUGINS], key=lambda point: (point.name, point.value)):
         # By module and not by name: anybody may call an entry point "bundled".
         bundled = point.value == BUNDLED
         if bundled or not only_bundled:

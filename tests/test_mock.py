@@ -1,7 +1,6 @@
 """The mock as a user holds it: found by entry point, armed with faults, counted, reset."""
 
-import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import anyio
@@ -27,12 +26,9 @@ def mock() -> MockService:
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Lets a test say which mock is installed; the providers are looked up before, and stay what they are."""
-    installed().provider("magnific")
-    _mock._found.cache_clear()
-    yield monkeypatch
-    _mock._found.cache_clear()
+def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets a test say which mocks are installed; the providers stay what they are."""
+    return lambda *mocks: monkeypatch.setattr(_mock, "points", lambda: {"fluxkit.mock": mocks})
 
 
 def point(load: object) -> SimpleNamespace:
@@ -43,23 +39,23 @@ def make() -> fluxkit.Client:
     return fluxkit.Client("magnific:flux-2-klein", mock=True)
 
 
-def test_without_a_mock_an_error_says_how_to_install_one(found: pytest.MonkeyPatch) -> None:
-    found.setattr(importlib.metadata, "entry_points", lambda **_: ())
+def test_without_a_mock_an_error_says_how_to_install_one(found: Callable[..., None]) -> None:
+    found()
     with pytest.raises(fluxkit.SettingsError, match=r"No mock server is installed.*fluxkit-py\[mock\]"):
         make()
 
 
-def test_a_mock_that_lacks_a_package_names_it(found: pytest.MonkeyPatch) -> None:
+def test_a_mock_that_lacks_a_package_names_it(found: Callable[..., None]) -> None:
     def load() -> object:
         raise ModuleNotFoundError("No module named 'PIL'", name="pillow")
 
-    found.setattr(importlib.metadata, "entry_points", lambda **_: (point(load),))
+    found(point(load))
     with pytest.raises(fluxkit.SettingsError, match="needs pillow, which is not installed"):
         make()
 
 
-def test_a_mock_without_its_door_is_a_plugin_error(found: pytest.MonkeyPatch) -> None:
-    found.setattr(importlib.metadata, "entry_points", lambda **_: (point(SimpleNamespace),))
+def test_a_mock_without_its_door_is_a_plugin_error(found: Callable[..., None]) -> None:
+    found(point(SimpleNamespace))
     with pytest.raises(fluxkit.PluginError, match=r"has no mock_of\(providers\)"):
         make()
 

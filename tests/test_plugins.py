@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fluxkit_providers
-from fluxkit import _plugins, _requirement, hookimpl
+from fluxkit import _mock, _plugins, _points, _requirement, hookimpl
 from fluxkit._contract.reference import Reference
 from fluxkit._contract.request import Request
 from fluxkit._hooks import Hooks
@@ -543,8 +543,10 @@ def test_failed_plugins_do_not_stop_the_others(acme: types.ModuleType) -> None:
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Registry]]:
     monkeypatch.delenv("FLUXKIT_NO_PLUGINS", raising=False)
     _plugins.installed.cache_clear()
+    _points.points.cache_clear()
     yield _plugins.installed
     _plugins.installed.cache_clear()
+    _points.points.cache_clear()
 
 
 @pytest.fixture
@@ -588,6 +590,15 @@ def test_fluxkit_no_plugins_leaves_the_bundled_ones_only(
     assert found == ("acme" in registry.names)
     assert found == bool(registry.failures)
     assert found == ("fluxkit_acme" in sys.modules)
+
+
+def test_entry_points_are_looked_up_once_for_plugins_and_the_mock(
+    installed: Callable[[], Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up, times = importlib.metadata.entry_points, []
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda: times.append(1) or look_up())
+    assert ("magnific" in installed().names, "fluxkit_mockserver") == (True, _mock.mock_point().value)
+    assert [1] == times
 
 
 def test_installed_registry_is_made_once(installed: Callable[[], Registry]) -> None:
