@@ -8,6 +8,7 @@ import math
 import random
 import subprocess
 import sys
+import zlib
 
 import pytest
 from hypothesis import example, given
@@ -126,6 +127,14 @@ def test_a_packed_png_holds_the_pixels_that_pillow_itself_would_write(
     image = opened(pictures._png(inks, colours=colours, bits=bits, facts={}))
     inks.putpalette(colours)
     assert inks.convert("RGB").tobytes() == image.convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize("beyond", [-pictures.PIECE, 1 - pictures.PIECE, -1, 0, 1, pictures.PIECE + 1])
+def test_pieces_that_are_compressed_apart_are_one_stream_with_its_checksum(beyond: int) -> None:
+    noise = random.Random(beyond).randbytes(1 + (pictures.PIECE + beyond) // 300)
+    rows = b"".join(bytes([value]) * 300 for value in noise)[: pictures.PIECE + beyond]
+    assert pictures.PIECE + beyond == len(rows)
+    assert b"\0" + rows == zlib.decompress(b"".join(pictures._compress(b"\0", memoryview(rows))))
 
 
 @pytest.mark.parametrize(("size", "bits"), [((256, 256), 8), ((1024, 1024), 4), ((2048, 2048), 2)])

@@ -31,6 +31,7 @@ SOFTWARE = "fluxkit mock"
 LARGEST_SIDE = 16_383  # that of a WebP
 LARGEST_AREA = 4096 * 4096
 LARGEST_REFERENCE = 64_000_000  # pixels; above that a few kilobytes could ask for gigabytes
+PIECE = 65_000  # bytes for one compressor of zlib; its window takes 65,536 less the 262 that it looks ahead
 LONGEST_PROMPT = 2_000  # characters in the metadata; the comment of a JPEG ends at 64 KB
 
 # Inks from one tone to the next and bits a pixel: 256 inks in all, 16, 4, or 127 and the rest for the references.
@@ -133,25 +134,38 @@ def _png(picture: Image.Image, *, colours: bytes, bits: int, facts: dict[str, st
     """Encode inks as a PNG.
 
     Pillow tries out filters on every row of less than 8 bits, which takes longer than to compress it and gains nothing
-    on flat inks. And it gives zlib the largest tables, which are gone through again every 32 KB, though runs are found
-    without them. So Pillow packs the rows and frames the chunks, and the rows are given to zlib here.
+    on flat inks. So it packs the rows and frames the chunks, and what goes between is compressed without it.
     """
     text = PngImagePlugin.PngInfo()
     for name, fact in facts.items():
         text.add_text(name, fact.replace("\0", " ").encode("utf-8", "replace").decode())
     # Before each row stands the filter it went through, 0 for none: a byte that is packed as padding of the row above.
     rows = picture.tobytes("raw", "L" if bits == 8 else f"L;{bits}", 1 + math.ceil(picture.width * bits / 8))
-    runs = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 7, zlib.Z_RLE)
-    pixels = runs.compress(b"\0") + runs.compress(memoryview(rows)[:-1]) + runs.flush()
     out = BytesIO()
     out.write(b"\x89PNG\r\n\x1a\n")
     PngImagePlugin.putchunk(out, b"IHDR", struct.pack(">IIBBxxx", *picture.size, bits, 3))  # 3: indexed colour
     for kind, content, *_ in text.chunks:
         PngImagePlugin.putchunk(out, kind, content)
     PngImagePlugin.putchunk(out, b"PLTE", colours)
-    PngImagePlugin.putchunk(out, b"IDAT", pixels)
+    PngImagePlugin.putchunk(out, b"IDAT", *_compress(b"\0", memoryview(rows)[:-1]))
     PngImagePlugin.putchunk(out, b"IEND")
     return out.getvalue()
+
+
+def _compress(*parts: bytes | memoryview) -> list[bytes]:
+    """Compress parts as one zlib stream (RFC 1950), as runs.
+
+    Whenever zlib has taken 64 KB, it moves its window and tables along, which takes longer than to find the runs. So
+    each piece has a compressor of its own, which ends on a whole byte.
+    """
+    stream, checksum = [b"\x78\x01"], 1
+    for part in parts:
+        for start in range(0, len(part), PIECE):
+            piece = part[start : start + PIECE]
+            runs = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, strategy=zlib.Z_RLE)
+            stream += runs.compress(piece), runs.flush(zlib.Z_SYNC_FLUSH)
+            checksum = zlib.adler32(piece, checksum)
+    return [*stream, b"\x03\x00", checksum.to_bytes(4)]  # a last block, which is empty
 
 
 def _jpeg(picture: Image.Image, *, facts: dict[str, str]) -> bytes:
