@@ -57,7 +57,7 @@ def spend(*, since: float | None, journal: Path | None, as_json: bool) -> None:
     from .._engine.journal.journal import open_journal
     from .._engine.statement import Statement
 
-    statement = Statement.of(open_journal(journal_of(journal)).ask(lambda store: store.alike(since)))
+    statement = Statement.of(open_journal(journal_of(journal)).look(lambda store: store.alike(since)))
     if as_json:
         put_document(statement.to_dict())
         return

@@ -99,7 +99,8 @@ def tasks(*, state: str | None, prune: int | None, journal: Path | None, as_json
             words, days = ("row" if pruned == 1 else "rows"), ("day" if prune == 1 else "days")
             say(f"pruned: {pruned} {words}, finished {prune} {days} ago or more")
         return
-    rows = open_journal(journal_of(journal)).rows(**({} if state is None else {"state": state}))
+    wanted = {} if state is None else {"state": state}
+    rows = open_journal(journal_of(journal)).look(lambda store: store.rows(wanted))
     if as_json:
         put_document({"tasks": [row.to_dict() for row in rows]})
         return

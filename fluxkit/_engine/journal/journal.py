@@ -24,6 +24,7 @@ from ..notes import Listener, tell
 from .job import Work
 from .lookout import Lookout
 from .places import own_place, unavailable
+from .reading import only_readable, read
 from .store import Labelled, NotOpen, Store
 from .writer import Writer
 from .writers import writer_at
@@ -183,6 +184,14 @@ class Journal:
         while found := self.ask(functools.partial(Store.labelled, begin=begin, after=after, most=PAGE)):
             yield from found
             after = (found[-1].label, found[-1].row)
+
+    def look(self, work: Work) -> Any:
+        """The answer to a question that changes nothing, from a file that can only be read, too.
+
+        Raises ``JournalUnavailable``.
+        """
+        path = self.writer.path
+        return read(path, work) if only_readable(path) else self.ask(work)
 
     def ask(self, work: Work) -> Any:
         """The answer to a question; raises ``JournalUnavailable``."""

@@ -77,7 +77,7 @@ def connect(path: Path, *, patience: float = PATIENCE) -> sqlite3.Connection:
     try:
         # Autocommit: every transaction is begun and ended by hand.
         connection = sqlite3.connect(whole, timeout=patience, isolation_level=None, check_same_thread=False)
-        _recognise(path, connection)
+        recognise(path, connection)
         _write_ahead(path, connection, patience)
         _migrate(path, connection)
     except BaseException as error:
@@ -93,7 +93,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
-def _recognise(path: Path, connection: sqlite3.Connection) -> int:
+def recognise(path: Path, connection: sqlite3.Connection) -> int:
     """The version of the journal, 0 if the file is empty; raises ``JournalUnavailable`` if it is none of ours."""
     # What marks it as ours is read last: whoever makes a journal meanwhile writes that together with all else.
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -127,12 +127,12 @@ def _write_ahead(path: Path, connection: sqlite3.Connection, patience: float) ->
 
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     """Brings the file to this version. Of several processes one does it, and the others wait for that."""
-    if _recognise(path, connection) == VERSION:
+    if recognise(path, connection) == VERSION:
         return
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for step in MIGRATIONS[_recognise(path, connection) :]:
+        for step in MIGRATIONS[recognise(path, connection) :]:
             for statement in filter(str.strip, step.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id={APPLICATION}")
