@@ -157,6 +157,20 @@ def test_key_does_not_survive_redaction(key: str, before: str, after: str) -> No
     assert "<key>" in redacted
 
 
+@given(key=KEYS, before=ANYTHING, after=ANYTHING)
+def test_key_does_not_survive_in_the_body_of_a_refusal(key: str, before: str, after: str) -> None:
+    text = before + key + after
+    for spelt in text.encode("utf-8", "surrogatepass"), json.dumps(text).encode():
+        for body in spelt, spelt.upper(), spelt.swapcase():
+            blotted = Secret(key, "x-key").blot(body, refusal=True)
+            assert key.lower().encode() not in blotted.lower()
+            assert b"<key>" in blotted
+
+
+def test_letter_of_the_key_that_is_no_ascii_in_another_case_is_redacted() -> None:
+    assert "no <key> here" == Secret("kkkk", "x-key").redact("no KK\N{KELVIN SIGN}k here")
+
+
 @given(key=KEYS, before=st.binary(max_size=20), after=st.binary(max_size=20))
 def test_key_does_not_survive_within_longer_base64(key: str, before: bytes, after: bytes) -> None:
     for encode in base64.b64encode, base64.urlsafe_b64encode:

@@ -25,7 +25,7 @@ class Secret:
         SettingsError: the key, the header or the form cannot be sent. No message shows the key.
     """
 
-    __slots__ = ("_forms", "_header", "_in_bytes", "_longest", "_telling")
+    __slots__ = ("_forms", "_header", "_in_bytes", "_longest", "_plain", "_telling")
 
     def __init__(self, value: str, header: str, form: str = "{key}") -> None:
         self._header = header.lower().encode(), b""  # who reports an error with what its frames held asks for a repr
@@ -46,6 +46,7 @@ class Secret:
         self._longest = max(len(spellings[0]), 6 * len(value))
         self._forms = re.compile("|".join([_escaped(value), *map(re.escape, spellings)]), re.IGNORECASE)
         self._in_bytes = re.compile(self._forms.pattern.encode(), re.IGNORECASE)
+        self._plain = frozenset(spelling.lower() for spelling in spellings)
         self._telling = len(value) >= TELLING
 
     def __repr__(self) -> str:
@@ -74,18 +75,29 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """The text with `<key>` in place of the key, also where it is URL-quoted, JSON-quoted or Base64."""
-        return self._forms.sub("<key>", text)
+        # What is no ASCII may be a letter of the key in another case: the sign of kelvin is one of k.
+        return text if text.isascii() and self._lacks(text) else self._forms.sub("<key>", text)
 
     def redacted(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of an answer with `<key>` in place of the key."""
-        return {name: self._forms.sub("<key>", value) for name, value in headers.items()}
+        return {name: self.redact(value) for name, value in headers.items()}
 
     def blot(self, body: bytes, *, refusal: bool) -> bytes:
         """The body of an answer with `<key>` in place of the key: a service may quote it, and it may be logged.
 
         A short key, such as the `test` of a mock, may be part of an innocent link; it is looked for in refusals only.
         """
-        return self._in_bytes.sub(b"<key>", body) if refusal or self._telling else body
+        if not (refusal or self._telling) or self._lacks(body.decode("latin-1")):
+            return body
+        return self._in_bytes.sub(b"<key>", body)
+
+    def _lacks(self, text: str) -> bool:
+        """Whether the key is surely not in a text, as a look for its plain spellings tells, which takes a moment only.
+
+        Behind backslashes it has more spellings than can be listed.
+        """
+        lower = text.lower()
+        return "\\" not in lower and not any(spelling in lower for spelling in self._plain)
 
     def excerpt(self, text: str, most: int) -> str:
         """At most the first *most* characters, redacted, without half a key where the text is cut."""
