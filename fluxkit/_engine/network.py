@@ -96,6 +96,8 @@ class _Line(httpcore.NetworkStream):
         self._stream = stream
         self._layers = layers  # of TLS
         self._held = b""
+        self._wire: socket.socket = stream.get_extra_info("socket")
+        self._watched: select.poll | None = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         deadline = cast("Deadline", timeout)
@@ -103,7 +105,15 @@ class _Line(httpcore.NetworkStream):
             # A server may refuse early and close, so that there is an answer to read all the same.
             with suppress(httpcore.WriteError):
                 self._flush(deadline)
-        return self._stream.read(max_bytes, deadline.remaining())
+        if self._layers > 1:
+            return self._stream.read(max_bytes, deadline.remaining())
+        try:
+            self._wire.settimeout(deadline.remaining())
+            return self._wire.recv(max_bytes)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if len(self._held) + len(buffer) <= _SMALL:
@@ -122,12 +132,11 @@ class _Line(httpcore.NetworkStream):
         if self._layers > 1:
             return self._stream.write(buffer, deadline.remaining())
         # httpcore's own loop gives each turn the whole time again: a reader that dawdles could hold it for ever.
-        wire: socket.socket = self._stream.get_extra_info("socket")
         rest = memoryview(buffer)
         try:
             while rest:
-                wire.settimeout(deadline.remaining())
-                rest = rest[wire.send(rest) :]
+                self._wire.settimeout(deadline.remaining())
+                rest = rest[self._wire.send(rest) :]
         except TimeoutError:
             raise
         except OSError as error:
@@ -144,7 +153,16 @@ class _Line(httpcore.NetworkStream):
         return _Line(self._stream.start_tls(ssl_context, server_hostname, seconds), layers=self._layers + 1)
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and hasattr(select, "poll"):
+            return self._wire.fileno() < 0 or bool(self._watch().poll(0))
         return self._stream.get_extra_info(info)
+
+    def _watch(self) -> select.poll:
+        """Who looks for an answer before each exchange, made once."""
+        if self._watched is None:
+            self._watched = select.poll()
+            self._watched.register(self._wire, select.POLLIN)
+        return self._watched
 
 
 class _AsyncLine(httpcore.AsyncNetworkStream):

@@ -54,6 +54,39 @@ def _origin(scheme: str, where: str) -> httpx.URL:
     return httpx.URL(f"{scheme}://{where}/")
 
 
+class _Place(httpcore.URL):
+    """An address as httpcore reads it, from a `Link`: its parts need no look at what they are."""
+
+    def __init__(self, link: Link) -> None:
+        self.scheme, self.host, self.port = link.scheme.encode(), link.host.encode(), link.own_port
+        self.target = link.target.encode()
+        self._link = link
+
+    @property
+    def origin(self) -> httpcore.Origin:
+        return _whence(self._link.scheme, self._link.host, self._link.port)
+
+
+@functools.lru_cache(maxsize=64)  # a connection asks for it again and again
+def _whence(scheme: str, host: str, port: int) -> httpcore.Origin:
+    return httpcore.Origin(scheme.encode(), host.encode(), port)
+
+
+class _Request(httpcore.Request):
+    """A request of which all that is to go out is bytes: httpcore's own looks at each of its headers again."""
+
+    def __init__(
+        self, method: str, url: httpcore.URL, headers: list[tuple[bytes, bytes]], stream: "_Stream", deadline: Deadline
+    ) -> None:
+        self.method, self.url, self.headers, self.stream = method.encode(), url, headers, stream
+        self.extensions = _ending_with(deadline)
+
+
+def _ending_with(deadline: Deadline) -> dict[str, Any]:
+    """The extensions with which each wait for a request ends with its exchange."""
+    return {"timeout": {"connect": deadline, "read": deadline, "write": deadline, "pool": deadline}}
+
+
 class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
     """The body of a request in pieces, so that a large one is not copied whole on its way.
 
@@ -138,24 +171,16 @@ class Exchange:
 
     def for_sockets(self) -> httpcore.Request:
         """The request; path and query go out byte for byte."""
-        link = self.link
-        url = httpcore.URL(scheme=link.scheme, host=link.host, port=link.own_port, target=link.target)
-        headers = list(self._fields.items())
-        return httpcore.Request(self._method, url, headers=headers, content=self._stream, extensions=self._extensions)
+        return _Request(self._method, _Place(self.link), list(self._fields.items()), self._stream, self.deadline)
 
     def for_stand_in(self, *, now: float) -> httpx.Request:
         """The request, with the seconds that remain for it by the clock of the answers."""
-        extensions = {**self._extensions, "fluxkit.patience": self.deadline.told(now=now)}
+        extensions = {**_ending_with(self.deadline), "fluxkit.patience": self.deadline.told(now=now)}
         headers = list(self._fields.items())
         request = httpx.Request(self._method, _NOWHERE, headers=headers, stream=self._stream, extensions=extensions)
         # Given to its constructor, the address would be copied into a plain one.
         request.url = _Address(self.link)
         return request
-
-    @property
-    def _extensions(self) -> dict[str, Any]:
-        deadline = self.deadline
-        return {"timeout": {"connect": deadline, "read": deadline, "write": deadline, "pool": deadline}}
 
 
 class Lane(NamedTuple):

@@ -12,8 +12,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, cast
 
 import anyio
@@ -28,6 +28,7 @@ from .network import Deadline, ours
 from .outbox import Exchange, Lane
 from .rules import Rules
 from .secret import Secret
+from .trail import Trail
 from .wires import CONNECTIONS, AsyncSockets, AsyncStandIn, Sockets, StandIn
 
 MOST: Final = 16 * 1024 * 1024
@@ -89,9 +90,7 @@ class Transport:
         exchange = self._rules.exchange(call)
         content: list[bytes] = []
         try:
-            with self._answered(exchange) as response:
-                answer = Answer(response.status, response.headers, most=MOST, write=content.append)
-                _read(response, answer, exchange.deadline)
+            answer, _ = self._answer(exchange, MOST, content.append)
             return self._rules.reply(answer, content)
         except Exception as error:  # noqa: BLE001 - whatever it was, the call may have left before it
             failure = self._rules.call_failure(error, exchange)
@@ -106,11 +105,8 @@ class Transport:
             with Draft(fetch.path, replaces=fetch.replaces) as draft:
                 moves = True
                 while moves:
-                    with self._answered(self._rules.step(trail, deadline)) as response:
-                        answer = Answer(response.status, response.headers, most=fetch.most, write=draft.write)
-                        moves = trail.moves(answer)
-                        if not moves:
-                            _read(response, answer, deadline)
+                    exchange = self._rules.step(trail, deadline)
+                    answer, moves = self._answer(exchange, fetch.most, draft.write, trail)
                 return self._rules.fetched(answer, draft)
         except Exception as error:  # noqa: BLE001 - whatever it was, the image is paid and was not fetched
             failure = self._rules.fetch_failure(error, fetch, trail)
@@ -125,13 +121,12 @@ class Transport:
         trail, content = None, bytearray()
         try:
             trail, deadline = self._rules.trail(bring), self._rules.deadline(bring.patience)
-            while True:
-                with self._answered(self._rules.step(trail, deadline)) as response:
-                    answer = Answer(response.status, response.headers, most=bring.most, write=content.extend)
-                    if not trail.moves(answer):
-                        _read(response, answer, deadline)
-                        answer.end()
-                        return bytes(content)
+            moves = True
+            while moves:
+                exchange = self._rules.step(trail, deadline)
+                answer, moves = self._answer(exchange, bring.most, content.extend, trail)
+            answer.end()
+            return bytes(content)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was bought
             failure = self._rules.bring_failure(error, bring, trail)
         raise failure
@@ -143,21 +138,32 @@ class Transport:
         for wire, _ in wires.values():
             wire.close()
 
-    @contextmanager
-    def _answered(self, exchange: Exchange) -> Iterator[httpcore.Response]:
+    def _answer(
+        self, exchange: Exchange, most: int, write: Callable[[bytes], object], trail: Trail | None = None
+    ) -> tuple[Answer, bool]:
+        """The answer, whose body is handed on to *write*; and whether it sends a *trail* on instead of that."""
         wire, gate = self._wire(self._rules.lane(exchange))
+        deadline = exchange.deadline
         quiet = ours.set(True)
         try:
-            if not gate.acquire(timeout=exchange.deadline.remaining()):
+            if not gate.acquire(timeout=deadline.remaining()):
                 raise TimeoutError
             try:
                 exchange.check()
                 exchange.start()
                 response = wire.carry(exchange)
+                stream = cast("httpx.SyncByteStream", response.stream)
                 try:
-                    yield response
+                    answer = Answer(response.status, response.headers, most=most, write=write)
+                    moves = trail is not None and trail.moves(answer)
+                    if not moves:
+                        for piece in stream:
+                            # What is wrong with it makes the next read from the network fail with the reason.
+                            deadline.fault = answer.take(piece)
+                            deadline.remaining()  # a stand-in measures no time
+                    return answer, moves
                 finally:
-                    cast("httpx.SyncByteStream", response.stream).close()
+                    stream.close()
             finally:
                 gate.release()
         finally:
@@ -304,13 +310,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _read(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:
-    """Reads the body. What is wrong with it makes the next read from the network fail with the reason."""
-    for piece in cast("Iterable[bytes]", response.stream):
-        deadline.fault = answer.take(piece)
-        deadline.remaining()  # a stand-in measures no time
-
-
 async def _aread(response: httpcore.Response, answer: Answer, deadline: Deadline) -> None:
+    """Reads the body. What is wrong with it makes the next read from the network fail with the reason."""
     async for piece in cast("AsyncIterable[bytes]", response.stream):
         deadline.fault = answer.take(piece)

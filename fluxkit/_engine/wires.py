@@ -98,8 +98,9 @@ class Sockets:
     def carry(self, exchange: Exchange) -> httpcore.Response:
         """The answer, of which the body is still to be read. Whoever closes its stream gives the connection back."""
         request = exchange.for_sockets()
-        found, over = self.resting.take(request.url.origin)
-        connection = found or self._made.create_connection(request.url.origin)
+        origin = request.url.origin
+        found, over = self.resting.take(origin)
+        connection = found or self._made.create_connection(origin)
         try:
             for each in over:
                 each.close()
