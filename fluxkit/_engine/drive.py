@@ -140,7 +140,11 @@ class Driver:
             return error, flow.throw
 
     def _carry_out(self, effect: Any) -> Any:
-        match effect:
+        match effect:  # what flows ask most often stands first
+            case Now():
+                return self.clock.now()
+            case Note():
+                return keep_note(effect, self.notes, self.mailbox, self.ears)
             case Call():
                 return self._heard(effect, self.transport.call)
             case Fetch():
@@ -160,8 +164,6 @@ class Driver:
             case Wait(seconds):
                 self.clock.sleep(seconds)
                 return Woken(self.clock.now())
-            case Note():
-                return keep_note(effect, self.notes, self.mailbox, self.ears)
             case Claim() | Afford() | Recall():
                 return consult(effect, self.notes)
         return _at_once(effect, self.clock)

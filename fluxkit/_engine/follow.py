@@ -186,8 +186,16 @@ def _told(task: Task, seen: Snapshot, before: object, now: float, *, sure: bool)
     said = (seen.state, seen.status, seen.progress)
     if said == before or (seen.state is State.VANISHED and not sure):
         return before
-    yield Seen(attrs.evolve(task, state=seen.state, status=seen.status or task.status), seen.progress, now)
+    yield Seen(_as_seen(task, seen), seen.progress, now)
     return said
+
+
+def _as_seen(task: Task, seen: Snapshot) -> Task:
+    """The task as it was seen, with the service's last word for that."""
+    state, status = seen.state, seen.status or task.status
+    if (state, status) == (task.state, task.status):
+        return task
+    return attrs.evolve(task, state=state, status=status)
 
 
 def _ended(task: Task, seen: Snapshot) -> TaskError:
@@ -197,7 +205,7 @@ def _ended(task: Task, seen: Snapshot) -> TaskError:
         f"The task {task.id} on {task.provider} {what}{reason}.",
         provider=task.provider,
         model=task.model,
-        task=attrs.evolve(task, state=seen.state, status=seen.status or task.status),
+        task=_as_seen(task, seen),
     )
 
 

@@ -58,11 +58,11 @@ def _not_settled(settled: Note, error: Exception) -> None:
 
 def rows_in(effect: Any, answer: Any) -> list[str]:
     """The rows that a flow has in hand since this effect was carried out."""
-    match effect, answer:
-        case Note("intent"), str():
+    match effect:
+        case Note("intent") if isinstance(answer, str):
             return [answer]
-        case Claim(), Claimed(taken):
-            return [row.row for row in taken]
+        case Claim() if isinstance(answer, Claimed):
+            return [row.row for row in answer.taken]
     return []
 
 

@@ -15,6 +15,8 @@ def together(flows: Sequence[Flow[Any]]) -> Flow[list[Any]]:
 
     Gives for each flow what it returned, or the exception that it raised: what befalls one costs the others nothing.
     """
+    if len(flows) == 1:
+        return [(yield from _alone(flows[0]))]
     outcomes: list[Any] = [None] * len(flows)
     due: _Due = {}
     try:
@@ -33,6 +35,14 @@ def together(flows: Sequence[Flow[Any]]) -> Flow[list[Any]]:
         for flow in flows:
             flow.close()
     return outcomes
+
+
+def _alone(flow: Flow[Any]) -> Flow[Any]:
+    """What a flow returns beside which there is none, or the exception that it raises."""
+    try:
+        return (yield from flow)
+    except Exception as error:  # noqa: BLE001 - it is the outcome
+        return error
 
 
 def _pause(number: int, due: _Due) -> Flow[tuple[int, Woken]]:

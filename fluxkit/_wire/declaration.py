@@ -1,5 +1,6 @@
 """A provider as one frozen value: everything that is known of a service, and nothing that is done with it."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
@@ -65,7 +66,7 @@ class Model:
     price: Price | None = None
     delivers: str | None = None
 
-    @property
+    @functools.cached_property
     def form(self) -> Form:
         """The request's form without the constants around it."""
         codec = self.request
@@ -271,9 +272,18 @@ class Provider:
 
     def state(self, status: str) -> State | None:
         """The state behind a status word, None if the declaration does not know the word."""
-        table = dict(self.statuses)
+        table = self._states
         return table.get(status) or (table.get(f"{status.partition(':')[0]}:*") if ":" in status else None)
 
     def named(self, model: str) -> tuple[Model, ...]:
         """The models called *model*."""
-        return tuple(each for each in self.models if each.name == model)
+        return self._named.get(model, ())
+
+    @functools.cached_property
+    def _states(self) -> Mapping[str, State]:
+        return dict(self.statuses)
+
+    @functools.cached_property
+    def _named(self) -> Mapping[str, tuple[Model, ...]]:
+        names = dict.fromkeys(each.name for each in self.models)
+        return {name: tuple(each for each in self.models if each.name == name) for name in names}

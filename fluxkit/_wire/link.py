@@ -151,6 +151,7 @@ def is_public(address: str) -> bool:
     return isinstance(inner, ipaddress.IPv4Address) or inner in _UNICAST
 
 
+@functools.lru_cache(maxsize=512)  # the links of many tasks lead to few hosts
 def _name(name: str) -> str:
     """A host name or IPv4 address in the one spelling that is compared and connected to."""
     if not name.isascii():

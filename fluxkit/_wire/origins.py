@@ -1,5 +1,6 @@
 """Where a key may go: to the origin of the address that is called, and to those that its declaration names."""
 
+import functools
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from .declaration import Provider
 USUAL_PORTS: Mapping[str, str] = {"http": ":80", "https": ":443"}
 
 
+@functools.lru_cache(maxsize=512)  # of a base URL it is asked with each call
 def origin(url: str) -> str:
     """Scheme, host and port of an address, as text, without the scheme's usual port; empty if it cannot be read."""
     try:
