@@ -149,6 +149,35 @@ def test_short_key_does_not_redact_every_few_letters_of_base64() -> None:
     assert "<key>" == secret.redact("YWJjZA==")
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("the latest contest, tested", "the latest contest, tested"),
+        ("no such key: test", "no such key: <key>"),
+        ('{"key": "test", "to": "https://a.example/latest?key=test&x=attest"}', None),
+        ("https%3A%2F%2Fa%2Ftest%20b", "https%3A%2F%2Fa%2F<key>%20b"),
+        (r"a line\ntest\u000atest", r"a line\n<key>\u000a<key>"),
+        ("Bearer TEST", "Bearer <key>"),
+        (base64.b64encode(b"test").decode(), "<key>"),
+    ],
+)
+def test_key_of_a_mock_is_redacted_as_a_word_and_no_part_of_others(said: str, shown: str | None) -> None:
+    if shown is None:
+        shown = said.replace('"test"', '"<key>"').replace("=test&", "=<key>&")
+    secret = Secret("test", "x-key")
+    assert shown == secret.redact(said)
+    assert shown.encode() == secret.blot(said.encode(), refusal=True)
+
+
+@given(
+    key=st.text(PRINTABLE, min_size=1, max_size=7),
+    before=st.sampled_from(["", " ", "/", '"', "=", "%2F", "\\n", "\\u000a", "\u00e9"]),
+    after=st.sampled_from(["", " ", "/", '"', "&", "%2F", "\\n", "."]),
+)
+def test_short_key_does_not_survive_where_it_is_a_word(key: str, before: str, after: str) -> None:
+    assert "<key>" in Secret(key, "x-key").redact(f"{before}{key}{after}")
+
+
 @given(key=KEYS, before=ANYTHING, after=ANYTHING)
 def test_key_does_not_survive_redaction(key: str, before: str, after: str) -> None:
     text = before + key + after

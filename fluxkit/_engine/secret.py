@@ -15,6 +15,12 @@ _PRINTABLE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 TELLING: Final = 16  # characters from which a key is never part of another text by chance
 _LEAST: Final = 8  # letters of a Base64 text that are enough to know the key by
 
+# No service issues a key of fewer letters, and a mock's `test` must leave `latest` as it is: so short a spelling is
+# looked for as a word of its own, be that behind an escape of an address or of JSON.
+_SHORT: Final = 8
+_BEGIN: Final = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f][0-9a-f])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f][0-9a-f][0-9a-f][0-9a-f]))"
+_END: Final = r"(?![a-z0-9])"
+
 
 class Secret:
     """The provider's key, the header that it travels in, and the means to keep it out of everything else.
@@ -44,7 +50,8 @@ class Secret:
         self._header = header.lower().encode(), line.encode()
         spellings = _spellings(value)
         self._longest = max(len(spellings[0]), 6 * len(value))
-        self._forms = re.compile("|".join([_escaped(value), *map(re.escape, spellings)]), re.IGNORECASE)
+        forms = [_as_word(value, _escaped(value)), *(_as_word(each, re.escape(each)) for each in spellings)]
+        self._forms = re.compile("|".join(forms), re.IGNORECASE)
         self._in_bytes = re.compile(self._forms.pattern.encode(), re.IGNORECASE)
         self._plain = frozenset(spelling.lower() for spelling in spellings)
         self._telling = len(value) >= TELLING
@@ -104,6 +111,14 @@ class Secret:
         if len(text) <= most + self._longest:
             return self.redact(text)[:most]
         return self.redact(text[: most + self._longest])[: -self._longest][:most]
+
+
+def _as_word(spelling: str, pattern: str) -> str:
+    """The pattern of a spelling that is too short to be known within other letters: only where it stands by itself."""
+    if len(spelling) >= _SHORT:
+        return pattern
+    begin, end = _BEGIN if spelling[0].isalnum() else "", _END if spelling[-1].isalnum() else ""
+    return f"{begin}(?:{pattern}){end}"
 
 
 def _escaped(value: str) -> str:
