@@ -96,11 +96,15 @@ def draw(
 def _paint(width: int, height: int, *, foot: Foot, step: int, dice: random.Random) -> Image.Image:
     """Draw the inks of a whole picture; a small scene is drawn larger and reduced, so that its edges are smooth."""
     scale = min(max(math.isqrt(1_100_000 // (width * height)), 1), 3)
-    canvas = Canvas(width * scale, height * scale, max(foot.top, 1) * scale, step)
+    floor = max(foot.top, 1)
+    canvas = Canvas(width * scale, height * scale, floor * scale, step)
     dice.choice(MOTIFS)(canvas, dice)
-    canvas.slab(0, canvas.floor, canvas.width, canvas.height, GROUND)
-    picture = canvas.image.reduce(scale) if scale > 1 else canvas.image
+    picture = canvas.image
+    if scale > 1:
+        picture = Image.new("L", (width, height))
+        picture.paste(canvas.image.reduce(scale, (0, 0, canvas.width, canvas.floor)))
     pen = ImageDraw.Draw(picture)
+    pen.rectangle((0, floor, width, height), fill=GROUND * step)
     for left, top in foot.places:
         right, bottom = left + foot.side - 1, top + foot.side - 1
         edges = (left - foot.frame, top - foot.frame, right + foot.frame, bottom + foot.frame)
@@ -109,10 +113,11 @@ def _paint(width: int, height: int, *, foot: Foot, step: int, dice: random.Rando
     for row in foot.rows:
         y += row.height
         x: float = foot.margin
+        baseline, ink = round(y - 0.3 * row.size), row.tone * step
         for character in row.text:
             glyph = glyph_of(character, row.size)
-            place = round(x) + glyph.left, round(y - 0.3 * row.size) + glyph.top
-            pen.bitmap(place, glyph.image, fill=row.tone * step)
+            if character != " ":
+                pen.bitmap((round(x) + glyph.left, baseline + glyph.top), glyph.image, ink)
             x += glyph.advance
     return picture
 
