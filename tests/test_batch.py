@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 import click.testing
 import pytest
+from PIL import Image
 from support.apart import set_apart
 from support.world import raised
 
@@ -29,16 +30,18 @@ from fluxkit._batch.source import Source
 from fluxkit._batch.survey import MOST_NAMED
 from fluxkit._contract.amount import Amount
 from fluxkit._contract.task import State
-from fluxkit._engine import clock
-from fluxkit._engine.journal.journal import open_journal
+from fluxkit._engine import clock, turns
+from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.turns import standing
 from fluxkit._recording.read import read_recording
 from fluxkit.cli import progress
 from fluxkit.cli.program import fluxkit as program
 from fluxkit.cli.progress import Progress
+from fluxkit.errors import JournalUnavailable, SettingsError
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import Server
+from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import MAGNIFIC
 
 PRO = "magnific:flux-2-pro"
@@ -500,6 +503,58 @@ def test_what_came_of_a_failure_that_was_bought_again_is_not_lost(run: Any, mock
     assert (0, 2, ["done"]) == (run().exit_code, mock.billed, told())
 
 
+@pytest.mark.slow
+def test_an_image_that_is_paid_and_could_not_be_fetched_is_fetched_by_the_next_run(run: Any, mock: MockService) -> None:
+    write(*foxes(1))
+    mock.fault("truncated-image")
+    done = run()
+    assert (1, ["not fetched"], []) == (mock.billed, told(), rows()[0]["images"])
+    assert "It is paid. Run the batch again to fetch it; nothing is bought for that." in done.stderr
+    mock.unfault()
+    assert (0, 1, ["done"]) == (run().exit_code, mock.billed, told())
+
+
+def test_a_row_whose_polls_are_refused_is_waited_for_by_the_next_run(run: Any, mock: MockService) -> None:
+    write(*foxes(2))
+    mock.fault("poll-401", task=1)
+    done = run("--in-flight", "1")
+    assert (2, ["running", "done"]) == (mock.billed, told())
+    assert "It goes on, and is billed once. Run the batch again to wait for it." in done.stderr
+    mock.unfault()
+    assert (0, 2, ["done", "done"]) == (run().exit_code, mock.billed, told())
+
+
+@pytest.mark.slow
+def test_a_reference_that_cannot_be_sent_any_more_does_not_cost_the_image_that_was_bought(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of two was bought; for the other the reference is uploaded again, and the service takes none."""
+    monkeypatch.setenv("FLUXKIT_APIMART_KEY", "test")
+    Image.new("RGB", (256, 256)).save("fox.png")
+    write({"prompt": "a fox", "n": 2, "size": None, "references": ["fox.png"]})
+    with Server(MockService([APIMART], progression="at once", clock=WallClock())) as server:
+        mock = server.service
+        options = ["-o", "out", "-p", "apimart:flux-2-pro", "--base-url", server.base_url("apimart")]
+
+        def again(*more: str) -> click.testing.Result:
+            return click.testing.CliRunner().invoke(program, ["batch", "rows.jsonl", *options, *more])
+
+        mock.fault("400", times=1)
+        done = again()
+        assert (5, ["partial"], 1) == (done.exit_code, told(), mock.billed), done.stderr
+        with monkeypatch.context() as patch:
+            patch.setattr(turns, "settle", no_upload)
+            done = again("--retry-failed")
+        assert (["partial"], 1, 1) == (told(), len(rows()[0]["images"]), mock.billed), done.stderr
+        assert "the upload was refused" in done.stderr
+        assert (0, ["done"], 2) == (again("--retry-failed").exit_code, told(), mock.billed)
+
+
+def no_upload(*_: Any, **__: Any) -> Any:
+    raise SettingsError("the upload was refused")
+    yield
+
+
 def test_a_directory_that_was_moved_goes_on_where_it_is(run: Any, mock: MockService, server: Server) -> None:
     write(*foxes(1))
     with Client(PRO, key="test", base_url=server.base_url("magnific")) as client:
@@ -594,6 +649,22 @@ def test_a_first_run_of_which_nobody_knows_keeps_the_directory(run: Any, mock: M
     mock.fault("accepted-then-dropped", times=1)
     assert 6 == run().exit_code
     assert 2 == run("--aspect", "16:9").exit_code
+
+
+def test_a_first_run_keeps_the_directory_if_the_journal_does_not_say_what_was_bought(
+    server: Server, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(*foxes(1))
+    with Client(PRO, key="test", base_url=server.base_url("magnific")) as client:
+        batch = prepare(client, "rows.jsonl", "out")
+
+        def broken(*_: Any) -> Any:
+            raise JournalUnavailable("the disk has failed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "labelled", broken)
+            batch.close()
+    assert Path("out/batch.json").exists()
 
 
 def test_lines_with_something_wrong_may_fail_alone(run: Any, mock: MockService) -> None:
@@ -1034,6 +1105,23 @@ def test_on_a_terminal_a_bar_shows_it(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 # What counts of the rows of one image
+
+
+def test_what_is_wrong_with_fluxkit_costs_one_image_and_may_have_been_bought(
+    run: Any, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write({"prompt": "a fox", "n": 2})
+    deliver = turns.deliver
+
+    def flawed(plan: Any, turn: int, *more: Any) -> Any:
+        delivery = yield from deliver(plan, turn, *more)
+        return delivery if turn else 1 // turn
+
+    monkeypatch.setattr(turns, "deliver", flawed)
+    done = run()
+    assert (5, 2, ["partial"], 1) == (done.exit_code, mock.billed, told(), len(rows()[0]["images"]))
+    [error] = rows()[0]["errors"]
+    assert ("unknown", True) == (error["charged"], "Please report it" in error["message"])
 
 
 @attrs.frozen

@@ -77,6 +77,14 @@ def test_a_task_that_its_service_stops_is_stopped(how: str, mock: MockService) -
     assert task.id == error.task.id
 
 
+@pytest.mark.parametrize(("model", "word"), [(MODEL, "canceled"), ("fal:flux-2-pro", "CANCELLED")])
+def test_the_mock_tells_of_a_task_that_was_stopped(model: str, word: str, mock: MockService) -> None:
+    """In the word of its service, and in its own where the service has none."""
+    with Client(model, mock=mock) as client:
+        client.cancel(client.submit("a fox"))
+    assert [(word, State.CANCELLED)] == [mock.standing(task) for task in mock.tasks]
+
+
 def test_the_row_follows(mock: MockService) -> None:
     with Client(MODEL, mock=mock) as client:
         task = client.submit("a fox")

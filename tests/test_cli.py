@@ -686,6 +686,23 @@ def test_ctrl_c_says_what_was_bought(
     assert ("Interrupted", charged) == (document["error"], document["charged"])
 
 
+def test_what_a_webhook_has_settled_is_bought_and_can_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = [happened("intent", {}), happened("unknown", {}), happened("settled", {"task": TASK})]
+    monkeypatch.setattr(fluxkit.Client, "generate", raising(KeyboardInterrupt(), *notes))
+    done = run("generate", "a", "-p", KLEIN, "--json", FLUXKIT_MAGNIFIC_KEY=KEY)
+    assert ("yes", TASK.id) == ((said := json.loads(done.stdout))["charged"], said["task"])
+    assert "fluxkit recover fetches it; running the command again buys another image" in done.stderr
+
+
+def test_a_disk_that_fails_says_what_was_bought(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = [happened("intent", {}), happened("accepted", {"task": TASK})]
+    full = OSError(errno.ENOSPC, "No space left on device", "out/fox.png")
+    monkeypatch.setattr(fluxkit.Client, "generate", raising(full, *notes))
+    done = run("generate", "a", "-p", KLEIN, "--json", FLUXKIT_MAGNIFIC_KEY=KEY)
+    assert "error: out/fox.png: No space left on device" in done.stderr.splitlines()
+    assert ("yes", TASK.id) == ((said := json.loads(done.stdout))["charged"], said["task"])
+
+
 def test_ctrl_c_elsewhere_ends_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt

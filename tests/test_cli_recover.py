@@ -20,6 +20,7 @@ from fluxkit.cli.program import fluxkit as program
 from fluxkit_mockserver import MockService
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.server import Server
+from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
 
 KLEIN = "magnific:flux-2-klein"
@@ -246,6 +247,48 @@ def test_of_several_services_one_that_fails_stops_no_other(
     )
     (tmp_path / "key").write_text("test")
     assert "--provider" in run("recover", "--key-file", str(tmp_path / "key")).stderr
+
+
+def test_ctrl_c_says_that_what_is_left_is_kept(
+    base_url: str, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = submitted(base_url)
+
+    def interrupt(_: fluxkit.Client) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fluxkit.Client, "recover", interrupt)
+        done = run("recover", "--base-url", base_url)
+    assert 130 == done.exit_code
+    assert "what was not fetched is in the journal still: fluxkit recover goes on where this has ended" in done.stderr
+    assert 0 == run("recover", "--base-url", base_url).exit_code
+    assert ([task], 1) == ([each.id for each in mock.tasks], mock.billed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("elsewhere", "code"), [(False, 0), (True, 6)])
+def test_a_service_is_trusted_to_know_a_submit_again_where_the_profile_in_use_says_it_is(
+    elsewhere: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was trusted at one address is not trusted at another one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLUXKIT_APIMART_KEY", "test")
+    mock = MockService([APIMART], progression="at once", clock=WallClock())
+    with Server(mock) as server:
+        base_url = server.base_url("apimart")
+        mock.fault("accepted-then-dropped")
+        how = {"base_url": base_url, "idempotency": "trust", "timeout": 0.5}
+        with fluxkit.Client("apimart:flux-2-flex", key="test", **how) as client:
+            raised(lambda: client.submit("a fox"), fluxkit.SubmissionUnknown)
+        mock.unfault()
+        (tmp_path / "fluxkit.toml").write_text(
+            'default = "a"\n[profiles.a]\nprovider = "apimart:flux-2-flex"\nidempotency = "trust"\n'
+            + ("" if elsewhere else f'base_url = "{base_url}"\n')
+        )
+        assert code == run("recover", "--base-url", base_url).exit_code
+    assert 1 == mock.billed
+    open_journal(None).writer.close()
 
 
 def test_without_the_option_the_journal_is_that_of_the_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

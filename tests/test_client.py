@@ -538,6 +538,13 @@ def test_a_busy_service_is_asked_again_and_bills_once(mock: MockService, tmp_pat
     assert (1, [503, 503, 503, 200]) == (mock.billed, [each.status for each in mock.exchanges if each.method == "POST"])
 
 
+def test_a_format_of_none_is_the_one_that_the_name_of_the_file_says(mock: MockService, tmp_path: Path) -> None:
+    with fluxkit.Client("magnific:flux-2-turbo", mock=mock) as client:
+        for name, media_type in (("fox.png", "image/png"), ("fox.jpg", "image/jpeg")):
+            (image,) = client.generate("a fox", output_format=None, to=tmp_path / name).images
+            assert media_type == image.media_type
+
+
 def test_a_dead_link_is_replaced_and_bills_nothing(mock: MockService, tmp_path: Path) -> None:
     mock.fault("expired-link", times=1)
     with Client(KLEIN, mock=mock) as client:

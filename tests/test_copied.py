@@ -127,6 +127,16 @@ def test_a_small_reference_stands_in_the_test_and_a_large_one_is_stood_in_for(mo
     assert (small, small) == run(text).tasks[0].references
 
 
+def test_a_large_reference_is_stood_in_for_in_a_command_and_a_long_prompt_is_whole(mock: MockService) -> None:
+    large = base64.b64encode(b"\0" * 30_000).decode()
+    body = {"prompt": "a fox " * 5_000, "input_image": large}
+    with httpx.Client(transport=mock.transport(), base_url=ORIGIN) as web:
+        web.post(KLEIN.replace("klein", "pro"), json=body, headers=KEY)
+    text = get(mock, "exchanges/1/curl").text
+    assert "# An image of 40000 characters is not kept: a grey square stands in its place." in text
+    assert (True, True) == (body["prompt"] in text, f'"input_image": "{STAND_IN}"' in text)
+
+
 def test_an_upload_is_brought_again_and_an_address_is_named(mock: MockService) -> None:
     small = base64.b64decode(STAND_IN)
     for reference in (small, "https://images.example/fox.png"):
@@ -139,6 +149,21 @@ def test_switches_that_were_set_are_set_in_the_test() -> None:
     text = get(mock, f"tasks/{bought(mock, 'magnific:flux-2-klein')}/pytest").text
     assert '@pytest.mark.fluxkit_mock(switches={"default-format": "png"})' in text
     assert "png" == run(text).tasks[0].format
+
+
+def test_what_is_no_json_is_copied_as_the_text_that_it_was(mock: MockService) -> None:
+    with httpx.Client(transport=mock.transport(), base_url=ORIGIN) as web:
+        web.post(KLEIN, content=b'{"prompt": NaN}', headers={**KEY, "content-type": "application/json"})
+    text = get(mock, "exchanges/1/pytest").text
+    assert """content='{"prompt": NaN}'.encode()""" in text
+    assert 0 == run(text).billed
+
+
+def test_a_task_whose_image_is_not_as_asked_is_a_test_that_is_warned_of_it(mock: MockService) -> None:
+    mock.fault("wrong-type-image", times=1)
+    text = get(mock, f"tasks/{bought(mock, 'magnific:flux-2-turbo', output_format='jpeg')}/pytest").text
+    assert "with pytest.warns(fluxkit.DeliveryWarning):" in text
+    assert 1 == run(text).billed
 
 
 @pytest.mark.parametrize(("model", "body"), [("flux-2-klein", {"prompt": " "}), ("flux-dev", {})])

@@ -562,6 +562,31 @@ def test_what_is_given_otherwise_takes_the_place_of_what_was_set_since(path: Pat
         assert (("in-flight=5",), "seconds") == (mock.limits.written, mock.progression)
 
 
+def test_a_rate_goes_on_counting_what_was_asked_before(start: Callable[..., MockService]) -> None:
+    mock = start(limits="rate=2/60")
+    tell(mock, "POST", KLEIN, {"prompt": "a fox"})
+    mock = start(limits="rate=2/60")
+    assert [200, 429] == [tell(mock, "POST", KLEIN, {"prompt": "a fox"}).status for _ in range(2)]
+    mock.clock.advance(60)
+    mock = start(limits="rate=2/60")
+    assert 200 == tell(mock, "POST", KLEIN, {"prompt": "a fox"}).status
+
+
+def test_what_was_given_back_stays_given_back(start: Callable[..., MockService]) -> None:
+    how = {"progression": "at once", "balance": 10, "switches": {"failed-tasks": "refunded"}}
+    mock = start(**how)
+    mock.fault("fail", times=1)
+    for _ in range(2):
+        tell(mock, "POST", KLEIN, {"prompt": "a fox"})
+    for task in tuple(mock.tasks):
+        tell(mock, "GET", f"{KLEIN}/{task.id}")
+    assert (1, [True, False]) == (mock.billed, [charge.refunded for charge in mock.charges])
+    assert Decimal(9) == mock.accounts.of("magnific").left
+    mock = start(**how)
+    assert (1, [True, False]) == (mock.billed, [charge.refunded for charge in mock.charges])
+    assert Decimal(9) == mock.accounts.of("magnific").left
+
+
 def test_a_limit_counts_the_tasks_that_run_already(path: Path) -> None:
     with contextlib.closing(MockService([MAGNIFIC], state=path)) as mock:
         tell(mock, "POST", KLEIN, {"prompt": "a fox"})

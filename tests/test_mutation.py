@@ -302,6 +302,17 @@ def test_a_right_declaration_breaks_no_promise(provider: Provider) -> None:
     assert broken((*CLIENT, *MOCK, *BOTH), provider, provider, samples_of(provider)) is None
 
 
+@each_provider
+def test_what_can_tell_of_a_wrong_model_are_all_samples_but_requests_for_others(provider: Provider) -> None:
+    samples = samples_of(provider)
+    assert samples == telling(samples, provider, "poll.path: something")
+    for number, model in enumerate(provider.models):
+        told = telling(samples, provider, f"models[{number}].sizes: something")
+        left = [each for each in samples if each not in told]
+        assert [] == [each.name for each in left if each.of != "request" or each.model in (model.name, model.path)]
+        assert {each.model for each in samples} == {each.model for each in told}
+
+
 @pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize("share", [4, pytest.param(1, marks=pytest.mark.deep)])

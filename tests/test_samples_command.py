@@ -11,6 +11,7 @@ import click.testing
 import jsonschema
 import pytest
 from shapes.fal import FAL
+from support.brought import bring
 
 from fluxkit._wire.samples import KINDS, Sample
 from fluxkit.cli.output import Code
@@ -259,6 +260,23 @@ def test_who_is_not_there_is_named_and_the_others_are_checked() -> None:
     done = run("check", "nobody", "apimart")
     assert (Code.NOT_PROVED, True) == (done.exit_code, done.stdout.startswith("apimart: right"))
     assert "error: There is no provider 'nobody'" in done.stderr
+
+
+def test_a_provider_without_samples_is_told_that_nothing_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(monkeypatch, attrs.evolve(FAL, name="bare", samples=None))
+    done = run("check", "bare")
+    said = "bare: no samples are declared, so nothing shows that it is as its service\n"
+    assert (Code.DONE, said) == (done.exit_code, done.stdout)
+
+
+@pytest.mark.parametrize("samples", ["file:/nowhere/samples.json", "no_such_package:samples.json"])
+def test_samples_that_a_provider_declares_and_that_are_not_there_are_named(
+    samples: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(monkeypatch, attrs.evolve(FAL, name="lost", samples=samples))
+    done = run("check", "lost", "apimart")
+    assert (Code.NOT_PROVED, True) == (done.exit_code, done.stdout.startswith("apimart: right"))
+    assert f"error: The samples '{samples}' cannot be read: " in done.stderr
 
 
 @pytest.mark.parametrize(

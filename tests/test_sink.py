@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -71,6 +72,12 @@ class Slow(io.RawIOBase):
 def test_a_file_that_takes_a_little_at_a_time_gets_all(mock: MockService) -> None:
     file = Slow()
     assert made("sync", mock, file).images[0].bytes() == file.held
+
+
+def test_a_file_that_says_nothing_of_what_it_took_has_taken_all(mock: MockService) -> None:
+    taken = list[bytes]()
+    result = made("sync", mock, SimpleNamespace(write=lambda content: taken.append(bytes(content))))
+    assert [b"", result.images[0].bytes()] == taken  # at first it is tried whether it takes bytes at all
 
 
 @pytest.mark.parametrize("way", WAYS)

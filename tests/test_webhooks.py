@@ -705,6 +705,38 @@ def test_what_somebody_else_has_settled_meanwhile_is_taken(journalled: Any, monk
     assert ["dismissed"] == [each.state for each in client.tasks()]
 
 
+def test_what_somebody_else_has_in_hand_is_to_be_told_again(journalled: Any) -> None:
+    """Whoever buys it again, or adopts it, at this moment: the service is answered 503 and sends the webhook again."""
+    client, another = journalled
+    notes = another()
+    row = notes.take(an_intent(token=TOKEN))
+    notes.take(note_of("unknown", row, error="it was lost"))
+    assert [row] == [each.row for each in notes.claim(Claim("magnific", client.base_url)).unknown]
+    notes.ask(lambda store: store._connection.execute("UPDATE submits SET owner=?", (store._owner.name,)))
+    app = mounted(client)
+    assert 503 == come(client, app=app)
+    assert [None] == [each.task for each in client.tasks()]
+    notes.ask(lambda store: store._connection.execute("UPDATE submits SET owner=NULL"))
+    assert 200 == come(client, app=app)
+    assert [ID] == [each.task.id for each in client.tasks()]
+
+
+def test_a_journal_that_fails_costs_others_a_poll_and_the_client_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, journalled: Any
+) -> None:
+    client, another = journalled
+    row = another().take(an_intent())
+    another().take(note_of("accepted", row, task=a_task(ID)))
+    monkeypatch.setattr(Journal, "take_async", full)
+    assert 200 == come(client)
+    assert f"The journal could not note the end of task {ID}: the disk is full" in caplog.text
+    assert client._mailbox.take([ID], client._driver.clock.now()) is not None
+
+
+async def full(*_: Any) -> None:
+    raise JournalUnavailable("the disk is full")
+
+
 def test_a_client_looks_into_no_journal_for_what_it_has_submitted_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     client, mock, _ = mocked()
     mock.webhooks.connect(to_app(mounted(client)))
