@@ -62,13 +62,13 @@ def _converter() -> cattrs.Converter:
 
 
 _CONVERTER = _converter()
+_KNOWN = tuple(field.name for field in attrs.fields(Task) if field.name != "more")
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
 
 
 def dump(task: Task) -> str:
     """*task* as JSON text, in ASCII; what ``more`` keeps stands beside the known keys again."""
-    known = _CONVERTER.unstructure(attrs.evolve(task, more={}) if task.more else task)
-    del known["more"]
+    known = {name: getattr(task, name) for name in _KNOWN}  # JSON has each of them as it is
     return _ENCODE({**task.more, **known, "version": VERSION})
 
 
@@ -81,8 +81,7 @@ def load_task(text: str) -> Task:
         version = document.pop("version", None)
         if type(version) is not int or version != VERSION:
             raise ValueError(f"version is {shorten(version)}; allowed: {VERSION}")
-        fields = {field.name for field in attrs.fields(Task)} - {"more"}
-        more = {key: value for key, value in document.items() if key not in fields}
+        more = {key: value for key, value in document.items() if key not in _KNOWN}
         if _nests_deeper(more, MOST_LEVELS):
             raise ValueError(f"it nests deeper than {MOST_LEVELS} levels")
         if document.get("state", State.CREATED) not in State.__members__.values():

@@ -83,6 +83,31 @@ def begun(row: str, note: Note, now: float) -> Row:
 
 def applied(row: Row, note: Note, now: float) -> Row:
     """The row after a note of it. What is known for certain is never undone by what comes late."""
+    return followed(row, (note,), now)
+
+
+def followed(row: Row, notes: Iterable[Note], now: float) -> Row:
+    """The row after some notes of it, one after the other, made once."""
+    changes: dict[str, Any] = {}
+    so_far = _Ahead(row, changes)
+    for note in notes:
+        changes |= _changes(so_far, note, now)
+    return attrs.evolve(row, updated_at=now, **changes) if changes else row
+
+
+@attrs.frozen(eq=False)
+class _Ahead:
+    """A row as it will be with some changes."""
+
+    row: Row
+    changes: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        return self.changes[name] if name in self.changes else getattr(self.row, name)
+
+
+def _changes(row: _Ahead, note: Note, now: float) -> dict[str, Any]:
+    """What a note changes of a row."""
     entry = note.entry
     changes: dict[str, Any] = {}
     match note.kind:
@@ -105,14 +130,12 @@ def applied(row: Row, note: Note, now: float) -> Row:
             changes = {"settled": how and Settled(how), "settled_at": how and now}
             if "task" in entry:
                 changes |= {"fate": Fate.ACCEPTED, "draft": entry["task"]}
-    if not changes:
-        return row
-    if (cost := entry.get("cost")) is not None:
+    if changes and (cost := entry.get("cost")) is not None:
         changes["cost"] = _money(cost)
-    return attrs.evolve(row, updated_at=now, **changes)
+    return changes
 
 
-def _moved(row: Row, task: Task) -> dict[str, Any]:
+def _moved(row: _Ahead, task: Task) -> dict[str, Any]:
     """The task as it is now, and accepted even if that could not be noted when it was. What has ended stays so."""
     ended = row.fate is Fate.ACCEPTED and row.draft.state.ended and row.draft.state is not State.VANISHED
     keeps = ended and task.state is not row.draft.state

@@ -11,7 +11,7 @@ from ..._contract.budget import DAY, Budget
 from ..._contract.journal import DELIVERED, Fate, Row, Settled
 from ..._contract.task import State, Task
 from ...errors import FluxError
-from ..books import applied, begun, reopened, resubmitted, same_task
+from ..books import applied, begun, followed, reopened, resubmitted, same_task
 from ..effects import Afford, Claimed, Note
 from ..spending import affording, check
 from ..statement import Alike
@@ -62,11 +62,10 @@ class NotOpen(Exception):
 
 @attrs.define(eq=False)
 class Held:
-    """A row in the owner's hand: as the file has it, of which version, and as the *notes* since then have made it."""
+    """A row in the owner's hand: as the file has it, of which version, and the *notes* since then."""
 
-    written: Row
-    version: int
     row: Row
+    version: int
     notes: list[Note] = attrs.field(factory=list)
     released: bool = False
 
@@ -122,7 +121,7 @@ class Store:
         if new.again is not None:
             self._settle(new.again, resubmitted(new.again))
         self._file.execute(INSERT, (*new_line(new), self._owner.name))
-        self._known[row] = Held(new, 0, new)
+        self._known[row] = Held(new, 0)
         self._tally.changed(None, new)
         return row
 
@@ -143,7 +142,6 @@ class Store:
             return
         held = None if row is None else self._known.get(row)
         if row is not None and held is not None:
-            held.row = applied(held.row, note, self._now())
             held.notes.append(note)
             held.released = held.released or release
             self._unwritten[row] = held
@@ -154,7 +152,7 @@ class Store:
         """Writes what notes have made of the rows in hand."""
         while self._unwritten:
             name, held = self._unwritten.popitem()
-            old, new = held.written, held.row
+            old, new = held.row, followed(held.row, held.notes, self._now())
             line = changes(old, new)
             left = (self._owner.name,) if held.released else ()
             statement = update(tuple(line), release=held.released)
@@ -163,7 +161,7 @@ class Store:
                 for note in held.notes:
                     self._look_up(note, name, release=held.released)
                 continue
-            held.written, held.version, held.notes = new, held.version + 1, []
+            held.row, held.version, held.notes = new, held.version + 1, []
             if held.released:
                 del self._known[name]
             self._changed(old, new)
