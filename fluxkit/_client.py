@@ -382,7 +382,9 @@ class AsyncClient(Binding):
         for crowd in tuple(self._running):
             await crowd.stop()
         if "_driver" in self.__dict__:
-            await self.__dict__.pop("_driver").transport.aclose()
+            driver = self.__dict__.pop("_driver")
+            await driver.transport.aclose()
+            await driver.notes.finish_async()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """The journal: what is bought is on the disk before and after that, and a journal that cannot be kept says so."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -37,6 +38,7 @@ from fluxkit._engine.effects import Claim, Note
 from fluxkit._engine.flows import Manner, generate, place_order
 from fluxkit._engine.journal import journal as door
 from fluxkit._engine.journal import owner, places, schema, writer
+from fluxkit._engine.journal.desk import Desk
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.owner import Owner
 from fluxkit._engine.journal.record import COLUMNS, changes, new_line
@@ -1377,15 +1379,67 @@ def test_all_that_comes_after_the_id_is_one_change_of_the_row_and_frees_it(journ
     assert 2 == sum(statement.startswith("UPDATE submits") for statement in written)
 
 
-def test_a_client_that_is_closed_has_written_what_it_noted(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["blocking", *BACKENDS])
+def test_a_client_that_is_closed_has_written_what_it_noted(way: str, path: Path, tmp_path: Path) -> None:
     journal = a_journal(path)
+    finish = journal.finish if way == "blocking" else functools.partial(anyio.run, journal.finish_async, backend=way)
     seen_through(journal, tmp_path)
-    journal.finish()
+    finish()
     connection = sqlite3.connect(path)
     assert [("delivered",)] == connection.execute("SELECT state FROM submits").fetchall()
     connection.close()
     journal.writer.close()
-    journal.finish()  # nothing is opened for it
+    finish()  # nothing is opened for it
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nobody_waits_for_the_disk_after_the_last_image(backend: str, journal: Journal, tmp_path: Path) -> None:
+    row = journal.take(an_intent())
+    journal.take(note("accepted", row, task=a_task()))
+    busy, hold = threading.Event(), threading.Event()
+    journal.writer.ask(lambda _: (busy.set(), hold.wait(10)))
+    busy.wait(10)
+    done = a_task(state=State.COMPLETED)
+    with_a_cost = note("delivered", task=done, cost=Decimal("0.03"))
+    assert (False, True) == (journal.waits(note("delivered", task=done)), journal.waits(with_a_cost))
+
+    async def main() -> None:
+        await journal.take_async(fetched(done, tmp_path / "fox.png", "ab"))
+        await journal.take_async(note("delivered", task=done, cost=None))
+
+    anyio.run(main, backend=backend)
+    assert (set(), False) == (journal.writer.held, hold.is_set())
+    hold.set()
+    assert ["delivered"] == states(journal)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_answers_that_come_together_call_the_event_loop_once(backend: str) -> None:
+    asked: list[Future[int]] = [Future() for _ in range(9)]
+    heard, called = [], []
+
+    async def main() -> None:
+        desk = Desk()
+        call = desk._call
+        desk._call = lambda: (called.append(1), call())
+
+        async def wait(future: Future[int]) -> None:
+            heard.append(await desk.answer(future, 10.0))
+
+        for together in (asked[:5], asked[5:]):
+            async with anyio.create_task_group() as group:
+                for future in together:
+                    group.start_soon(wait, future)
+                await anyio.wait_all_tasks_blocked()
+                answering = threading.Thread(
+                    target=lambda futures: [future.set_result(asked.index(future)) for future in futures],
+                    args=(together,),
+                )
+                answering.start()
+                answering.join()  # the loop stands still meanwhile
+
+    anyio.run(main, backend=backend)
+    assert ([*range(9)], 2) == (sorted(heard), len(called))
 
 
 def test_a_row_that_another_has_taken_over_stays_in_its_hand(path: Path, tmp_path: Path) -> None:

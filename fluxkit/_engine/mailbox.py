@@ -8,14 +8,14 @@ overtake the answer to its submit; an id that nobody ever asks for costs a place
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import anyio
-import anyio.lowlevel
 import attrs
 
 from .._contract.task import Snapshot, State
 from .event import Event
+from .outside import from_outside
 from .recent import Recent
 from .tokens import Tokens
 
@@ -53,20 +53,11 @@ class Bell:
     async def wait_async(self, seconds: float) -> None:
         """Sleeps until it rings, for at most so long."""
         awake = anyio.Event()
-        self._wake = _from_outside(awake.set)
+        self._wake = from_outside(awake.set)
         if self.rung:  # before there was anybody to wake
             awake.set()
         with anyio.move_on_after(max(0.0, seconds)):
             await awake.wait()
-
-
-def _from_outside(call: Callable[[], object]) -> Callable[[], object]:
-    """*call*, to be made in this event loop by any thread; anyio itself would have that thread wait for it."""
-    token = anyio.lowlevel.current_token()
-    loop: Any = getattr(token, "native_token", token)
-    soon: Callable[[Callable[[], object]], object]
-    soon = loop.call_soon_threadsafe if hasattr(loop, "call_soon_threadsafe") else loop.run_sync_soon
-    return lambda: soon(call)
 
 
 @attrs.frozen(eq=False)

@@ -56,6 +56,10 @@ class Notebook(Protocol):
         """Waits a while until all that was noted is kept."""
         ...
 
+    async def finish_async(self) -> None:
+        """Waits a while until all that was noted is kept."""
+        ...
+
     def afford(self, asked: Afford) -> None:
         """Looks whether the budgets have room, without reserving anything."""
         ...
@@ -143,6 +147,9 @@ class Notes:
         """Needs not keep it: with the process these notes end, too."""
 
     def finish(self) -> None:
+        """Has nothing to wait for: a note is kept when it is taken."""
+
+    async def finish_async(self) -> None:
         """Has nothing to wait for: a note is kept when it is taken."""
 
     def afford(self, asked: Afford) -> None:

@@ -3,14 +3,12 @@
 import functools
 import logging
 import os
-import sys
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
 import attrs
 
 from ..._contract.budget import Budget
@@ -21,12 +19,14 @@ from ..books import new_row
 from ..effects import Afford, Claim, Claimed, Note
 from ..mailbox import Mailbox
 from ..notes import Listener, tell
+from ..outside import loop_here
+from .desk import Desk
 from .job import Work
 from .lookout import Lookout
 from .places import own_place, unavailable
 from .reading import only_readable, read
 from .store import Labelled, NotOpen, Store
-from .writer import Writer
+from .writer import LAST_WORDS, Writer
 from .writers import writer_at
 
 #: For how many seconds a note is waited for: a disk may hang.
@@ -41,12 +41,9 @@ DURABLE: Final = frozenset({"intent", "accepted", "settled"})
 #: Notes that are made before anything is sent: without them, nothing is.
 FIRST: Final = frozenset({"intent", "settled"})
 
-#: Notes that nobody waits for who does not listen: the next one that is waited for is on the disk after them.
-PASSING: Final = frozenset({"state", "fetched"})
-
-#: The same for who runs one flow on a thread: after it has all, only a process that is killed within a moment would
-#: fetch the image once more. Many flows wait together, which costs each of them little.
-ALONE: Final = PASSING | {"delivered"}
+#: Notes that nobody waits for who does not listen: the next one that is waited for is on the disk after them. After the
+#: last of them a flow has all, and only a process that is killed within a moment would fetch the image once more.
+PASSING: Final = frozenset({"state", "fetched", "delivered"})
 
 #: Notes after which nothing more is to be done about a row.
 LAST: Final = frozenset({"refused", "unknown", "delivered"})
@@ -54,7 +51,7 @@ LAST: Final = frozenset({"refused", "unknown", "delivered"})
 _log = logging.getLogger("fluxkit")
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Journal:
     """One client's way into a journal, which it shares with all clients of this process.
 
@@ -67,6 +64,7 @@ class Journal:
     budgets: tuple[Budget, ...] = ()
     _rows: dict[tuple[str, str, str], str] = attrs.field(factory=dict, init=False)
     _tasks: dict[str, tuple[str, str, str]] = attrs.field(factory=dict, init=False)
+    _desk: Desk | None = attrs.field(default=None, init=False)
 
     def attend(self, mailbox: Mailbox, provider: str, base_url: str) -> None:
         """Has those who wait on a mailbox hear of what other processes note of their tasks."""
@@ -79,7 +77,7 @@ class Journal:
         if _speaks_of_no_row(note):
             tell(self.listener, note)
             return ""
-        if self._passes(note, ALONE):
+        if self._passes(note):
             return self._pass(note)
         row, written = self._send(note)
         try:
@@ -102,11 +100,11 @@ class Journal:
         if _speaks_of_no_row(note):
             tell(self.listener, note)
             return ""
-        if self._passes(note, PASSING):
+        if self._passes(note):
             return self._pass(note)
         row, written = self._send(note)
         try:
-            await _answer(written)
+            await self._awaited(written, PATIENCE)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost what was bought
             self._failed(note, row, written, error)
         except BaseException:
@@ -121,7 +119,7 @@ class Journal:
 
     def waits(self, note: Note) -> bool:
         """Whether ``take_async`` waits for the disk."""
-        return not (_speaks_of_no_row(note) or self._passes(note, PASSING))
+        return not (_speaks_of_no_row(note) or self._passes(note))
 
     async def foretell(self, note: Note) -> None:
         """Writes what a webhook says of a submit whose answer is still to come; whoever waits for that will tell it.
@@ -140,7 +138,15 @@ class Journal:
 
     def finish(self) -> None:
         """Waits a while until all that was noted is written: whoever is done may remove the file."""
-        self.writer.finish()
+        if (last := self.writer.finish()) is not None:
+            with suppress(Exception):
+                last.result(LAST_WORDS)
+
+    async def finish_async(self) -> None:
+        """Waits a while until all that was noted is written: whoever is done may remove the file."""
+        if (last := self.writer.finish()) is not None:
+            with suppress(Exception):
+                await self._awaited(last, LAST_WORDS)
 
     def afford(self, asked: Afford) -> None:
         """Looks whether the budgets have room, without reserving anything."""
@@ -209,9 +215,15 @@ class Journal:
 
     async def _answer_async(self, asked: "Future[Any]") -> Any:
         try:
-            return await _answer(asked)
+            return await self._awaited(asked, PATIENCE)
         except TimeoutError:
             raise self._late() from None
+
+    async def _awaited(self, asked: "Future[Any]", patience: float) -> Any:
+        """The answer of the writer, at the desk of the event loop that runs here."""
+        if self._desk is None or self._desk.loop is not loop_here():
+            self._desk = Desk()
+        return await self._desk.answer(asked, patience)
 
     def _claimed(self, claimed: Claimed) -> Claimed:
         self.writer.held.update(row.row for row in claimed.taken)
@@ -251,9 +263,9 @@ class Journal:
         work = functools.partial(Store.apply, note=note, row=named, release=note.kind in LAST)
         return named or "", self.writer.ask(work, durable=durable)
 
-    def _passes(self, note: Note, passing: Collection[str]) -> bool:
+    def _passes(self, note: Note) -> bool:
         """Whether a note need not be waited for. One with a cost is: the budgets of other processes count it."""
-        return self.listener is None and note.kind in passing and note.entry.get("cost") is None
+        return self.listener is None and note.kind in PASSING and note.entry.get("cost") is None
 
     def _pass(self, note: Note) -> str:
         """Hands over a note that nobody waits for. That it could not be written is logged."""
@@ -345,32 +357,3 @@ def _speaks_of_no_row(note: Note) -> bool:
 
 def _claiming(claim: Claim) -> Callable[[Store], Any]:
     return lambda store: store.claim(claim.provider, claim.base_url, claim.label)
-
-
-async def _answer(written: "Future[Any]") -> Any:
-    """The answer of another thread, awaited on asyncio or trio; ``TimeoutError`` if it does not come."""
-    answered = anyio.Event()
-    wake = _waker()
-
-    def done(_: "Future[Any]") -> None:
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            wake(answered.set)
-
-    written.add_done_callback(done)
-    with anyio.fail_after(PATIENCE):
-        await answered.wait()
-    return written.result()
-
-
-def _waker() -> Callable[[Callable[[], Any]], Any]:
-    """What has something done on the event loop that runs here, without waiting for it.
-
-    anyio's own way from a thread waits for the loop, so that a thousand answers would be a thousand turns of it.
-    """
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        wake: Callable[[Callable[[], Any]], Any] = trio.lowlevel.current_trio_token().run_sync_soon
-        return wake
-    import asyncio
-
-    return asyncio.get_running_loop().call_soon_threadsafe

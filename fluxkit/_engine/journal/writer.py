@@ -1,6 +1,5 @@
 """The one thread that touches a journal's file: what waits for it at the same time becomes one transaction."""
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -199,11 +198,9 @@ class Writer:
         self._wake()
         self._turn.release()
 
-    def finish(self) -> None:
-        """Waits until all is done that was asked, for ``LAST_WORDS`` at most. The file stays open."""
-        if self._thread is not None:
-            with contextlib.suppress(Exception):
-                self.ask(lambda _: None).result(LAST_WORDS)
+    def finish(self) -> "Future[Any] | None":
+        """What is answered when all is done that was asked; None if nothing is being done. The file stays open."""
+        return None if self._thread is None else self.ask(lambda _: None)
 
     def close(self) -> None:
         """Does all that was asked and closes the file; it is opened again if something is asked later."""
