@@ -74,30 +74,29 @@ def defaults_of(given: Any) -> dict[str, Any]:
     return dict(given)
 
 
-def implying(request: Request, row: "Model", to: str | Path | None) -> Request:
-    """The request, asking for the format that the name *to* implies if it asks for none and the model has that one."""
-    implied = implied_by(row, to)
-    if implied and request.output_format is None:
-        return attrs.evolve(request, output_format=implied)
-    return request
-
-
 def asked(
-    request: Request | str, fields: Mapping[str, Any], defaults: Mapping[str, Any], row: "Model", to: str | Path | None
+    request: Request | str, fields: Mapping[str, Any], defaults: Mapping[str, Any], row: "Model", name: str | None
 ) -> Request:
-    """The request of a call whose image goes to *to*: the name of that file says more than a default format does."""
-    if "output_format" not in fields and (implied := implied_by(row, to)):
+    """The request of a call whose image goes into a file of this *name*, which says more than a default format does."""
+    implied = _implied_by(row, name)
+    if implied is None:
+        return requested(request, fields, defaults)
+    if "output_format" not in fields:
         return requested(request, fields, {**defaults, "output_format": implied})
-    return implying(requested(request, fields, defaults), row, to)
+    found = requested(request, fields, defaults)
+    return attrs.evolve(found, output_format=implied) if found.output_format is None else found
 
 
-def implied_by(row: "Model", to: str | Path | None) -> str | None:
-    """The format that the name *to* implies, if the model has it."""
-    if to is None:
-        return None
-    path = Path(to)
-    implied = format_named(path.suffix)
-    return implied if implied and not path.is_dir() and _takes(row.form.get("output_format"), implied) else None
+def file_name(to: str | Path | None) -> str | None:
+    """The name of the file that an image goes to, None if that is a directory or not said."""
+    return None if to is None or Path(to).is_dir() else Path(to).name
+
+
+def _implied_by(row: "Model", name: str | None) -> str | None:
+    """The format that the name of a file implies, if the model has it."""
+    stem, _, suffix = (name or "").rpartition(".")
+    implied = format_named(suffix) if stem else None
+    return implied if implied and _takes(row.form.get("output_format"), implied) else None
 
 
 def _takes(codec: "Codec | None", value: Any) -> bool:

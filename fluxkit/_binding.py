@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from ._asked import asked, defaults_of, requested
+from ._asked import asked, defaults_of, file_name, requested
 from ._contract.report import shorten
 from ._contract.request import Request
 from ._contract.result import Result
@@ -275,9 +275,9 @@ class Binding:
             return Path(tempfile.mkdtemp(dir=_passing_spool()))
         return _lasting_spool()
 
-    def _asked(self, to: str | Path | None, request: Request | str, fields: Mapping[str, Any]) -> Request:
-        """The request; a file name with a picture's suffix asks for that format, where the model has it."""
-        return asked(request, fields, self._defaults, self._row, to)
+    def _asked(self, name: str | None, request: Request | str, fields: Mapping[str, Any]) -> Request:
+        """The request; the *name* of a file with a picture's suffix asks for that format, where the model has it."""
+        return asked(request, fields, self._defaults, self._row, name)
 
     def _recorded(self, name: str) -> Call:
         """A call that is begun, as a recording sees it, if there is one."""
@@ -394,7 +394,7 @@ def plan_of(
     return make_plan(
         found,
         row.name,
-        asked(request, {}, defaults_of(defaults), row, to),
+        asked(request, {}, defaults_of(defaults), row, file_name(to)),
         base_url=place,
         fit=fit,
         unsupported=unsupported,

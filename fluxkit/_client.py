@@ -70,7 +70,7 @@ class Client(Binding):
         path, sink = parted(to, fetch=fetch)
         manner = self._manner(timeout=timeout, to=path, fetch=fetch)
         with self._recorded("generate") as call:
-            wanted = call.asked(self._asked(path, request, fields))
+            wanted = call.asked(self._asked(manner.place.name, request, fields))
             plan = call.planned(check_one(self._planned(wanted), sink))
             result = call.came(self._driver.run(generate(plan, manner)))
             return checked(poured(result, sink))
@@ -268,7 +268,7 @@ class AsyncClient(Binding):
         path, sink = parted(to, fetch=fetch)
         manner = self._manner(timeout=timeout, to=path, fetch=fetch)
         with self._recorded("generate") as call:
-            wanted = call.asked(self._asked(path, request, fields))
+            wanted = call.asked(self._asked(manner.place.name, request, fields))
             plan = call.planned(check_one(self._planned(wanted), sink))
             result = call.came(await self._driver.run(generate(plan, manner)))
             return checked(await poured_async(result, sink))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Orders:
     """The requests as they are read: each has a number, and becomes a flow or the error for which it is refused."""
 
-    def __init__(self, client: Binding, manner: Manner, to: Any, in_flight: int) -> None:
-        self._client, self._manner, self._to = client, manner, to
+    def __init__(self, client: Binding, manner: Manner, in_flight: int) -> None:
+        self._client, self._manner = client, manner
         self.timeout, self._in_flight = manner.timeout, in_flight
         self._next = 0
         self._open: dict[int, Any] = {}
@@ -49,7 +49,7 @@ class Orders:
         try:
             if not isinstance(request, Request | str):
                 raise SettingsError(f"requests holds {shorten(request)}. Allowed: each a Request, or a str as prompt.")
-            wanted = call.asked(self._client._asked(self._to, request, {}))  # noqa: SLF001
+            wanted = call.asked(self._client._asked(self._manner.place.name, request, {}))  # noqa: SLF001
             plan = call.planned(self._client._planned(wanted))  # noqa: SLF001
             return number, generate(plan, self._numbered(number))
         except Exception as error:  # noqa: BLE001 - one bad request must not cost the others
@@ -91,7 +91,7 @@ def orders_of(
     check("requests", requests, several, "an iterable of prompts or Requests, such as a list; for one, use generate")
     if isinstance(to, str | os.PathLike) and format_named(Path(to).suffix) is None and not is_template(to):
         to = f"{os.fspath(to)}{os.sep}"  # a directory, whether it is there or not
-    return Orders(client, client._manner(timeout=timeout, to=to, fetch=fetch), to, in_flight)  # noqa: SLF001
+    return Orders(client, client._manner(timeout=timeout, to=to, fetch=fetch), in_flight)  # noqa: SLF001
 
 
 def given_up(member: "Member") -> FluxError:

@@ -97,14 +97,21 @@ def test_a_client_uses_its_defaults_in_whatever_it_makes() -> None:
         Client(KLEIN, mock=True, defaults={"references": ["x"]})
 
 
+def _directory(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
 def test_a_file_name_says_more_than_a_default_format_and_less_than_the_call(tmp_path: Path) -> None:
     defaults = {"output_format": "jpeg"}
     with Client(KLEIN, mock=True, defaults=defaults) as client:
-        assert "png" == client._asked(tmp_path / "x.png", "a", {}).output_format
-        assert "jpeg" == client._asked(tmp_path / "x", "a", {}).output_format
+        assert "png" == client._asked("x.png", "a", {}).output_format
+        for other in None, "x", ".png", "x.", "x.tiff":
+            assert "jpeg" == client._asked(other, "a", {}).output_format
     given = {"to": tmp_path / "x.png", "defaults": defaults}
     assert "png" == plan_of(KLEIN, Request("a"), **given).output_format
     assert "jpeg" == plan_of(KLEIN, Request("a", output_format="jpeg"), **given).output_format
+    assert "jpeg" == plan_of(KLEIN, Request("a"), **given | {"to": _directory(tmp_path / "y.png")}).output_format
 
 
 def test_defaults_are_kept_as_they_were_given() -> None:

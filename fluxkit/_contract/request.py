@@ -131,6 +131,8 @@ class Request:
 
     @options.validator
     def _check_options(self, field: "attrs.Attribute[Any]", options: Mapping[str, Any]) -> None:
+        if not options:
+            return
         own = [each.name for each in attrs.fields(Request) if each.init and each.name in options]
         if own:
             raise _refuse(field.name, options, f"what only one service has; {', '.join(own)} stands beside the options")

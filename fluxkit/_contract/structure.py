@@ -171,25 +171,33 @@ def _jpeg_segment(window: _Window, offset: int) -> tuple[int, int, int]:
 
     Fill bytes (0xFF) before a marker are lawful; other stray bytes are not, but decoders skip them.
     """
-    marker = window.read(offset, 2, part="the jpeg: no picture yet")
-    if marker[0] != 0xFF or marker[1] in (0x00, 0xFF):
-        fill = window.peek(offset, _MOST_FILL)
-        found = re.search(rb"\xff[^\x00\xff]", fill)
-        if found is None:
-            if len(fill) < _MOST_FILL:
-                raise Truncated(f"the jpeg ends without a picture: no marker from offset {offset} on")
-            raise NotAnImage(f"no marker in {_MOST_FILL} bytes from offset {offset} of a jpeg")
-        marker = found[0]
-        offset += found.start()
-    code = marker[1]
+    head = window.peek(offset, 4)
+    if len(head) < 2 or head[0] != 0xFF or head[1] in (0x00, 0xFF):
+        offset = _jpeg_marker(window, offset)
+        head = window.peek(offset, 4)
+    code = head[1]
     if code in _BARE:
         return code, offset + 2, offset + 2
     if code in (_SOI, _EOI):
         raise NotAnImage(f"a jpeg without a picture: marker ff {code:02x} at offset {offset}")
-    length = int.from_bytes(window.read(offset + 2, 2, part="the jpeg: no picture yet"), "big")
+    if len(head) < 4:
+        window.read(offset + 2, 2, part="the jpeg: no picture yet")
+    length = int.from_bytes(head[2:], "big")
     if length < 2:
         raise NotAnImage(f"the segment ff {code:02x} at offset {offset} of a jpeg says that it has {length} bytes")
     return code, offset + 2, offset + 2 + length
+
+
+def _jpeg_marker(window: _Window, offset: int) -> int:
+    """The offset of the next marker behind what fills the space before it."""
+    window.read(offset, 2, part="the jpeg: no picture yet")
+    fill = window.peek(offset, _MOST_FILL)
+    found = re.search(rb"\xff[^\x00\xff]", fill)
+    if found is None:
+        if len(fill) < _MOST_FILL:
+            raise Truncated(f"the jpeg ends without a picture: no marker from offset {offset} on")
+        raise NotAnImage(f"no marker in {_MOST_FILL} bytes from offset {offset} of a jpeg")
+    return offset + found.start()
 
 
 def _jpeg_sides(window: _Window) -> tuple[int, int, int]:

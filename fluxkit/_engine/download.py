@@ -1,9 +1,8 @@
 """Files that images become: written beside their place, and put there once they are whole."""
 
-import functools
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -31,22 +30,14 @@ class Draft:
         self._digest = hashlib.sha256()
 
     def __enter__(self) -> Self:
+        directory = os.path.abspath(os.path.dirname(self._path))
+        # Of so many letters no other file has the same by chance.
+        self._draft: str | None = os.path.join(directory, f".fluxkit-{secrets.token_hex(12)}.part")
         try:
-            number, name = self._made()
+            self._file = _made(self._draft)
         except OSError as error:
             raise _disk_fault(self._path, error) from None
-        self._draft: Path | None = Path(name)
-        self._file: BinaryIO = open(number, "w+b", buffering=0)
         return self
-
-    def _made(self) -> tuple[int, str]:
-        """A file of mode 0600, and its name; the directory is made if it is not there any more."""
-        make = functools.partial(tempfile.mkstemp, prefix=".fluxkit-", suffix=".part", dir=self._path.parent)
-        try:
-            return make()
-        except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            return make()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -55,7 +46,7 @@ class Draft:
             self._file.close()
         if self._draft is not None:
             with suppress(OSError):
-                self._draft.unlink()
+                os.unlink(self._draft)
 
     def write(self, piece: bytes) -> None:
         """Adds a piece.
@@ -86,7 +77,7 @@ class Draft:
             if format_named(path.suffix) is None:
                 path = path.with_name(path.name + media.suffix)
             if self._replaces:
-                draft.replace(path)
+                os.replace(draft, path)
                 self._draft = None
             else:
                 path = _linked(draft, path)
@@ -107,7 +98,20 @@ class Draft:
         )
 
 
-def _linked(draft: Path, path: Path) -> Path:
+def _made(path: str) -> BinaryIO:
+    """A new file that only its owner may read; its directory is made if it is not there any more."""
+    try:
+        return open(path, "x+b", buffering=0, opener=_privately)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return open(path, "x+b", buffering=0, opener=_privately)
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _linked(draft: str, path: Path) -> Path:
     """Gives the *draft* the first name of *path*, ``path~2``, ``path~3`` ... that is free; its own goes later.
 
     It is whole under that name from the first moment. Where a file cannot have two names, an empty one holds the place
@@ -122,7 +126,7 @@ def _linked(draft: Path, path: Path) -> Path:
                 raise
             except (OSError, NotImplementedError):
                 free.touch(mode=0o600, exist_ok=False)
-                draft.replace(free)
+                os.replace(draft, free)
         except FileExistsError:
             number += 1
             free = path.with_stem(f"{path.stem}~{number}")

@@ -52,10 +52,8 @@ class Place:
     @classmethod
     def at(cls, to: str | os.PathLike[str]) -> Self:
         """The place that a user means by *to*: a directory if it is one or ends in a slash, a file otherwise."""
-        path, directory = Path(to), False
-        with contextlib.suppress(OSError, ValueError):  # no name of a file: what is made of it will be refused
-            directory = path.is_dir()
-        directory = directory or os.fspath(to).endswith(("/", os.sep))
+        path = Path(to)
+        directory = os.path.isdir(to) or os.fspath(to).endswith(("/", os.sep))
         _check_fields(path, directory=directory)
         return cls(path) if directory else cls(path.parent, path.name)
 
@@ -66,16 +64,17 @@ class Place:
         ``SettingsError``.
         """
         try:
-            if not self.directory.is_dir():
+            directory = os.fspath(self.directory)  # asked many things, and a path would be made for each
+            if not os.path.isdir(directory):
                 self.directory.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
-                (self.directory / f"{self.name or ''}{ROOM}").lstat()
-            if self.name is not None and (strange := _strange(self.directory / self.name)):
+                os.lstat(os.path.join(directory, f"{self.name or ''}{ROOM}"))
+            if self.name is not None and (strange := _strange(os.path.join(directory, self.name))):
                 raise ValueError(
                     f"{shorten(self.name)} is {strange}, and an image takes the place of what is there. To write into "
                     "it, give it as an open file"
                 )
-            if not os.access(self.directory, os.W_OK | os.X_OK):
+            if not os.access(directory, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -100,6 +99,8 @@ class Place:
 
     def _filled(self, stem: str, task: Task) -> str:
         """The name with its fields filled, each safely; one that becomes too long is cut, and stays another's none."""
+        if "{" not in stem:
+            return stem
         facts = {
             "provider": task.provider,
             "model": task.model,
@@ -118,10 +119,10 @@ class Place:
         return named and number == 0 and not self.gives_way
 
 
-def _strange(path: Path) -> str:
+def _strange(path: str) -> str:
     """What a path is that is there and no file: nobody wants a pipe replaced by an image. Nothing if it is one."""
     try:
-        mode = path.lstat().st_mode
+        mode = os.lstat(path).st_mode
     except OSError:  # it is not there, or will be refused where files are made
         return ""
     if stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode):
@@ -131,7 +132,7 @@ def _strange(path: Path) -> str:
 
 def is_template(to: str | os.PathLike[str]) -> bool:
     """Whether the name of a file holds fields."""
-    return any(field in FIELDS for field in _FIELD.findall(Path(to).name))
+    return "{" in os.fspath(to) and any(field in FIELDS for field in _FIELD.findall(Path(to).name))
 
 
 def _check_fields(path: Path, *, directory: bool) -> None:
