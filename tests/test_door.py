@@ -1,9 +1,12 @@
 """What users can see of fluxkit is what its doors name."""
 
+import ast
+import importlib
 import inspect
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +23,24 @@ def visible(module: types.ModuleType) -> list[str]:
     ]
 
 
-def test_the_door_names_what_is_visible_or_loaded_when_asked_for() -> None:
-    assert sorted([*visible(fluxkit), "Amount", "Event", "__version__", "hookimpl"]) == sorted(fluxkit.__all__)
+def test_type_checkers_see_what_the_door_names_and_loads_when_it_is_asked_for() -> None:
+    (told,) = (each for each in ast.parse(Path(fluxkit.__file__).read_text("utf-8")).body if isinstance(each, ast.If))
+    homes = {alias.name: each.module for each in told.body for alias in each.names}  # type: ignore[attr-defined]
+    assert sorted([*homes, "__version__"]) == sorted(fluxkit.__all__)
+    for name, home in homes.items():
+        assert getattr(importlib.import_module(f"fluxkit.{home}"), name) is getattr(fluxkit, name)
+
+
+def test_the_door_lists_what_is_not_loaded_yet() -> None:
+    code = "import fluxkit; print(*dir(fluxkit))"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {*fluxkit.__all__, "errors", "webhooks"} <= {*listed}
+
+
+def test_doors_are_there_without_an_import_of_their_own() -> None:
+    code = "import fluxkit; print(fluxkit.errors.FluxError is fluxkit.FluxError, fluxkit.webhooks.__name__)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "True fluxkit.webhooks\n" == said
 
 
 def test_the_vocabulary_names_what_is_visible() -> None:
@@ -46,10 +65,11 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_importing_fluxkit_imports_nothing_that_costs() -> None:
-    """HTTP, cattrs, SQLite, entry points, pluggy, the vocabulary and hypothesis are loaded when they are used."""
+    """attrs, HTTP, cattrs, SQLite, entry points, pluggy and the vocabulary are loaded when they are used."""
     code = "import sys, fluxkit; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     costly = {
+        "attrs",
         "httpx",
         "cattrs",
         "sqlite3",

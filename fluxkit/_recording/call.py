@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from .._contract.request import Request
-
 if TYPE_CHECKING:
+    from .._contract.request import Request
     from .._contract.result import Result
     from .._contract.task import Task
     from .._wire.plan import Plan
@@ -23,7 +22,7 @@ End = TypeVar("End", "Result", "Task")
 class Call:
     """A call that nobody records: it is handed its request, its plan and its end, and gives them back."""
 
-    def asked(self, request: Request) -> Request:
+    def asked(self, request: "Request") -> "Request":
         """What is asked for, with the defaults of the client."""
         return request
 

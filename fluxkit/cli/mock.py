@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import click
 
-from .._recording.call import PROMPTS
 from ..errors import PluginError, SettingsError
 from . import USUAL
 from .help import Command
@@ -221,6 +220,8 @@ def _recording(service: Any, record: str | None) -> AbstractContextManager[None]
     """What records what is asked of a mock, as long as it lasts, if that is wanted."""
     if record is None:
         return nullcontext()
+    from .._recording.call import PROMPTS
+
     recording = mock_part("recording:Recording").at(record, prompts=os.environ.get(PROMPTS) != "0")
     recorded: AbstractContextManager[None] = recording.of(service)
     return recorded

@@ -6,15 +6,16 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from .. import errors
-from .._contract.result import describe
-from .._contract.task import Task
 from ..errors import Charged, FluxError
 from .stop import Terminated
+
+if TYPE_CHECKING:
+    from .._contract.task import Task
 
 
 class Code(enum.IntEnum):
@@ -226,8 +227,14 @@ def _options(line: str) -> list[str]:
     return []
 
 
+def _task_of(error: FluxError) -> "Task | None":
+    from .._contract.task import Task  # not before there is an error: help and a mock begin without values
+
+    return error.task if isinstance(error.task, Task) else None
+
+
 def _advice(error: FluxError) -> str | None:
-    task = error.task if isinstance(error.task, Task) else None
+    task = _task_of(error)
     mocked = task is not None and task.mocked
     cut_short = code_of(error) in (Code.INTERRUPTED, Code.TERMINATED)
     if isinstance(error, Trouble) and error.advice and cut_short:
@@ -244,7 +251,10 @@ def _advice(error: FluxError) -> str | None:
 
 def document_of(error: FluxError) -> dict[str, Any]:
     """An error as plain values. ``resume`` is the text from which ``Task.from_json`` makes the task that goes on."""
+    from .._contract.result import describe
+
     what, allowed, options = parts_of(error)
+    task = _task_of(error)
     return {
         **describe(error),
         "error": error.name if isinstance(error, Trouble) else type(error).__name__,
@@ -253,7 +263,7 @@ def document_of(error: FluxError) -> dict[str, Any]:
         "try": " ".join(options) or None,
         "exit_code": int(code_of(error)),
         "reply": error.reply,
-        "resume": error.task.to_json() if isinstance(error.task, Task) else None,
+        "resume": None if task is None else task.to_json(),
     }
 
 
