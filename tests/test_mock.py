@@ -1,9 +1,11 @@
 """The mock as a user holds it: found by entry point, armed with faults, counted, reset."""
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import anyio
+import httpx
 import pytest
 
 import fluxkit
@@ -15,6 +17,7 @@ from fluxkit_mockserver import MockService, WallClock
 from fluxkit_mockserver.casts import say_completed
 from fluxkit_mockserver.clock import VirtualClock
 from fluxkit_mockserver.dialects import dialect_of
+from fluxkit_mockserver.ids import USUAL, fresh, shape_of
 from fluxkit_providers.apimart import APIMART
 from fluxkit_providers.bfl import BFL
 from fluxkit_providers.magnific import FREEPIK, MAGNIFIC
@@ -161,3 +164,28 @@ def test_an_answer_that_is_stamped_is_the_one_that_would_be_written(provider: Pr
         written = dialect.say(of, {**facts, "images": (picture,)})
         stamped = say_completed(dialect, of, facts, picture, base_url="http://a", model="m")
         assert (written.status, written.body, written.headers) == (stamped.status, stamped.body, stamped.headers)
+
+
+@pytest.mark.parametrize(
+    ("shown", "pattern"),
+    [
+        ("046b6c7f-0b8a-43b9-b35d-6489e6daee91", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        ("task_01KAx-é", r"task_\d\d[0-9A-HJKMNP-TV-Z]{2}[a-z]-é"),
+        (f"gen_{'1a' * 40}", r"gen_[0-9a-f]{80}"),  # longer than what it is drawn from
+    ],
+)
+def test_a_fresh_id_has_the_shape_of_the_one_that_is_shown(shown: str, pattern: str) -> None:
+    ids = [fresh(shape_of(shown), str(number)) for number in range(20)]
+    assert [] == [each for each in ids if re.fullmatch(pattern, each) is None]
+    assert 20 == len({*ids})
+
+
+def test_an_id_is_what_it_was_in_earlier_versions() -> None:
+    assert "94fc314e-6dbf-0880-3e92-da5bf7fe71a8" == fresh(shape_of(USUAL), "0:magnific:1")
+
+
+def test_a_model_that_is_spelt_otherwise_in_an_address_is_bought_all_the_same(mock: MockService) -> None:
+    with httpx.Client(transport=mock.transport(), headers={"x-magnific-api-key": "test"}) as client:
+        address = mock.base_url("magnific") + "/v1/ai/text-to-image/flux%2D2-klein"
+        assert 200 == client.post(address, json={"prompt": "a cat"}).status_code
+    assert ["flux-2-klein"] == [task.model.name for task in mock.tasks]

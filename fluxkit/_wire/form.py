@@ -1,5 +1,6 @@
 """The codec of a document: values by the names that fluxkit has for them, each with a codec that knows its place."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,9 +75,11 @@ class Form:
             raise unfit(json, "an object")
         found: dict[str, Any] = {}
         problems: list[Problem] = []
-        for name, codec in self.fields:
+        steps = json.keys() if isinstance(json, dict) else None
+        for name, codec, beginnings, unsaid in self._fields_to_read:
             try:
-                value = codec.read(json)
+                is_silent = steps is not None and beginnings is not None and beginnings.isdisjoint(steps)
+                value = unsaid if is_silent else codec.read(json)
             except Unfit as error:
                 value = error.found
                 problems += self._named(name, error)
@@ -88,6 +91,15 @@ class Form:
         if problems:
             raise Unfit(*problems, found=found or MISSING)
         return found
+
+    @functools.cached_property
+    def _fields_to_read(self) -> tuple[tuple[str, Codec, frozenset[str] | None, Any], ...]:
+        """Each field with the keys below one of which it lies, and what it is in a document that has none of them.
+
+        Most documents have few of the fields that they may have, and only these need to be read. There are no such keys
+        (None) where a field takes the whole document, or does not fit where nothing is said.
+        """
+        return tuple((name, codec, *_silence(codec)) for name, codec in self.fields)
 
     def spellings(self, value: Any, /) -> Iterator[Json]:
         self.write(value)  # refuses what does not fit
@@ -110,3 +122,9 @@ class Form:
     def places(self) -> Iterator[Path]:
         for _, codec in self.fields:
             yield from codec.places()
+
+
+def _silence(codec: Codec) -> tuple[frozenset[str] | None, Any]:
+    places = tuple(codec.places())
+    unsaid, error = attempt(codec.read, {})
+    return (None if error or () in places else frozenset(place[0] for place in places)), unsaid

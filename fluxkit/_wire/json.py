@@ -86,13 +86,24 @@ def path_of(dotted: str) -> Path:
 
 def pluck(document: Json, path: Path) -> Json:
     """What stands at *path*; MISSING if nothing or null does, ``Unfit`` if the way there is no object."""
-    for depth, step in enumerate(path):
-        if document is None or document is MISSING:
+    found = document
+    for step in path:
+        if isinstance(found, dict):
+            found = found.get(step)
+        elif found is None or found is MISSING:
             return MISSING
-        if not isinstance(document, dict):
-            raise Unfit(Problem(".".join(path[:depth]), document, "an object"))
-        document = document.get(step, MISSING)
-    return MISSING if document is None else document
+        else:
+            raise _astray(document, path)
+    return MISSING if found is None else found
+
+
+def _astray(document: Json, path: Path) -> Unfit:
+    """What is wrong on the way to *path*, where something on it is no object."""
+    way = 0
+    while isinstance(document, dict):
+        document = document[path[way]]
+        way += 1
+    return Unfit(Problem(".".join(path[:way]), document, "an object"))
 
 
 def plant(path: Path, value: Json) -> Json:

@@ -123,10 +123,13 @@ class Pair:
             yield merge(first, second)
 
     def read(self, json: Json, /) -> Any:
-        found, error = attempt(gather, [("", self.first.read, json), ("", self.second.read, json)])
-        if error:
-            raise Unfit(*error.problems)  # without what is found: half a pair is none
-        return found if len(found) == 2 else MISSING
+        try:
+            first, second = self.first.read(json), self.second.read(json)
+        except Unfit:
+            _, error = attempt(gather, [("", self.first.read, json), ("", self.second.read, json)])
+            assert error is not None  # noqa: S101 - one of them has just not fitted
+            raise Unfit(*error.problems) from None  # without what is found: half a pair is none
+        return MISSING if first is MISSING or second is MISSING else (first, second)
 
     def places(self) -> Iterator[Path]:
         yield from self.first.places()

@@ -60,7 +60,9 @@ class Whole(Plain):
         return f"a whole number{between(self.first, self.last)}"
 
     def admits(self, value: Any) -> bool:
-        return _is_number(value, int) and -(2**63) <= value < 2**64 and within(value, self.first, self.last)
+        if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**64:
+            return False
+        return (self.first is None or self.first <= value) and (self.last is None or value <= self.last)
 
 
 @by_fields

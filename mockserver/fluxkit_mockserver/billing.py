@@ -42,9 +42,9 @@ class Bill:
         """How many images were bought, without those that were given back."""
         return len(self.charges) - self.refunded
 
-    def charge(self, task: MockTask, now: float) -> None:
-        """Charges a task to the account, which can pay it."""
-        provider, cost = task.provider.name, cost_of(task)
+    def charge(self, task: MockTask, cost: Decimal | None, now: float) -> None:
+        """Charges what a task costs to the account, which can pay it."""
+        provider = task.provider.name
         self.accounts.spend(provider, cost)
         charge = Charge(provider, task.model.name, task.id, now, cost)
         self.charges.append(charge)

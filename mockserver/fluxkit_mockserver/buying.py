@@ -17,6 +17,7 @@ from .mishaps import ACCEPTED, moderation, refusal
 from .namespaces import without_prefix
 from .refused import Refused
 from .replays import marked
+from .shelf import Laid
 from .switches import MOST_REFERENCE
 from .tasks import SLOWNESS, MockTask, duration_of, point_of
 from .telling import accepted, is_done, reporting, words_of
@@ -27,6 +28,8 @@ from .works import Account, Works
 def buy(works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Account, call: Incoming) -> Answer | Drop:
     """Takes a submit, or answers again one that has come before with its key."""
     provider = dialect.provider
+    if provider.idempotency is None:
+        return _buy_new(works, dialect, rows, account, call)
     task = works.replays.task_of(account, provider, call, works.now)
     if task is None:
         before = works.accepted
@@ -49,9 +52,11 @@ def _buy_new(
     works: Works, dialect: Dialect, rows: tuple[Model, ...], account: Account, call: Incoming
 ) -> Answer | Drop:
     row, values = dialect.reader.read(rows, call)
-    values, brought = works.shelf.take(values, _brought(works, dialect, row, values))
-    works.gauge.begin(account, lambda task: not (task.cancelled or is_done(works, dialect, task, works.now)))
-    number = works.accepted + 1
+    brought: tuple[bytes | Laid, ...] = ()
+    if "references" in values:
+        values, brought = works.shelf.take(values, _brought(works, dialect, row, values))
+    now, number = works.now, works.accepted + 1
+    works.gauge.begin(account, lambda task: not (task.cancelled or is_done(works, dialect, task, now)))
     task = MockTask(
         id=dialect.new_id(works.seed, number),
         number=number,
@@ -61,14 +66,15 @@ def _buy_new(
         point=point_of(row, values),
         seed=values["seed"] if "seed" in values else _drawn(works.seed, number),
         format=values.get("output_format", row.delivers or "png"),
-        created_at=works.now,
+        created_at=now,
         duration=duration_of(row, number, works.durations, works.seed),
         brought=brought,
         caller=call.caller,
         key=works.number_of(account),
         switched=works.dialects.own(dialect.provider.name),
     )
-    works.bill.accounts.check(dialect.provider.name, cost_of(task))
+    cost = cost_of(task)
+    works.bill.accounts.check(dialect.provider.name, cost)
     fault = works.strike("submit", task)
     if fault == "stale-connection":
         return Drop()
@@ -76,7 +82,7 @@ def _buy_new(
         raise refused
     _doom(works, dialect, task)
     works.accepted = number
-    works.bill.charge(task, works.now)
+    works.bill.charge(task, cost, now)
     works.tasks[task.id] = task
     works.gauge.began(account, task)
     works.seen.has_bought(task)
@@ -107,7 +113,7 @@ def _brought(works: Works, dialect: Dialect, row: Model, values: Mapping[str, An
     brought, problems = [], []
     is_bounded = dialect.switches.get("reference-size") == "10MB"
     most = MOST_REFERENCE if is_bounded else MOST_BODY
-    for reference in values.get("references", ()):
+    for reference in values["references"]:
         content = reference.content
         if content is None:
             path = path_of(reference.url)

@@ -18,8 +18,8 @@ def say_briefly(dialect: Dialect, of: str, stage: int, *, id: str, base_url: str
     cast = _cast(dialect, of, stage, base_url if _tells_urls(dialect, of) else "", model)
     if cast is None:
         return dialect.say(of, dialect.facts(of, stage, id=id, base_url=base_url, model=model))
-    body, stamp = cast
-    return Answer(dialect.status(of, dialect.words[stage]), body.replace(stamp, id.encode()), JSON_HEADERS)
+    status, body, stamp = cast
+    return Answer(status, body.replace(stamp, id.encode()), JSON_HEADERS)
 
 
 def say_completed(
@@ -41,14 +41,15 @@ def _tells_urls(dialect: Dialect, of: str) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _cast(dialect: Dialect, of: str, stage: int, base_url: str, model: str) -> tuple[bytes, bytes] | None:
-    """An answer without images and the id in it; None if another id does not simply take the place of that one."""
+def _cast(dialect: Dialect, of: str, stage: int, base_url: str, model: str) -> tuple[int, bytes, bytes] | None:
+    """An answer without images: status, body and the id in it; None if another does not simply take the id's place."""
     one, other = dialect.new_id(-1, 0), dialect.new_id(-1, 1)
     cast, check = (
         dialect.say(of, dialect.facts(of, stage, id=each, base_url=base_url, model=model)).body for each in (one, other)
     )
     stamped = cast.replace(one.encode(), other.encode())
-    return (cast, one.encode()) if one != other and stamped == check else None
+    status = dialect.status(of, dialect.words[stage])
+    return (status, cast, one.encode()) if one != other and stamped == check else None
 
 
 @functools.lru_cache(maxsize=1024)

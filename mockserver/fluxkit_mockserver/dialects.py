@@ -56,6 +56,10 @@ class Dialects(Mapping[str, Dialect]):
             self._spoken[name] = self.once(name, self._unusual[name])
         return self._spoken[name]
 
+    def of(self, name: str) -> Dialect | None:
+        """The dialect of the service of this name, None if there is no such service."""
+        return self._spoken.get(name) or self.get(name)
+
     def own(self, name: str) -> Switches:
         """The switches of one service that are not as usual."""
         return self._unusual[name]

@@ -27,6 +27,8 @@ _WRITER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 def read_query(query: str) -> dict[str, str]:
     """The query of an address by name; of a name that comes twice, the last counts."""
+    if not query:
+        return {}
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     return {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import operator
 import string
 from typing import Final
 
@@ -12,8 +11,11 @@ CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 #: The shape of ids where no sample shows one: a UUID.
 USUAL: Final = "00000000-0000-4000-8000-000000000000"
 
-#: For each place of an id, the letter that stands there for each of the 256 values of a byte.
-Shape = tuple[str, ...]
+#: How many bytes of a digest make an id; a longer one takes them again.
+DIGEST: Final = 64
+
+#: The parts of an id: a text that stays as it is, or some bytes of a digest and the letter for each value of a byte.
+Shape = tuple[str | tuple[slice, bytes], ...]
 
 
 def shape_of(id: str) -> Shape:
@@ -21,7 +23,14 @@ def shape_of(id: str) -> Shape:
     head, mark, tail = id.rpartition("_")
     hexadecimal = all(letter in f"{HEX}-" for letter in tail)
     alphabets = (*head, *mark, *(_alphabet(letter, hexadecimal=hexadecimal) for letter in tail))
-    return tuple((letters * 256)[:256] for letters in alphabets)
+    parts: list[str | tuple[slice, bytes]] = []
+    for (letters, _), group in itertools.groupby(enumerate(alphabets), key=lambda each: (each[1], each[0] // DIGEST)):
+        places = [place % DIGEST for place, _ in group]
+        if len(letters) == 1:
+            parts.append(letters * len(places))
+        else:
+            parts.append((slice(places[0], places[-1] + 1), (letters * 256)[:256].encode()))
+    return tuple(parts)
 
 
 def _alphabet(letter: str, *, hexadecimal: bool) -> str:
@@ -34,4 +43,4 @@ def _alphabet(letter: str, *, hexadecimal: bool) -> str:
 def fresh(shape: Shape, origin: str) -> str:
     """An id of this shape, always the same for the same *origin*."""
     digest = hashlib.sha512(origin.encode()).digest()
-    return "".join(map(operator.getitem, shape, itertools.cycle(digest)))
+    return "".join([part if isinstance(part, str) else digest[part[0]].translate(part[1]).decode() for part in shape])

@@ -34,11 +34,18 @@ class Reader:
     provider: Provider
     switches: Mapping[str, str]
     _rows: Mapping[str, tuple[Model, ...]] = attrs.field(init=False)
+    _submits: Mapping[str, tuple[Model, ...]] = attrs.field(init=False)
     _places: Mapping[int, Mapping[str, frozenset[Path]]] = attrs.field(init=False)
+    _whole: Mapping[int, frozenset[str]] = attrs.field(init=False)
 
     @_rows.default
     def _rows_by_path(self) -> Mapping[str, tuple[Model, ...]]:
         return _grouped(self.provider.models, by=lambda row: row.path)
+
+    @_submits.default
+    def _models_by_address(self) -> Mapping[str, tuple[Model, ...]]:
+        route = self.provider.submit
+        return {path: self._bought_at(path, {}) for path in {route.url("", model=row) for row in self._rows}}
 
     @_places.default
     def _places_by_first_step(self) -> Mapping[int, Mapping[str, frozenset[Path]]]:
@@ -49,6 +56,13 @@ class Reader:
                 for step, places in _grouped(row.request.places(), by=lambda place: place[0]).items()
             }
             for row in self.provider.models
+        }
+
+    @_whole.default
+    def _first_steps_that_are_places(self) -> Mapping[int, frozenset[str]]:
+        return {
+            row: frozenset(step for step, places in steps.items() if (step,) in places)
+            for row, steps in self._places.items()
         }
 
     def methods(self, path: str, query: Mapping[str, str]) -> tuple[str, ...]:
@@ -68,7 +82,14 @@ class Reader:
 
     def submitted(self, call: Incoming, path: str) -> tuple[Model, ...]:
         """The models that a call to *path* may buy from; none if it buys nothing."""
-        said = self.provider.submit.match(call.method, path, call.query)
+        if call.method != self.provider.submit.method:
+            return ()
+        # A model may be spelt in other ways, too.
+        return self._submits.get(path) or self._bought_at(path, call.query)
+
+    def _bought_at(self, path: str, query: Mapping[str, str]) -> tuple[Model, ...]:
+        submit = self.provider.submit
+        said = submit.match(submit.method, path, query)
         if said is None:
             return ()
         return self._rows.get(said["model"], ()) if "model" in said else self.provider.models
@@ -122,10 +143,11 @@ class Reader:
         """Each field of *document* for which the model has no place, where services are quiet and a mock is strict."""
         if self.switches.get("extra-fields") == "ignore":
             return ()
-        known = self._places[id(row)]
         # What has a place of its own need not be looked into: most have.
-        if not (rest := {step: value for step, value in document.items() if (step,) not in known.get(step, ())}):
+        if (whole := self._whole[id(row)]).issuperset(document):
             return ()
+        known = self._places[id(row)]
+        rest = {step: value for step, value in document.items() if step not in whole}
 
         def strays() -> Iterator[Problem]:
             for leaf in leaves(rest):
@@ -149,13 +171,12 @@ def _meet(one: Path, other: Path) -> bool:
 
 
 def _size_problems(row: Model, values: Mapping[str, Any]) -> tuple[Problem, ...]:
-    codec = row.form.get("size")
-    if codec is None or "size" not in values:
+    if "size" not in values:
         return ()
     try:
         row.sizes.point(values["size"])
     except NoSuchSize as error:
-        places = tuple(codec.places())
+        places = tuple(dict(row.form.fields)["size"].places())
         if isinstance(row.sizes, Canvas) and len(places) == 2:  # a side that is wrong by itself is named alone
             sides = zip(places, values["size"], (row.sizes.width, row.sizes.height), strict=True)
             places = tuple(place for place, side, allowed in sides if side not in allowed) or places

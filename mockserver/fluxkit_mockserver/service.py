@@ -441,6 +441,8 @@ class MockService:
     def lead(self, call: Incoming) -> "tuple[MockService, Incoming]":
         """The namespace that a call chooses, and the call as it comes there; ``ValueError`` if it chooses wrongly."""
         name = self._chooser.named(call)
+        if not (name or self.name):
+            return self, call
         if name and self.name not in ("", name):
             raise ValueError(f"The call names the namespace {name!r}, and came to {self.name!r}.")
         world = self._namespaces.enter(name) if name and not self.name else self

@@ -62,7 +62,7 @@ def _answer(works: Works, call: Incoming) -> Answer | Drop:
     if call.path.startswith(UPLOADS):
         return works.watch.refuse(call, works.now) or works.uploads.answer(call, works.now)
     name, slash, rest = call.path.lstrip("/").partition("/")
-    dialect = works.dialects.get(name)
+    dialect = works.dialects.of(name)
     if dialect is None:
         known = ", ".join(f"/{each}" for each in works.dialects)
         near = nearest_route(call.method, call.path, works.dialects)

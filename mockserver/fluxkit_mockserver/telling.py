@@ -148,8 +148,8 @@ def say(
     if of == "hooked":
         facts = dialect.facts(of, stage, id=task.id, base_url=base_url, model=task.model.path)
         return dialect.say(of, {**facts, "webhook_url": task.values["webhook_url"]})
-    cost = cost_of(task) if done or of == "accepted" else None
-    if not done and (cost is None or "cost" not in dialect.form(of)):
+    cost = cost_of(task) if (done or of == "accepted") and "cost" in dialect.form(of) else None
+    if not done and cost is None:
         return say_briefly(dialect, of, stage, id=task.id, base_url=base_url, model=task.model.path)
     if done and task.ending in ENDINGS:
         works.bill.refund(dialect, task)

@@ -51,16 +51,11 @@ class AsyncMockTransport(httpx.AsyncBaseTransport):
 
 def incoming(request: httpx.Request, body: bytes) -> Incoming:
     """An httpx request as the mock knows it."""
-    path, _, query = request.url.raw_path.decode("ascii").partition("?")
+    url = request.url
+    path, _, query = url.raw_path.decode("ascii").partition("?")
     headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in request.headers.raw}
-    return Incoming(
-        method=request.method,
-        path=path,
-        query=read_query(query),
-        headers=headers,
-        body=body,
-        origin=f"{request.url.scheme}://{headers.get('host') or request.url.netloc.decode('ascii')}",
-    )
+    origin = f"{url.scheme}://{headers.get('host') or url.netloc.decode('ascii')}"
+    return Incoming(request.method, path, read_query(query), headers, body, origin)
 
 
 @functools.lru_cache(maxsize=64)
