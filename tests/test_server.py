@@ -28,6 +28,7 @@ from fluxkit_mockserver.app import make_app
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.documents import MOST_VALUES
 from fluxkit_mockserver.exchanges import MOST_EXCHANGES
+from fluxkit_mockserver.line import Line
 from fluxkit_mockserver.reader import MOST_STRAYS
 from fluxkit_mockserver.server import PortTaken, Server, serve
 from fluxkit_mockserver.service import MockService
@@ -323,6 +324,29 @@ def test_what_is_pipelined_behind_a_dropped_call_is_dropped_too(server: Server, 
     call = b"POST %b HTTP/1.1\r\nHost: a\r\nx-magnific-api-key: test\r\nContent-Length: 15\r\n\r\n" % KLEIN.encode()
     assert b"" == speak(server, 2 * (call + b'{"prompt": "x"}'))
     assert 1 == mock.billed
+
+
+def test_calls_that_are_sent_together_are_answered_and_no_more_are_read_before_they_are_begun(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+    complete = Line.on_headers_complete
+
+    def counted(line: Line) -> None:
+        complete(line)
+        waiting.append(len(line.pipeline))
+
+    monkeypatch.setattr(Line, "on_headers_complete", counted)
+    call = b"GET /a HTTP/1.1\r\nHost: a\r\nx: %b\r\n\r\n" % (b"x" * 4000)  # of which some 65 are read at a time
+    with dial(server) as line:
+        sender = threading.Thread(target=line.sendall, args=(call * 400,))
+        sender.start()
+        heard = b""
+        while heard.count(b"HTTP/1.1 404 ") < 400:
+            heard += line.recv(65536)
+        sender.join()
+    assert len(waiting) == 400
+    assert max(waiting) < 150
 
 
 def test_another_server_says_that_it_cannot_drop(mock: MockService) -> None:

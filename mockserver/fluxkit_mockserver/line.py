@@ -61,6 +61,16 @@ class Line(HttpToolsProtocol):
         super().on_message_complete()
         self.scope["state"][WHOLE] = True
 
+    def on_response_complete(self) -> None:
+        """The next call of this connection is begun. No more are read before all that were sent together are begun.
+
+        uvicorn reads on after each answer, so that whoever sends 20,000 at once has all of them in memory, and others
+        wait until they are parsed.
+        """
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
+
     def _await_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_PATIENCE, self._refuse, b"408 Request Timeout")
 
