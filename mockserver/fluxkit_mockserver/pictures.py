@@ -87,7 +87,7 @@ def draw(
             colours += _stamp(picture, thumbnails, places=foot.places, first=len(colours) // 3)
         return _png(picture, colours=colours, bits=bits, facts=facts)
     picture.putpalette(colours)
-    picture = picture.convert("RGB")
+    picture = picture.convert("RGBX")  # whole words of four bytes: the same file as of RGB, and sooner
     for thumbnail, place in zip(thumbnails, foot.places, strict=True):
         picture.paste(thumbnail, place)
     return _jpeg(picture, facts=facts) if media_type == "image/jpeg" else _webp(picture, facts=facts)
