@@ -125,8 +125,9 @@ def test_a_name_is_not_asked_after_again_between_the_check_and_the_connection(wa
         attempts.append(address)
         raise network.httpcore.ConnectError("nobody is there")
 
-    async def refuse_async(self: Any, address: str, *_: Any, **__: Any) -> Any:
-        return refuse(self, address)
+    async def refuse_async(address: str, _: int) -> Any:
+        attempts.append(address)
+        raise OSError("nobody is there")
 
     with (
         RawServer(answering(http(body=PNG)), tls=True) as server,
@@ -134,7 +135,7 @@ def test_a_name_is_not_asked_after_again_between_the_check_and_the_connection(wa
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(network.httpcore.SyncBackend, "connect_tcp", refuse)
-        patch.setattr(network.httpcore.AnyIOBackend, "connect_tcp", refuse_async)
+        patch.setattr(network.Stream, "connect", refuse_async)
         patch.setattr(network, "is_public", lambda address: address == "192.88.99.1")
         error = failing(way, Bring(f"https://rebound.test:{server.port}/"))
         assert (0, ["192.88.99.1"]) == (server.connections, attempts)

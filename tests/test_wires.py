@@ -78,6 +78,13 @@ def test_what_cannot_be_used_again_is_closed(state: dict[str, bool]) -> None:
     assert (None, []) == kept.take(HERE)
 
 
+def test_one_that_did_not_come_about_counts_no_more() -> None:
+    kept: Resting[Connection] = Resting()
+    assert (None, []) == kept.take(HERE)
+    assert [] == kept.give(None)
+    assert 0 == kept.used
+
+
 def test_a_new_connection_is_one_too_many_if_all_others_lead_elsewhere() -> None:
     elsewhere = [Connection(THERE) for _ in range(wires.CONNECTIONS)]
     kept = resting(*elsewhere)

@@ -17,10 +17,13 @@ from contextvars import ContextVar
 from typing import Any, Final, Self, cast
 
 import anyio
+import anyio.lowlevel
 import httpcore
+from anyio.streams.tls import TLSStream
 
 from .._wire.link import is_public
 from .answer import Fault
+from .stream import Stream
 from .trail import Stray
 
 ours: ContextVar[bool] = ContextVar("fluxkit_exchange", default=False)
@@ -168,8 +171,9 @@ class _Line(httpcore.NetworkStream):
 class _AsyncLine(httpcore.AsyncNetworkStream):
     """A connection that notes what leaves, small things as one; its waits are cancelled from above."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, stream: Stream | TLSStream, wire: socket.socket) -> None:
         self._stream = stream
+        self._wire = wire
         self._watched: select.poll | None = None
         self._closed = False
         self._held = b""
@@ -180,7 +184,12 @@ class _AsyncLine(httpcore.AsyncNetworkStream):
             with suppress(httpcore.WriteError):
                 await self._flush(deadline)
         deadline.remaining()
-        return await self._stream.read(max_bytes)
+        try:
+            return await self._stream.receive(max_bytes)
+        except anyio.EndOfStream:
+            return b""
+        except anyio.BrokenResourceError as error:
+            raise httpcore.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if len(self._held) + len(buffer) <= _SMALL:
@@ -188,13 +197,19 @@ class _AsyncLine(httpcore.AsyncNetworkStream):
             return
         deadline = cast("Deadline", timeout)
         await self._flush(deadline)
-        deadline.sends(buffer)
-        await self._stream.write(buffer)
+        await anyio.lowlevel.checkpoint()  # a large body takes its time, and others have a right to theirs
+        await self._send(buffer, deadline)
 
     async def _flush(self, deadline: Deadline) -> None:
         held, self._held = self._held, b""
-        deadline.sends(held)
-        await self._stream.write(held)
+        await self._send(held, deadline)
+
+    async def _send(self, buffer: bytes, deadline: Deadline) -> None:
+        deadline.sends(buffer)
+        try:
+            await self._stream.send(buffer)
+        except anyio.BrokenResourceError as error:
+            raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
         self._closed = True
@@ -204,26 +219,26 @@ class _AsyncLine(httpcore.AsyncNetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
         try:
-            return _AsyncLine(await self._stream.start_tls(ssl_context, server_hostname))
-        except BaseException:
-            # A cancelled handshake leaves the socket to nobody: httpcore closes it only after an Exception.
-            with anyio.CancelScope(shield=True):
-                await self._stream.aclose()
+            stream = await TLSStream.wrap(
+                self._stream, hostname=server_hostname, ssl_context=ssl_context, standard_compatible=False
+            )
+        except BaseException as error:
+            await self._stream.aclose()  # a handshake that is cancelled would leave the socket to nobody
+            if isinstance(error, anyio.BrokenResourceError | anyio.EndOfStream | ssl.SSLError):
+                raise httpcore.ConnectError(str(error)) from error
             raise
+        return _AsyncLine(stream, self._wire)
 
     def get_extra_info(self, info: str) -> Any:
-        # A pool asks this of each idle connection before each exchange, and anyio takes far longer than the system to
-        # find out which socket it is.
-        if info == "is_readable" and hasattr(select, "poll"):
-            return self._closed or bool(self._watch().poll(0))
-        return self._stream.get_extra_info(info)
+        return (self._closed or self._is_readable()) if info == "is_readable" else None
 
-    def _watch(self) -> select.poll:
+    def _is_readable(self) -> bool:
+        if not hasattr(select, "poll"):
+            return bool(select.select([self._wire], [], [], 0)[0])
         if self._watched is None:
-            wire: socket.socket = self._stream.get_extra_info("socket")
             self._watched = select.poll()
-            self._watched.register(wire.fileno(), select.POLLIN)
-        return self._watched
+            self._watched.register(self._wire, select.POLLIN)
+        return bool(self._watched.poll(0))
 
 
 class Network(httpcore.NetworkBackend):
@@ -257,7 +272,6 @@ class AsyncNetwork(httpcore.AsyncNetworkBackend):
 
     def __init__(self, *, guarded: bool) -> None:
         self._guarded = guarded
-        self._sockets = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
@@ -269,9 +283,13 @@ class AsyncNetwork(httpcore.AsyncNetworkBackend):
         failure: Exception = OSError("the host has no address")
         for address, share in _turns(addresses, cast("Deadline", timeout)):
             try:
-                return _AsyncLine(await self._sockets.connect_tcp(address, port, share))
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
+                with anyio.fail_after(share):
+                    stream = await Stream.connect(address, port)
+                return _AsyncLine(stream, stream.wire)
+            except TimeoutError as error:
+                failure = httpcore.ConnectTimeout(str(error))
+            except OSError as error:
+                failure = httpcore.ConnectError(str(error))
         raise failure
 
 

@@ -216,11 +216,12 @@ class AsyncTransport:
         exchange = self._rules.exchange(call)
         content: list[bytes] = []
         try:
-            with anyio.fail_after(call.patience):
+            with anyio.move_on_after(call.patience):
                 async with self._answered(exchange) as response:
                     answer = Answer(response.status, response.headers, most=MOST, write=content.append)
                     await _aread(response, answer, exchange.deadline)
-            return self._rules.reply(answer, content)
+                return self._rules.reply(answer, content)
+            raise TimeoutError
         except Exception as error:  # noqa: BLE001 - whatever it was, the call may have left before it
             failure = self._rules.call_failure(error, exchange)
         raise failure

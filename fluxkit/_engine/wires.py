@@ -10,6 +10,7 @@ import os
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import anyio
@@ -17,7 +18,7 @@ import httpcore
 import httpx
 
 from ..errors import SettingsError
-from .network import AsyncNetwork, Network
+from .network import AsyncNetwork, Deadline, Network
 from .outbox import Exchange, Lane
 
 CONNECTIONS: Final = 20
@@ -66,10 +67,12 @@ class Resting(Generic[C]):
                 over.append(self._kept.pop(0))
         return None, over
 
-    def give(self, connection: C) -> list[C]:
-        """Takes one back that was taken: it rests, if it can be used again."""
+    def give(self, connection: C | None) -> list[C]:
+        """Takes one back that was taken, None if none came about: it rests, if it can be used again."""
         with self._lock:
             self.used -= 1
+            if connection is None:
+                return []
             if self._closed or connection.is_closed() or not connection.is_idle():
                 return [connection]
             self._kept.append(connection)
@@ -146,20 +149,23 @@ class _Lent(httpx.SyncByteStream):
 
 
 class AsyncSockets:
-    """The same for anyio."""
+    """The same for anyio. Only what speaks through a proxy is made by httpcore's pool."""
 
     def __init__(self, lane: Lane) -> None:
-        self._made = httpcore.AsyncConnectionPool(**_how(lane), network_backend=AsyncNetwork(guarded=lane.guarded))
+        how, self._network = _how(lane), AsyncNetwork(guarded=lane.guarded)
+        self._context: ssl.SSLContext | None = how["ssl_context"]
+        self._kept: float = how["keepalive_expiry"]
+        self._proxied = lane.proxy is not None and httpcore.AsyncConnectionPool(**how, network_backend=self._network)
         self.resting: Resting[httpcore.AsyncConnectionInterface] = Resting()
 
     async def carry(self, exchange: Exchange) -> httpcore.Response:
         """The answer, of which the body is still to be read. Whoever closes its stream gives the connection back."""
         request = exchange.for_sockets()
-        found, over = self.resting.take(request.url.origin)
-        connection = found or self._made.create_connection(request.url.origin)
+        connection, over = self.resting.take(request.url.origin)
         try:
             for each in over:
                 await each.aclose()
+            connection = connection or await self._open(request.url.origin, exchange.deadline)
             response = await connection.handle_async_request(request)
         except BaseException:
             await self.give(connection)
@@ -167,7 +173,16 @@ class AsyncSockets:
         response.stream = _AsyncLent(cast("httpx.AsyncByteStream", response.stream), self, connection)
         return response
 
-    async def give(self, connection: httpcore.AsyncConnectionInterface) -> None:
+    async def _open(self, origin: httpcore.Origin, deadline: Deadline) -> httpcore.AsyncConnectionInterface:
+        if self._proxied:
+            return self._proxied.create_connection(origin)
+        host = origin.host.decode("ascii")
+        stream = await self._network.connect_tcp(host, origin.port, deadline)
+        if self._context is not None:
+            stream = await stream.start_tls(self._context, host, deadline)
+        return _Connection(origin, stream, self._kept)
+
+    async def give(self, connection: httpcore.AsyncConnectionInterface | None) -> None:
         if over := self.resting.give(connection):
             with anyio.CancelScope(shield=True):
                 for each in over:
@@ -176,6 +191,17 @@ class AsyncSockets:
     async def aclose(self) -> None:
         for each in self.resting.close():
             await each.aclose()
+
+
+class _Connection(httpcore.AsyncHTTP11Connection):
+    """One that carries one exchange at a time, as all of ours do, and needs no lock before it.
+
+    httpcore's is anyio's, and goes through the event loop each time: twice for each exchange.
+    """
+
+    def __init__(self, origin: httpcore.Origin, stream: httpcore.AsyncNetworkStream, kept: float) -> None:
+        super().__init__(origin, stream, kept)
+        self._state_lock = nullcontext()  # type: ignore[assignment]
 
 
 class _AsyncLent(httpx.AsyncByteStream):
@@ -192,8 +218,10 @@ class _AsyncLent(httpx.AsyncByteStream):
         return self._stream.__aiter__()
 
     async def aclose(self) -> None:
+        # The locks of those that httpcore makes can be cancelled.
+        ours = isinstance(self._connection, _Connection)
         try:
-            with anyio.CancelScope(shield=True):  # httpcore's own locks can be cancelled
+            with nullcontext() if ours else anyio.CancelScope(shield=True):
                 await self._stream.aclose()
         finally:
             await self._sockets.give(self._connection)
@@ -263,7 +291,9 @@ def _trusted() -> ssl.SSLContext:
 @functools.lru_cache(maxsize=4)  # it takes some 30 ms to make one
 def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
     try:
-        return httpx.create_ssl_context()
+        context = httpx.create_ssl_context()
+        context.set_alpn_protocols(["http/1.1"])
+        return context
     except OSError as error:
         raise SettingsError(
             f"No certificates could be read from SSL_CERT_FILE={file or ''} or SSL_CERT_DIR={folder or ''} ({error})."
