@@ -45,9 +45,7 @@ class Thread:
         self._ready = Ready()
         self._loop: asyncio.AbstractEventLoop | None = None
         context = contextvars.copy_context()
-        self._thread = threading.Thread(
-            target=context.run, args=(anyio.run, self._main), name="fluxkit-many", daemon=True
-        )
+        self._thread = threading.Thread(target=context.run, args=(self._work,), name="fluxkit-many", daemon=True)
         self.stopped = False
         self._running = running
         running.add(self)
@@ -86,6 +84,14 @@ class Thread:
         for number, flow in flows:
             self._many.add(number, flow, timeout=self._timeout)
         self._many.expect(more=more)
+
+    def _work(self) -> None:
+        try:
+            anyio.run(self._main)
+        except BaseException as error:  # noqa: BLE001 - there is not even a loop, as where no file can be opened any more
+            self._running.discard(self)
+            self.ends.put(error)
+            self._ready.set()
 
     async def _main(self) -> None:
         end: BaseException | None = None

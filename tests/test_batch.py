@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import attrs
 import click.testing
 import pytest
@@ -884,6 +885,22 @@ def test_a_disk_that_is_full_ends_the_run_and_loses_nothing(
 
 def full(*_: Any, **__: Any) -> Any:
     raise OSError(28, "No space left on device")
+
+
+def test_what_keeps_every_row_from_being_served_is_said(
+    run: Any, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here no file can be opened any more, and an event loop needs some."""
+    write(*foxes(2))
+
+    def no_loop(*_: Any, **__: Any) -> Any:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(anyio, "run", no_loop)
+        done = run()
+    assert (1, "error: Too many open files\n", 0) == (done.exit_code, done.stderr, mock.billed)
+    assert (0, 2) == (run().exit_code, mock.billed)
 
 
 def test_a_draft_that_cannot_be_written_leaves_the_results_as_they_were(

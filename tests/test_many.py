@@ -532,6 +532,18 @@ def test_what_fails_in_the_thread_is_raised_and_does_not_hang() -> None:
     assert "no certificates" in str(raised(lambda: list(client.generate_many(["cat 0"]))))
 
 
+def test_a_thread_that_gets_no_event_loop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event loop opens files, and a process may have as many as it can."""
+
+    def full(*_: Any) -> Any:
+        raise OSError(24, "Too many open files")
+
+    with Client(MODEL, key="test") as client, monkeypatch.context() as patch:
+        patch.setattr(anyio, "run", full)
+        raised(lambda: list(client.generate_many(["cat 0"])), OSError)
+        assert not client._running
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize(
     ("facts", "named"),

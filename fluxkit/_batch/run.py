@@ -124,7 +124,7 @@ class Batch:
     def run(self) -> None:
         """Serves what is left. An exception ends what is under way within two seconds; another run goes on from there.
 
-        Raises ``OSError`` if the results cannot be written.
+        Raises ``OSError`` if the results cannot be written, and whatever keeps rows from being served.
         """
         thread = Thread(
             lambda: self._client._asynchronous(self._notes),  # noqa: SLF001 - a part of the clients
@@ -137,7 +137,7 @@ class Batch:
             lines = self._left()
             while True:
                 waiting = self._begin(thread, lines, waiting)
-                if not self._open:
+                if not self._open and thread.ends.empty():
                     break
                 self._take(thread.ends.get())
         finally:
