@@ -271,7 +271,7 @@ def running() -> Iterator[Server]:
 def by_curl(text: str) -> tuple[int, bytes]:
     """Runs a copied command in a shell; gives the status and what came."""
     assert shutil.which("curl"), "it needs curl"
-    lines = text.replace("curl ", "curl -sS -w '\n%{http_code}' ", 1) if not text.startswith("#") else text
+    lines = re.sub("^curl ", "curl -sS -w '\\n%{http_code}' ", text, count=1, flags=re.MULTILINE)
     done = subprocess.run(["sh", "-c", lines], capture_output=True, timeout=30, check=False)
     assert b"" == done.stderr
     said, _, status = done.stdout.rpartition(b"\n")
@@ -292,6 +292,21 @@ def test_a_call_is_a_command_that_makes_it(
     assert status == by_curl(text)[0]
     before, again = world.exchanges
     assert (before.path, before.query, before.body) == (again.path, again.query, again.body)
+
+
+def test_a_purchase_with_a_key_of_its_own_is_a_command_that_buys_again_and_a_conflict_one_that_conflicts(
+    running: Server,
+) -> None:
+    running.service.reset()
+    path, headers = "/apimart/v1/images/generations", {"authorization": "Bearer test", "idempotency-key": "k"}
+    with httpx.Client(base_url=running.url, trust_env=False) as web:
+        for prompt in ("a fox", "a cat"):
+            call(web, "POST", path, headers, {"prompt": prompt, "model": "flux-2-pro"})
+        bought, conflict = (web.get(f"/__mock__/exchanges/{number}/curl").text for number in (1, 2))
+    assert bought.startswith("# The header Idempotency-Key is left out: the mock knows it by now")
+    assert "idempotency-key" not in bought
+    assert (200, 409) == (by_curl(bought)[0], by_curl(conflict)[0])
+    assert 2 == running.service.billed
 
 
 def test_the_command_for_an_image_leads_to_the_image(running: Server) -> None:

@@ -326,6 +326,18 @@ def test_what_is_pipelined_behind_a_dropped_call_is_dropped_too(server: Server, 
     assert 1 == mock.billed
 
 
+@pytest.mark.parametrize("path", [KLEIN, "/__mock__/billed", "/__mock__/"])
+def test_a_request_that_names_two_hosts_is_refused(
+    server: Server, mock: MockService, http: httpx.Client, path: str
+) -> None:
+    said = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nHost: 127.0.0.1\r\n\r\n"
+    heard = speak(server, said.encode())
+    assert heard.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert heard.endswith(b"Two Host headers: a request has one.\n")
+    assert 0 == len(mock.exchanges)
+    assert 200 == http.get(server.url, headers=[("x-other", "1"), ("x-other", "2")]).status_code
+
+
 def test_calls_that_are_sent_together_are_answered_and_no_more_are_read_before_they_are_begun(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,7 +65,8 @@ class _Door:
         return PlainTextResponse(_index(self.service, _origin(request.scope, request.headers)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in PAGES and scope["method"] in ("GET", "HEAD") and not _wants_page(scope):
+        is_page = scope["path"] in PAGES and scope["method"] in ("GET", "HEAD")
+        if is_page and not _wants_page(scope) and not _has_two_hosts(scope):
             await self._pages(scope, receive, send)
             return
         call = await self._let_in(scope, receive, send)
@@ -90,6 +91,9 @@ class _Door:
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> Incoming | None:
         """A request with its body; None if it was answered already, or its client is gone."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if len(headers) < len(scope["headers"]) and _has_two_hosts(scope):
+            await reply(Answer(400, b"Two Host headers: a request has one.\n", PLAIN), send, close=True)
+            return None
         path = scope["raw_path"].decode("latin-1")
         control = is_control(path)
         if control or path.endswith(CONTROL[:-1]):
@@ -135,6 +139,11 @@ class _Door:
         # A client that gives up ends the response: Starlette listens for that between two bytes.
         headers = {**answer.headers, "content-length": str(len(answer.body))}
         return StreamingResponse(_drops(answer.body, self._real(answer.drip)), answer.status, headers)
+
+
+def _has_two_hosts(scope: Scope) -> bool:
+    """Whether a request says twice where it goes, of which nobody knows what holds (RFC 9112, 3.2)."""
+    return len([name for name, _ in scope["headers"] if name == b"host"]) > 1
 
 
 def _wants_page(scope: Scope) -> bool:

@@ -43,7 +43,15 @@ class NotKept(Exception):
 def curl_of(world: "MockService", exchange: Exchange, origin: str) -> str:
     """The command that asks the same of the mock at *origin*; ``NotKept`` if too little is known of it."""
     body, notes = body_of(exchange)
-    lines = list(command(exchange.method, url_of(world, exchange, origin), headers_of(world, exchange), body))
+    headers = headers_of(world, exchange)
+    once = next((each.idempotency for each in world.declared if each.name == exchange.provider), None)
+    if (
+        once is not None
+        and exchange.status != once.reused.status
+        and headers.pop(once.header.lower(), None) is not None
+    ):
+        notes.append(f"The header {once.header} is left out: the mock knows it by now, and would make no other task.")
+    lines = list(command(exchange.method, url_of(world, exchange, origin), headers, body))
     return "".join(f"# {note}\n" for note in notes) + " \\\n  ".join(lines) + "\n"
 
 
