@@ -8,7 +8,7 @@ import attrs
 import hypothesis.strategies as st
 from hypothesis import given
 
-from fluxkit._contract.by_fields import by_fields
+from fluxkit._contract.by_fields import by_fields, shown_by_fields
 
 
 def _sign(value: Any) -> str:
@@ -38,6 +38,22 @@ class Empty:
     pass
 
 
+@by_fields
+@attrs.frozen(eq=False, repr=False)
+class Secret:
+    key: str
+
+    def __repr__(self) -> str:
+        return "<a key>"
+
+
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
+class Themselves:
+    one: Any
+    two: int = attrs.field(default=2, repr=False)
+
+
 small = st.integers(0, 1)
 values = st.tuples(small, small, small, st.dictionaries(st.sampled_from("ab"), small))
 
@@ -62,3 +78,12 @@ def test_values_of_other_classes_are_others() -> None:
 
 def test_a_value_without_fields_is_equal_to_every_other_of_its_class() -> None:
     assert (Empty(), {Empty()}, "Empty()") == (Empty(), {Empty(), Empty()}, repr(Empty()))
+
+
+def test_a_value_keeps_a_repr_of_its_own() -> None:
+    assert ("<a key>", True) == (repr(Secret("k")), Secret("k") == Secret("k"))
+
+
+def test_what_is_only_equal_to_itself_is_shown_by_its_fields() -> None:
+    ours = Themselves(1)
+    assert ("Themselves(one=1)", True, False) == (repr(ours), ours == ours, ours == Themselves(1))

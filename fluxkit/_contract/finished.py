@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..errors import DeliveryWarning, FluxError
+from .by_fields import shown_by_fields
 
 if TYPE_CHECKING:
     from .result import Result
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Finished:
     """What became of one of many requests: a ``result``, or the ``error`` that ``generate`` would have raised.
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..errors import ReferenceUnusable
+from .by_fields import by_fields
 from .media import SUFFIXES, TYPES, kind
 from .report import shorten
 from .source import HEAD, MOST_BYTES, measured, open_file, read_object, read_uri, too_large, unusable
@@ -23,7 +24,8 @@ _NAMED = re.compile(r"//[^/?#]*@")
 _BLOCK = 1024 * 1024
 
 
-@attrs.frozen(repr=False)
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Reference:
     """An image by its *content*, by its public *url* or by its *file*; exactly one of the three.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 
+from .by_fields import shown_by_fields
+
 
 class Outcome(enum.StrEnum):
     """What becomes of a field."""
@@ -17,7 +19,8 @@ class Outcome(enum.StrEnum):
     REFUSED = "refused"
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Verdict:
     """One field: what was *asked*, what is *sent*, and *note*, the reason or the deviation in words."""
 
@@ -32,7 +35,8 @@ class Verdict:
         return f"{text} ({self.note})" if self.note else text
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Report:
     """The verdicts on every field that the request fills, in the order of the request."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .by_fields import by_fields
+from .by_fields import by_fields, shown_by_fields
 
 if TYPE_CHECKING:
     from .amount import Amount
@@ -73,7 +73,8 @@ class Task:
         return load_task(text)
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Picture:
     """One image as an answer names it: by a link, or with its content inside the answer."""
 
@@ -82,7 +83,8 @@ class Picture:
     expires_at: float | None = None
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Snapshot:
     """What a service says of a task at one time; every part but the state may be missing.
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.task import Task
 from ..errors import ContractError
 from .body import Body, json_body
@@ -17,7 +18,8 @@ from .series import restated
 from .token import with_token
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Outgoing:
     """A call as the service wants it; the key may go to *origins* only."""
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.size import Point
 from .nearest import Ideal, NoSuchSize
 
@@ -13,7 +14,8 @@ from .nearest import Ideal, NoSuchSize
 _ROUNDING = 1e-9
 
 
-@attrs.frozen(cache_hash=True)
+@shown_by_fields
+@attrs.frozen(cache_hash=True, repr=False)
 class Canvas:
     """A space of free sizes: any width and height of two ranges, perhaps with a budget of pixels. It names nothing.
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.reference import Reference
 from .._contract.report import shorten
 from .._contract.source import measured
@@ -29,7 +30,8 @@ def nobody() -> bool:
 PUBLIC = "an address at a public host"
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Obstacle:
     """Why a reference cannot be sent, what could be, and the setting that would let it through."""
 
@@ -39,7 +41,8 @@ class Obstacle:
     setting: str | None = None
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Ways:
     """Which ways are open to the references of a plan.
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from ..errors import Broken, FluxError, OutOfCredit, RateLimited, Rejected, ServiceError, Unauthorized
 from .declaration import Provider, Refusal
 from .json import Unfit
 from .reply import Reply
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Complaint:
     """The body of an error answer; *declared* says whether it has the form that the service declares."""
 

@@ -37,7 +37,7 @@ SIZE_FIELDS = ("aspect", "resolution", "size")
 ORDER = ("prompt", *SIZE_FIELDS, "n", *FIELDS[1:])
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Refusal:
     """Why a field is refused: what the model cannot do, what it can, and the remedy.
 

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 import attrs
 
-from .._contract.by_fields import by_fields
+from .._contract.by_fields import by_fields, shown_by_fields
 from .._contract.size import Aspect, Point
 from .nearest import Ideal, NoSuchSize
 
@@ -55,7 +55,8 @@ def _freeze_choices(choices: Iterable[Choice]) -> tuple[Choice, ...]:
     return tuple(choices)
 
 
-@attrs.frozen(cache_hash=True)
+@shown_by_fields
+@attrs.frozen(cache_hash=True, repr=False)
 class Grid:
     """A space of presets: a name for the ratio and a name for the resolution make a choice.
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.report import shorten
 
 Json = Any
@@ -35,7 +36,8 @@ HEADERS: Final = "@headers"
 QUERY: Final = "@query"
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Problem:
     """One thing that does not fit: at which *place* of the document, what was *given* and what is *allowed*.
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.size import RESOLUTIONS, Aspect, Point, Want, aspect_deviation, excess
 
 
@@ -70,7 +71,8 @@ class Space(Protocol):
         ...
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Ideal:
     """What a want means in one space: a ratio, an area in pixels, and the names that count as exactly that."""
 

@@ -2,10 +2,12 @@
 
 import attrs
 
+from .._contract.by_fields import by_fields
 from .._contract.reference import Reference
 
 
-@attrs.frozen(repr=False)
+@by_fields
+@attrs.frozen(eq=False, repr=False)
 class Pending:
     """A reference that must be made ready first: an image by an upload, an address by being fetched."""
 

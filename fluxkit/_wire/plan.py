@@ -6,6 +6,7 @@ from typing import Any, Literal
 import attrs
 
 from .._contract.amount import Amount
+from .._contract.by_fields import shown_by_fields
 from .._contract.reference import Reference
 from .._contract.report import Outcome, Report, Verdict, shorten, showable
 from .._contract.request import Request
@@ -31,7 +32,8 @@ SUBSTANCE = tuple(field for field in (*ORDER, "options") if field not in WISHES)
 SIGNING = "webhook_secret"
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Plan:
     """What would be sent, what would come, and what it would cost. Nothing is sent by making one.
 

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.size import Aspect, Point
 from .nearest import Ideal, NoSuchSize
 
@@ -12,7 +13,8 @@ def _freeze_names(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-@attrs.frozen(cache_hash=True)
+@shown_by_fields
+@attrs.frozen(cache_hash=True, repr=False)
 class Ratios:
     """A space of ratios by name, of whose pixels nobody says anything: a name is a choice.
 

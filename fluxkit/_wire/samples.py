@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from attrs import validators
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.report import unread
 from ..errors import PluginError
 from .declaration import Provider
@@ -44,7 +45,8 @@ def _sizes(sizes: Any) -> tuple[tuple[int, int], ...]:
     return tuple((width, height) for width, height in sizes)
 
 
-@attrs.frozen(eq=False, kw_only=True)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False, kw_only=True)
 class Sample:
     """One exchange, or one side of it.
 

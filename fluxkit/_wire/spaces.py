@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Iterator
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.size import Point
 from .nearest import Ideal, NoSuchSize, Space
 
@@ -13,7 +14,8 @@ def _freeze_spaces(spaces: Iterable[Space]) -> tuple[Space, ...]:
     return tuple(spaces)
 
 
-@attrs.frozen(cache_hash=True)
+@shown_by_fields
+@attrs.frozen(cache_hash=True, repr=False)
 class Spaces:
     """Several spaces in one, such as presets beside a canvas. A choice is the place of the space and the choice in it.
 

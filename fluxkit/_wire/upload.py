@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from .._contract.by_fields import shown_by_fields
 from .._contract.reference import Reference
 from ..errors import Broken, Charged, ContractError, RateLimited, Rejected, ServiceError
 from .body import Body, form_body, json_body
@@ -36,7 +37,8 @@ class Uploading(Protocol):
     def base_url(self) -> str: ...
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Ticket:
     """What the first answer gave: the address that the image has or will have, and the *put* that brings it there."""
 

@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._contract.report import shorten
 from fluxkit.errors import OutOfCredit
 
@@ -17,7 +18,8 @@ UNPRICED = Decimal(1)
 ENDLESS = Decimal(1000)
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class Account:
     """The account at one service: what it *began* with, None if without end, and what was *used* of it."""
 

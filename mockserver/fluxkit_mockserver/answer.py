@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
+
 #: How large the body of a call may be, in bytes: four references of the largest kind as base64, and then some.
 MOST_BODY = 100_000_000
 
@@ -20,7 +22,8 @@ EVENTS = f"{CONTROL}events"
 PLAIN: Mapping[str, str] = {"content-type": "text/plain; charset=utf-8"}
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Incoming:
     """One request: *path* is still quoted, header names are in lower case, *origin* is how the client got here.
 
@@ -38,7 +41,8 @@ class Incoming:
     caller: str = ""
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Answer:
     """One reply: it begins after a *delay* in seconds of the mock.
 
@@ -54,7 +58,8 @@ class Answer:
     cut: int | None = None
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Drop:
     """No reply: the connection is closed without a word, *after* so many seconds of the mock."""
 

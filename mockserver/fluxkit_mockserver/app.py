@@ -42,7 +42,7 @@ def make_app(service: MockService, *, drip_scale: float = 1.0, guard: Guard | No
     return _Door(service, drip_scale, guard or Guard())
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Door:
     """One ASGI app for everything that a service may be asked: Starlette leaves methods and paths to it."""
 

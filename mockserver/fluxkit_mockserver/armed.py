@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._contract.report import shorten
 from fluxkit._wire.declaration import Provider
 
@@ -25,7 +26,8 @@ WHOSE = ("provider", "model")
 GRAMMAR = "NAME[:RATE][:xTIMES][:#TASK][:FACT=VALUE]"
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class Armed:
     """A fault that may strike: *struck* is how often it has, *left* how often it still may, None without an end."""
 

@@ -28,7 +28,7 @@ class Charge:
     refunded: bool = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Bill:
     """The bill of one mock, and the accounts that pay it. *tell* hears of each change."""
 

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 16
 USUAL_TIMEOUT = 10.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Carrier:
     """Carries *parcels* by the mock's *clock* to where they may go.
 

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
+
 #: When virtual time begins: 2026-01-01, so that everything made on it is the same on every run.
 EPOCH = 1_767_225_600.0
 
@@ -26,7 +28,8 @@ class Alarm(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class VirtualClock:
     """Time that passes only when it is told to: whoever sleeps on it moves it and does not wait.
 
@@ -98,7 +101,8 @@ def _passes(_: object, __: object, speed: float) -> None:
         raise ValueError(f"speed is {speed!r}. Allowed: a number above 0, at most {FASTEST}.")
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class WallClock:
     """Real time, in which the mock's tasks pass *speed* times as fast; it can be moved on and stopped."""
 

@@ -20,7 +20,7 @@ from .refused import Refused
 LIKENESS = 0.6
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Form:
     """What a call says by the form of a model, and whether it has *bought* something."""
 

@@ -23,7 +23,7 @@ from .switches import SWITCHES
 from .tasks import Life, life_of
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Dialect:
     """One service's way of speaking. *spelling* chooses among the ways in which it may say one thing.
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._contract.reference import Reference
 from fluxkit._wire.json import Problem
 from fluxkit._wire.nearest import NoSuchSize
@@ -24,7 +25,8 @@ from .tasks import MockTask, point_of
 _NONE: Final[Mapping[str, Any]] = {}
 
 
-@attrs.define
+@shown_by_fields
+@attrs.define(repr=False)
 class Exchange:
     """One exchange as the mock saw it; *status* 0 is a connection that was closed without an answer.
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
+
 #: How many happenings are kept for those who come back.
 MOST_KEPT = 2_000
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Happening:
     """One thing that happened: what *kind*, and its *subject*; a task is there by its id, so that it can be let go."""
 

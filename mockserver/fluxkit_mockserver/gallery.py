@@ -18,7 +18,7 @@ IMAGES = "/__mock__/images/"
 Strike = Callable[[MockTask], str | None]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Gallery:
     """Every image of a mock; its links are signed with the mock's *seed*, so the same calls give the same links."""
 

@@ -52,7 +52,7 @@ def _facts(works: Works) -> dict[str, Any]:
     }
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Watch:
     """An alarm that is never due: whenever time is moved, it writes that down, and no call has to come for it."""
 

@@ -6,10 +6,12 @@ from urllib.parse import unquote
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._wire.link import read_link
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Delivery:
     """One attempt to deliver: a POST of *body* to *url*."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._wire.declaration import Webhook
 
 from .tasks import MockTask
@@ -17,7 +18,8 @@ MOST_WAITING = 10_000
 Report = Callable[[int, float], bytes]
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class Parcel:
     """One webhook: what is reported of a *task*, when it is *due* and how often it was tried.
 

@@ -27,7 +27,7 @@ MOST_STRAYS: Final = 50
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Reader:
     """Reads the calls to one service. *switches* says where it is stricter or laxer than is usual."""
 

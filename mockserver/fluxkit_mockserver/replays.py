@@ -20,7 +20,7 @@ _KEY = re.compile(r"[!-~]{1,191}")
 MOST_KEYS = 10_000
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class _Had:
     """A submit that was accepted: its body, what it became, and until when its key is known."""
 
@@ -29,7 +29,7 @@ class _Had:
     until: float
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Replays:
     """The keys that came with submits, of each account for itself.
 

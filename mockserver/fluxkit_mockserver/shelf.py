@@ -17,13 +17,15 @@ from typing import Any
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._contract.reference import Reference
 
 #: How many bytes of an image stay in memory at most.
 MOST_IN_MEMORY = 1024
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Laid:
     """An image that was laid aside; to whoever looks at a request it is a reference by its content."""
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 
 import attrs
 
-from fluxkit._contract.by_fields import by_fields
+from fluxkit._contract.by_fields import by_fields, shown_by_fields
 from fluxkit._contract.size import Point, Want
 from fluxkit._wire.declaration import Model, Provider
 from fluxkit._wire.nearest import nearest
@@ -50,7 +50,8 @@ class Progression(enum.StrEnum):
         raise ValueError(f"progression is {value!r}. Allowed: {', '.join(cls)}.")
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class MockTask:
     """One task that was accepted and billed.
 
@@ -168,7 +169,8 @@ class Stage:
     begins: float
 
 
-@attrs.frozen(eq=False)
+@shown_by_fields
+@attrs.frozen(eq=False, repr=False)
 class Life:
     """The life of a service's tasks as a table: its *stages*, if all goes well, and the words for other *ends*."""
 

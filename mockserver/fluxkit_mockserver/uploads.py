@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import attrs
 
+from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._contract.media import SUFFIXES, TYPES, format_named, kind
 from fluxkit._wire.declaration import Upload
 from fluxkit._wire.json import MISSING, Problem, Unfit
@@ -34,7 +35,8 @@ OF_THE_WAY = {"accept", "accept-encoding", "connection", "content-length", "expe
 OF_THE_WAY |= {"user-agent"}
 
 
-@attrs.define(eq=False)
+@shown_by_fields
+@attrs.define(eq=False, repr=False)
 class MockUpload:
     """One image that was brought, or a ticket for one that was not yet. Times are seconds since the epoch."""
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Account = tuple[str, str]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Works:
     """What one namespace of a mock has.
 
