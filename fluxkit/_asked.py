@@ -51,7 +51,7 @@ def beside(said: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[
     """The *defaults* that hold beside what a call has *said*. Options are mixed, name by name."""
     if not defaults:
         return {}
-    gone = {rival for field, value in said.items() if value is not None for rival in RIVALS.get(field, ())}
+    gone = [rival for field, rivals in RIVALS.items() if said.get(field) is not None for rival in rivals]
     left = {field: value for field, value in defaults.items() if field not in said and field not in gone}
     own, more = said.get("options", {}), defaults.get("options")
     return {**left, "options": {**more, **own}} if more and isinstance(own, Mapping) else left

@@ -1,5 +1,6 @@
 """The JSON in the body of an answer, within bounds: whoever answers may be anybody."""
 
+import codecs
 import json
 import math
 import re
@@ -22,7 +23,7 @@ def read_document(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > DEPTH and _is_deep(body):
         return None
     try:
-        document = _JSON.decode(body.decode("utf-8-sig"))
+        document = _JSON.decode(body.removeprefix(codecs.BOM_UTF8).decode())
     except ValueError:
         return None
     return _whole(document) if _HALF.search(body) else document

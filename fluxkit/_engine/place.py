@@ -52,9 +52,10 @@ class Place:
     @classmethod
     def at(cls, to: str | os.PathLike[str]) -> Self:
         """The place that a user means by *to*: a directory if it is one or ends in a slash, a file otherwise."""
-        path = Path(to)
-        directory = os.path.isdir(to) or os.fspath(to).endswith(("/", os.sep))
-        _check_fields(path, directory=directory)
+        path, text = Path(to), os.fspath(to)
+        directory = os.path.isdir(path) or text.endswith(("/", os.sep))
+        if "{" in text:
+            _check_fields(path, directory=directory)
         return cls(path) if directory else cls(path.parent, path.name)
 
     def prepared(self) -> Self:
@@ -137,8 +138,6 @@ def is_template(to: str | os.PathLike[str]) -> bool:
 
 def _check_fields(path: Path, *, directory: bool) -> None:
     """Refuses fields that are none, and those that stand where they would not be filled."""
-    if "{" not in os.fspath(path):
-        return
     allowed = f"in the name of the file {', '.join(f'{{{field}}}' for field in FIELDS)}"
     if not directory:
         for field in _FIELD.findall(path.name):

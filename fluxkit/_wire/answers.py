@@ -64,6 +64,8 @@ def read_snapshot(provider: Provider, codec: Codec, document: Json) -> Snapshot:
 
 def _cost(number: Any) -> Amount | None:
     """What a service says it charged: US dollars, by the codec. What is no amount is not known, and loses no image."""
+    if number is None:
+        return None
     try:
         return Amount(number, DOLLARS)
     except ValueError:

@@ -61,11 +61,10 @@ class Form:
             if codec is None:
                 problems.append(Problem(str(name), item, self.allowed, str(name)))
                 continue
-            fragment, error = attempt(codec.write, item)
-            if error:
+            try:
+                document = merge(document, codec.write(item))
+            except Unfit as error:
                 problems += self._named(name, error)
-            else:
-                document = merge(document, fragment)
         if problems:
             raise Unfit(*problems)
         return document

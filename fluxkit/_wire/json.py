@@ -119,9 +119,9 @@ def merge(first: Json, second: Json) -> Json:
     """Both documents in one; where they overlap and are no objects, the second wins."""
     if not (isinstance(first, dict) and isinstance(second, dict)):
         return second
-    merged = dict(first)
-    for key, value in second.items():
-        merged[key] = merge(merged[key], value) if key in merged else value
+    merged = {**first, **second}
+    for key in first.keys() & second.keys():
+        merged[key] = merge(first[key], second[key])
     return merged
 
 

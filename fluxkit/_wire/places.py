@@ -13,7 +13,7 @@ import attrs
 from .._contract.by_fields import by_fields
 from .codec import Codec, Scalar
 from .json import HEADERS, MISSING, QUERY, Json, Path, Problem, Unfit, merge, path_of, plant, pluck, under, unfit
-from .parts import attempt, gather, placed
+from .parts import attempt, gather
 from .scalars import SIDE, sides
 
 
@@ -38,13 +38,17 @@ class At:
         return self.inner.allowed
 
     def write(self, value: Any, /) -> Json:
-        return plant(self.steps, placed(self.path, self.inner.write, value))
+        try:  # as ``placed``, without a call for each field of each request
+            said = self.inner.write(value)
+        except Unfit as error:
+            raise Unfit(*under(error, self.path), found=error.found) from None
+        return plant(self.steps, said)
 
     def read(self, json: Json, /) -> Any:
         said = pluck(json, self.steps)
         if said is MISSING:
             return self.default
-        try:  # as ``placed``, without a call for each field of each request
+        try:
             value = self.inner.read(said)
         except Unfit as error:
             raise Unfit(*under(error, self.path), found=error.found) from None

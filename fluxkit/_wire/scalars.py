@@ -155,12 +155,15 @@ class Words(Scalar):
         return ", ".join(ours for ours, _ in self.table)
 
     def write(self, value: Any, /) -> Json:
-        return next(self.spellings(value))
+        return self._spelt(value)[0]
 
     def spellings(self, value: Any, /) -> Iterator[Json]:
+        yield from self._spelt(value)
+
+    def _spelt(self, value: Any) -> tuple[str, ...]:
         if not isinstance(value, str) or value not in self._ours:
             raise unfit(value, self.allowed)
-        yield from self._ours[value]
+        return self._ours[value]
 
     def read(self, json: Json, /) -> Any:
         if isinstance(json, str) and json in self._theirs:
