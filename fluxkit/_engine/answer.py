@@ -29,17 +29,17 @@ class Answer:
         self, status: int, fields: Iterable[tuple[bytes, bytes]], *, most: int, write: Callable[[bytes], object]
     ) -> None:
         self.status = status
-        self.headers: dict[str, str] = {}
+        self.headers = headers = dict[str, str]()
         for name, value in fields:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+            key, text = name.lower().decode("latin-1"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
         self._fault: str | None = None
         self._most = self._room = most
         self._write = write
         self._came = 0
-        length = _LENGTH.fullmatch(self.headers.get("content-length", ""))
+        length = _LENGTH.fullmatch(headers.get("content-length", ""))
         self._promised = None if length is None or status in _EMPTY else int(length[0])
-        coding = self.headers.get("content-encoding", "identity").lower()
+        coding = headers.get("content-encoding", "identity").lower()
         self._unzip = zlib.decompressobj(_EITHER_HEADER) if coding in _ZIPPED else None
         if self._unzip is None and coding != "identity":
             self._fault = f"the answer is packed as {coding[:40]!r}, which was not asked for"

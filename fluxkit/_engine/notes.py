@@ -111,10 +111,12 @@ class Notes:
         """Keeps the note; gives the name of its row, which no other has: several threads may use one client."""
         row = str(next(self._rows))
         if "plan" in note.entry:
-            note_kept = lightened(note)
-        else:  # an image that was sent in is not kept for as long as the notes are
-            note_kept = Note(note.kind, {name: what for name, what in note.entry.items() if name != "reference"})
-        self._keep(row, note_kept)
+            kept = lightened(note)
+        elif "reference" in note.entry:  # an image that was sent in is not kept for as long as the notes are
+            kept = Note(note.kind, {name: what for name, what in note.entry.items() if name != "reference"})
+        else:
+            kept = note
+        self._keep(row, kept)
         if note.kind == "intent":
             self.held.add(row)
         try:

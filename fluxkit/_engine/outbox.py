@@ -5,7 +5,7 @@ Sockets are given it as httpcore reads it, a stand-in for them as httpx does, wh
 
 import functools
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import suppress
+from types import GeneratorType
 from typing import Any, Final, NamedTuple
 
 import anyio.to_thread
@@ -101,7 +101,7 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         self.close()
-        self._rest = _cut(self._body) if isinstance(self._body, bytes) else iter(self._body)
+        self._rest = iter(self._body) if isinstance(self._body, Body) else _cut(self._body)
         return self._rest
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -116,8 +116,8 @@ class _Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def close(self) -> None:
         """Closes the file that is being read, if the whole of it was not wanted."""
-        with suppress(AttributeError):  # only a generator can be closed
-            self._rest.close()  # type: ignore[attr-defined]
+        if isinstance(self._rest, GeneratorType):
+            self._rest.close()
 
 
 def _cut(content: bytes) -> Iterator[bytes]:

@@ -17,6 +17,9 @@ from .recent import Recent
 #: How many submits are remembered that have no id.
 MOST_OPEN = 1_000
 
+#: The notes that say what becomes of a submit.
+_FATEFUL = frozenset(("intent", "accepted", "refused", "unknown", "settled"))
+
 
 @attrs.define(eq=False)
 class _Open:
@@ -42,6 +45,8 @@ class Tokens:
 
         *row* is the row of the note itself; that of the submit is in its entry, but for an intent, whose own it is.
         """
+        if note.kind not in _FATEFUL:
+            return None
         said = str(note.entry.get("row", ""))
         with self._lock:
             if note.kind == "intent" and "token" in note.entry:
