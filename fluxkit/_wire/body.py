@@ -18,6 +18,9 @@ from .json import Json
 #: Bytes of an image that are read at once. Three of them become four of base64, so pieces end without padding.
 PIECE = 3 * 128 * 1024
 
+#: What ``json.dumps`` would make anew for each document.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 #: Bytes of an image whose base64 tells any other text from it: three become four, without padding.
 _BEGINNING = 3 * 256
 
@@ -169,7 +172,7 @@ def _encoder() -> Callable[[bytes], bytes]:
 
 
 def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def holds_blob(value: Json) -> bool:

@@ -33,6 +33,11 @@ FIELDS = ("prompt", "seed", "references", "enhance_prompt", "safety_tolerance", 
 
 SIZE_FIELDS = ("aspect", "resolution", "size")
 
+#: What stands in a form and is no option.
+_COMMON = frozenset((*FIELDS, "size"))
+
+_ANY_SIZE = Want()
+
 #: The order of a report, which is that of a request; options come after these.
 ORDER = ("prompt", *SIZE_FIELDS, "n", *FIELDS[1:])
 
@@ -73,7 +78,7 @@ class Draft:
 
     def _choose_size(self) -> None:
         space, want = self.row.sizes, self.request.want
-        if "size" in self.codecs and (space.default is not None or want != Want()):
+        if "size" in self.codecs and (space.default is not None or want != _ANY_SIZE):
             self.point = nearest(space, want)
             self.size = {"size": self.point.choice}
         elif space.default is not None:
@@ -129,7 +134,7 @@ class Draft:
                     asked[field] = carried
             else:
                 asked[field] = (format_named(value) or value) if field == "output_format" else value
-        options = [name for name in self.codecs if name not in (*FIELDS, "size")]
+        options = [name for name in self.codecs if name not in _COMMON]
         for name, value in self.request.options.items():
             if name in options:
                 asked[name] = value

@@ -109,8 +109,8 @@ class Plan:
         It is told nothing where no webhook is asked for, or the request says it itself.
         """
         values = self.values[0]
-        wanted = "webhook_url" in values and self.model.form.get(SIGNING) is not None and SIGNING not in values
-        if secret is None or not wanted:
+        wanted = secret is not None and "webhook_url" in values and SIGNING not in values
+        if not wanted or self.model.form.get(SIGNING) is None:
             return self
         series = tuple({**each, SIGNING: secret} for each in self.values)
         try:
