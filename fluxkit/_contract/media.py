@@ -64,7 +64,7 @@ def format_named(name: str) -> str | None:
 
     `"jpg"`, `".JPEG"`, `"image/jpeg; charset=binary"` and `"image/jpg"` all mean `"jpeg"`.
     """
-    return _FORMATS.get(name.partition(";")[0].strip().lower())
+    return _FORMATS.get(name) or _FORMATS.get(name.partition(";")[0].strip().lower())
 
 
 def kind(head: bytes) -> str | None:

@@ -58,7 +58,7 @@ _NO_LISTS = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
 
 
 def _references(sources: Any) -> tuple[Reference, ...]:
-    if sources is None:
+    if sources is None or (isinstance(sources, tuple) and not sources):
         return ()
     if isinstance(sources, _NO_LISTS) or not isinstance(sources, Iterable):
         raise _refuse("references", sources, "a list of images, also if it is only one")

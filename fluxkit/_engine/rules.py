@@ -128,7 +128,7 @@ class Rules:
 
     def _elsewhere(self, link: Link) -> bool:
         """Whether it leads to this machine, where a service in a private network has no business."""
-        return link.loopback and not self._loopback and link.host not in self._allow_hosts
+        return not self._loopback and link.loopback and link.host not in self._allow_hosts
 
     def step(self, trail: Trail, deadline: Deadline) -> Exchange:
         """The next request of a download: no key, no cookie, and no word of where it comes from."""
@@ -258,10 +258,12 @@ class Rules:
 
 
 def _fields(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
     for name, value in headers.items():
         if _NAME.fullmatch(name) is None or not (value.isascii() and value.isprintable()):
             raise SettingsError(f"The header {name!r} cannot be sent: names and values are printable ASCII.")
-    return {name.lower().encode(): value.encode() for name, value in headers.items()}
+        fields[name.lower().encode()] = value.encode()
+    return fields
 
 
 def _reason(error: Exception, patience: float) -> str:

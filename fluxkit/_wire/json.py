@@ -120,8 +120,9 @@ def merge(first: Json, second: Json) -> Json:
     if not (isinstance(first, dict) and isinstance(second, dict)):
         return second
     merged = {**first, **second}
-    for key in first.keys() & second.keys():
-        merged[key] = merge(first[key], second[key])
+    if len(merged) < len(first) + len(second):
+        for key in first.keys() & second.keys():
+            merged[key] = merge(first[key], second[key])
     return merged
 
 

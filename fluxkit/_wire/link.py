@@ -73,10 +73,7 @@ class Link:
     @property
     def loopback(self) -> bool:
         """Whether the host is this machine: no proxy is asked for it."""
-        address = _address(self.host)
-        if address is None:
-            return self.host == "localhost" or self.host.endswith(".localhost")
-        return _unwrapped(address).is_loopback
+        return _is_loopback(self.host)
 
     @property
     def public(self) -> bool:
@@ -137,6 +134,14 @@ def read_origin(text: str) -> Link:
         return read_link(text)
     except ValueError as error:
         raise SettingsError(f"An origin that calls may go to cannot be used: {error}.") from None
+
+
+@functools.lru_cache(maxsize=512)
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return _unwrapped(address).is_loopback
 
 
 @functools.lru_cache(maxsize=512)
