@@ -58,8 +58,7 @@ def collect(
         named = max(named, len(seen.pictures))
         complete = len(seen.pictures) == named and brought.issuperset(map(_source, seen.pictures))
         lacking = len(images) < named and not complete
-        now = yield Now()
-        if (images and not lacking) or attempt == FETCH_TRIES or now >= deadline:
+        if (images and not lacking) or attempt == FETCH_TRIES or (now := (yield Now())) >= deadline:
             break
         yield Wait(min(backoff(attempt - 1), deadline - now))
         seen = yield from _look_again(provider, task, seen, deadline, patience=patience)
