@@ -92,21 +92,24 @@ class Resting(Generic[C]):
 
 
 class Sockets:
-    """The connections of a lane, with a network of ours."""
+    """The connections of a lane, with a network of ours; httpcore's pool makes only what speaks through a proxy."""
 
     def __init__(self, lane: Lane) -> None:
-        self._made = httpcore.ConnectionPool(**_how(lane), network_backend=Network(guarded=lane.guarded))
+        how, self._network = _how(lane), Network(guarded=lane.guarded)
+        self._context: ssl.SSLContext | None = how["ssl_context"]
+        self._kept: float = how["keepalive_expiry"]
+        self._proxied = lane.proxy is not None and httpcore.ConnectionPool(**how, network_backend=self._network)
         self.resting: Resting[httpcore.ConnectionInterface] = Resting()
 
     def carry(self, exchange: Exchange) -> httpcore.Response:
         """The answer, of which the body is still to be read. Whoever closes its stream gives the connection back."""
         request = exchange.for_sockets()
         origin = request.url.origin
-        found, over = self.resting.take(origin)
-        connection = found or self._made.create_connection(origin)
+        connection, over = self.resting.take(origin)
         try:
             for each in over:
                 each.close()
+            connection = connection or self._open(origin, exchange.deadline)
             response = connection.handle_request(request)
         except BaseException:
             self.give(connection)
@@ -114,7 +117,16 @@ class Sockets:
         response.stream = _Lent(cast("httpx.SyncByteStream", response.stream), self, connection)
         return response
 
-    def give(self, connection: httpcore.ConnectionInterface) -> None:
+    def _open(self, origin: httpcore.Origin, deadline: Deadline) -> httpcore.ConnectionInterface:
+        if self._proxied:
+            return self._proxied.create_connection(origin)
+        host = origin.host.decode("ascii")
+        stream = self._network.connect_tcp(host, origin.port, deadline)
+        if self._context is not None:
+            stream = stream.start_tls(self._context, host, deadline)
+        return httpcore.HTTP11Connection(origin, stream, self._kept)
+
+    def give(self, connection: httpcore.ConnectionInterface | None) -> None:
         for each in self.resting.give(connection):
             each.close()
 
@@ -149,7 +161,7 @@ class _Lent(httpx.SyncByteStream):
 
 
 class AsyncSockets:
-    """The same for anyio. Only what speaks through a proxy is made by httpcore's pool."""
+    """The same for anyio."""
 
     def __init__(self, lane: Lane) -> None:
         how, self._network = _how(lane), AsyncNetwork(guarded=lane.guarded)
@@ -262,7 +274,7 @@ class AsyncStandIn:
 
 
 def _how(lane: Lane) -> dict[str, Any]:
-    """How the connections of a lane are made, blocking or not. httpcore's pool makes them, and is used for no more."""
+    """How the connections of a lane are made, blocking or not."""
     return {
         "ssl_context": _trusted() if lane.secure else None,
         "proxy": None if lane.proxy is None else _proxy(lane.proxy),
