@@ -903,6 +903,26 @@ def test_what_keeps_every_row_from_being_served_is_said(
     assert (0, 2) == (run().exit_code, mock.billed)
 
 
+@pytest.mark.slow
+def test_a_row_that_was_bought_and_cannot_be_asked_for_any_more_may_have_been_billed(
+    run: Any, mock: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before its line was written; a moment after the lines were found to be in order, its reference is gone."""
+    write(*foxes(2))
+    run()
+    forgotten(1)
+
+    def gone(*_: Any) -> Any:
+        raise fluxkit.Unsupported("fox.png is not there any more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batch, "plan", gone)
+        done = run()
+    failed = next(row for row in rows() if row["line"] == 1)
+    assert (5, "failed", "unknown") == (done.exit_code, failed["state"], failed["errors"][0]["charged"])
+    assert (0, 2, ["done", "done"]) == (run("--retry-failed").exit_code, mock.billed, told())
+
+
 def test_a_draft_that_cannot_be_written_leaves_the_results_as_they_were(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,15 @@ def test_a_watch_ends_with_its_time_or_what_the_service_refuses(way: str) -> Non
         raised(lambda: watched(way, KLEIN, stranger, task), Unauthorized)
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("fault", ["poll-dropped", "cut-poll", "not-json"])
+def test_a_look_that_fails_ends_no_watch(fault: str, way: str) -> None:
+    mock = MockService([MAGNIFIC])
+    mock.fault(fault, times=2)
+    seen = watched(way, KLEIN, mock, bought(KLEIN, mock))
+    assert (State.COMPLETED, 1) == (seen[-1].state, mock.billed)
+
+
 def test_a_webhook_is_seen_like_a_poll() -> None:
     mock = MockService([MAGNIFIC])
     heard: list[Event] = []
