@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from ._wire.plan import Plan, Unwanted
     from ._wire.price import Stated
 
+#: How the directory of mocked images is called, before it says whose it is.
+MOCKED = "fluxkit-mocked-"
+
 
 class Binding:
     """What both clients know: provider, model, key, and how to go about a request. Everything is checked here."""
@@ -263,8 +266,8 @@ class Binding:
         place = place_of(row)
         if place is not None:
             with contextlib.suppress(SettingsError):
-                return place.prepared()
-        return self._place(None).prepared()
+                return _tidied(place.prepared())
+        return _tidied(self._place(None).prepared())
 
     @functools.cached_property
     def _own_spool(self) -> Path:
@@ -415,6 +418,19 @@ def checked(result: Result) -> Result:
     return result
 
 
+def _tidied(place: "Place") -> "Place":
+    """A place, without the parts of images that processes have left there which are gone."""
+    _tidy(str(place.directory))
+    return place
+
+
+@functools.lru_cache(maxsize=100)
+def _tidy(directory: str) -> None:
+    from ._engine.process import DRAFT, PART, sweep
+
+    sweep(directory, DRAFT, ends=PART)
+
+
 def _lasting_spool() -> Path:
     import platformdirs
 
@@ -428,6 +444,9 @@ def _passing_spool() -> Path:
     import shutil
     import tempfile
 
-    directory = tempfile.mkdtemp(prefix="fluxkit-mocked-")
+    from ._engine.process import mark, sweep
+
+    sweep(tempfile.gettempdir(), MOCKED)
+    directory = tempfile.mkdtemp(prefix=f"{MOCKED}{mark()}")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return Path(directory)

@@ -31,13 +31,13 @@ import fluxkit
 from fluxkit._contract.amount import Amount
 from fluxkit._contract.journal import Row, Settled
 from fluxkit._contract.task import State
-from fluxkit._engine import books
+from fluxkit._engine import books, process
 from fluxkit._engine.books import applied, asked, begun, new_row, place_of, request_of
 from fluxkit._engine.drive import AsyncDriver, Driver
 from fluxkit._engine.effects import Claim, Note
 from fluxkit._engine.flows import Manner, generate, place_order
 from fluxkit._engine.journal import journal as door
-from fluxkit._engine.journal import owner, places, schema, writer
+from fluxkit._engine.journal import places, schema, writer
 from fluxkit._engine.journal.desk import Desk
 from fluxkit._engine.journal.journal import Journal, open_journal
 from fluxkit._engine.journal.owner import Owner
@@ -864,7 +864,7 @@ def test_of_a_process_nobody_sees_only_the_lease_is_known(tmp_path: Path, monkey
     assert attrs.evolve(here, began="1").gone
     assert attrs.evolve(here, pid=2**22 + 1).gone
     assert not attrs.evolve(here, machine="another", began="1").gone
-    monkeypatch.setattr(owner, "PROC", tmp_path)
+    monkeypatch.setattr(process, "PROC", tmp_path)
     assert ("", "") == (Owner.here().machine, Owner.here().began)
     assert not Owner.here().gone
 

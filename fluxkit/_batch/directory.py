@@ -14,14 +14,12 @@ from typing import Any, BinaryIO, Final, Self
 import attrs
 
 from .._contract.report import shorten
+from .._engine.process import DRAFT, PART, mark, sweep
 from ..errors import SettingsError
 
 BATCH: Final = "batch.json"
 RESULTS: Final = "results.jsonl"
 LOCK: Final = "batch.lock"
-
-#: How the names of files begin that are not whole yet.
-DRAFT: Final = ".fluxkit-"
 
 VERSION: Final = 1
 
@@ -99,6 +97,7 @@ class Directory:
             raise SettingsError(
                 f"Another process works on the batch in {self.path}. Nothing was sent. Wait for it, or stop it first."
             )
+        sweep(self.path, DRAFT, ends=PART)
         if there.exists():
             self.facts = _read(there)
             self.fresh = False
@@ -201,7 +200,7 @@ class Directory:
 
     def _write_whole(self, name: str, lines: Any) -> None:
         """Writes a file so that it is there whole or as it was before, whatever happens."""
-        number, draft = tempfile.mkstemp(prefix=DRAFT, suffix=".part", dir=self.path)
+        number, draft = tempfile.mkstemp(prefix=f"{DRAFT}{mark()}", suffix=PART, dir=self.path)
         try:
             with open(number, "wb") as file:
                 file.writelines(lines)

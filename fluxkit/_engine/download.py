@@ -13,6 +13,7 @@ from .._contract.media import NotAnImage, Truncated, format_named
 from .._contract.structure import examine
 from .answer import Fault
 from .effects import Fetched
+from .process import DRAFT, PART, mark
 
 
 class Draft:
@@ -32,7 +33,7 @@ class Draft:
     def __enter__(self) -> Self:
         directory = os.path.abspath(os.path.dirname(self._path))
         # Of so many letters no other file has the same by chance.
-        self._draft: str | None = os.path.join(directory, f".fluxkit-{secrets.token_hex(12)}.part")
+        self._draft: str | None = os.path.join(directory, f"{DRAFT}{mark()}{secrets.token_hex(12)}{PART}")
         try:
             self._file = _made(self._draft)
         except OSError as error:

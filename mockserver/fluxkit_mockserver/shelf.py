@@ -20,6 +20,9 @@ import attrs
 from fluxkit._contract.by_fields import shown_by_fields
 from fluxkit._contract.reference import Reference
 
+#: How the directory of a mock is called, before it says whose it is.
+ROOM = "fluxkit-mock-"
+
 #: How many bytes of an image stay in memory at most.
 MOST_IN_MEMORY = 1024
 
@@ -48,11 +51,22 @@ class Laid:
         return self.shown
 
 
+@functools.lru_cache(maxsize=1)
+def _tidy(directory: str) -> None:
+    """Removes, once, the rooms of mocks that were killed."""
+    from fluxkit._engine.process import sweep
+
+    sweep(directory, ROOM)
+
+
 class _Room:
     """A directory that goes with whoever holds it, and at the end of the process at the latest."""
 
     def __init__(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="fluxkit-mock-")
+        from fluxkit._engine.process import mark
+
+        _tidy(tempfile.gettempdir())
+        self.path = tempfile.mkdtemp(prefix=f"{ROOM}{mark()}")
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
