@@ -64,7 +64,8 @@ class Canvas:
 
     def shape(self, points: Sequence[_Point], tone: float, *, at: _Point = (0, 0), by: _Point = (1, 1)) -> None:
         """A polygon whose points are stretched by one pair of numbers and then moved to another."""
-        self.pen.polygon([(at[0] + by[0] * x, at[1] + by[1] * y) for x, y in points], fill=self.ink(tone))
+        (left, top), (across, down) = at, by
+        self.pen.polygon([(left + across * x, top + down * y) for x, y in points], fill=self.ink(tone))
 
     def stroke(self, points: Sequence[_Point], tone: float, *, across: float) -> None:
         """A line through points, `across` pixels wide, one at least."""
@@ -75,7 +76,7 @@ def _sky(canvas: Canvas) -> None:
     inks = canvas.ink(DUSK)
     rows = [canvas.floor * ink // (inks + 1) for ink in range(inks + 2)]
     for ink in range(1, inks + 1):
-        canvas.slab(0, rows[ink], canvas.width, rows[ink + 1], ink / canvas.step)
+        canvas.pen.rectangle((0, rows[ink], canvas.width, rows[ink + 1]), fill=ink)
 
 
 def _arc(centre: float, radius: float, begin: float, end: float) -> list[_Point]:
@@ -116,8 +117,9 @@ def _ridge(canvas: Canvas, dice: random.Random, *, top: float, swell: float, ton
     here, there = dice.uniform(0, math.tau), dice.uniform(0, math.tau)
     crest = []
     for part in range(65):
-        wave = 0.7 * math.sin(slow * part / 64 + here) + 0.3 * math.sin(fast * part / 64 + there)
-        crest.append((canvas.width * part / 64, canvas.floor * (top + swell * wave)))
+        along = part / 64
+        wave = 0.7 * math.sin(slow * along + here) + 0.3 * math.sin(fast * along + there)
+        crest.append((canvas.width * along, canvas.floor * (top + swell * wave)))
     canvas.shape([*crest, (canvas.width, canvas.floor), (0, canvas.floor)], tone)
     return crest
 
