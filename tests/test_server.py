@@ -20,11 +20,12 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import fluxkit
 from fluxkit.errors import SettingsError
 from fluxkit_mockserver.answer import MOST_BODY, Incoming
-from fluxkit_mockserver.app import make_app
+from fluxkit_mockserver.app import _Door, make_app
 from fluxkit_mockserver.clock import WallClock
 from fluxkit_mockserver.documents import MOST_VALUES
 from fluxkit_mockserver.exchanges import MOST_EXCHANGES
@@ -359,6 +360,70 @@ def test_calls_that_are_sent_together_are_answered_and_no_more_are_read_before_t
         sender.join()
     assert len(waiting) == 400
     assert max(waiting) < 150
+
+
+CALL = b"POST %b HTTP/1.1\r\nHost: a\r\nx-magnific-api-key: test\r\nContent-Length: 15\r\n" % KLEIN.encode() + b"%b\r\n"
+BODY = b'{"prompt": "x"}'
+LAST = CALL % b"Connection: close\r\n" + BODY
+
+
+def test_what_is_pipelined_is_answered_in_its_order(server: Server, mock: MockService) -> None:
+    said = speak(server, 3 * (CALL % b"" + BODY) + LAST)
+    assert 4 == said.count(b"HTTP/1.1 200 OK\r\n")
+    places = [said.index(task.id.encode()) for task in mock.tasks]
+    assert 4 == len(places)
+    assert sorted(places) == places
+
+
+def test_what_is_pipelined_behind_a_last_call_buys_nothing(server: Server, mock: MockService) -> None:
+    assert 1 == speak(server, LAST + CALL % b"" + BODY).count(b"HTTP/1.1 ")
+    assert 1 == mock.billed
+
+
+def test_a_call_that_comes_whole_is_answered_without_a_task(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    begin = HttpToolsProtocol._start_asgi_task
+
+    def note(self: Any, cycle: Any, app: Any) -> None:
+        begun.append(cycle.scope["path"])
+        begin(self, cycle, app)
+
+    monkeypatch.setattr(HttpToolsProtocol, "_start_asgi_task", note)
+    with dial(server) as line:
+        line.sendall(CALL % b"" + BODY)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert [] == begun
+        line.sendall(CALL % b"Expect: 100-continue\r\n")  # the body waits until it is asked for
+        assert b"HTTP/1.1 100 Continue\r\n\r\n" == line.recv(65536)
+        line.sendall(BODY)
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert [KLEIN] == begun
+        line.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert [KLEIN, "/"] == begun
+
+
+@pytest.mark.parametrize("lack", [(Line, "_start_asgi_task"), (_Door, "at_once")], ids=["uvicorn", "app"])
+def test_where_uvicorn_or_an_app_around_ours_wants_tasks_a_call_is_answered_all_the_same(
+    server: Server, mock: MockService, monkeypatch: pytest.MonkeyPatch, lack: tuple[type, str]
+) -> None:
+    monkeypatch.delattr(*lack)
+    assert 2 == speak(server, CALL % b"" + BODY + LAST).count(b"HTTP/1.1 200 OK\r\n")
+    mock.fault("accepted-then-dropped", times=1)
+    assert b"" == speak(server, CALL % b"" + BODY)
+
+
+def test_an_error_of_the_mock_itself_is_a_500_and_is_told(
+    server: Server, mock: MockService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> Any:
+        raise ZeroDivisionError("once")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(mock, "handle", fails)
+        assert speak(server, LAST).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert ["Exception in ASGI application\n"] == [each.getMessage() for each in caplog.records]
+    assert speak(server, LAST).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_another_server_says_that_it_cannot_drop(mock: MockService) -> None:

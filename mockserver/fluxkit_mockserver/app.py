@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import attrs
 
@@ -72,7 +72,19 @@ class _Door:
         call = await self._let_in(scope, receive, send)
         if call is None:
             return
-        answer = self.service.handle(call)
+        await self.give(self.service.handle(call), scope, receive, send)
+
+    def at_once(self, scope: Scope, body: bytes) -> Answer | Drop | None:
+        """What comes of a request to a service, of which all is here; None if it may be for anybody else."""
+        if scope["path"] in PAGES or CONTROL[1:-1] in scope["path"]:
+            return None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if len(headers) < len(scope["headers"]) and _has_two_hosts(scope):
+            return None
+        return self.service.handle(_incoming(scope, headers, body))
+
+    async def give(self, answer: Answer | Drop, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gives an answer as it is to be given: late, in pieces, in part or not at all."""
         silent = self._real(answer.delay if isinstance(answer, Answer) else answer.after)
         if silent and await _leaves(receive, silent):
             return
@@ -144,6 +156,11 @@ class _Door:
 def _has_two_hosts(scope: Scope) -> bool:
     """Whether a request says twice where it goes, of which nobody knows what holds (RFC 9112, 3.2)."""
     return len([name for name, _ in scope["headers"] if name == b"host"]) > 1
+
+
+def is_plain(answer: Answer | Drop) -> TypeGuard[Answer]:
+    """Whether an answer is given at once and whole."""
+    return isinstance(answer, Answer) and not (answer.delay or answer.drip) and answer.cut is None
 
 
 def _wants_page(scope: Scope) -> bool:
