@@ -202,7 +202,7 @@ def _thumbnail(reference: bytes, *, digest: bytes, side: int) -> Image.Image:
             image = WebPImagePlugin.WebPImageFile(BytesIO(reference))
         if image.width * image.height > LARGEST_REFERENCE:
             raise ValueError("too large to decode")
-        image.draft("RGB", (2 * side, 2 * side))
+        image.draft("RGB", (side, side))
         if image.mode.startswith("I"):
             image = image.point(lambda sample: sample / 256).convert("L")
         elif image.mode not in ("L", "RGB", "RGBA"):
