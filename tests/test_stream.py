@@ -7,6 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from fluxkit._engine import stream
 from fluxkit._engine.stream import Stream
 
 each_backend = pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -100,3 +101,103 @@ def test_what_is_small_leaves_without_a_turn_of_the_event_loop(
 
     assert not anyio.run(main, backend=backend)
     assert b"small" == theirs.recv(100)
+
+
+@each_backend
+def test_a_connection_stays_open_in_both_directions(backend: str) -> None:
+    async def main() -> bytes:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ours = await Stream.connect("localhost", server.getsockname()[1])
+            theirs, _ = server.accept()
+            with theirs:
+                theirs.settimeout(5)
+                await anyio.lowlevel.checkpoint()
+                await ours.send(b"asked")
+                assert b"asked" == theirs.recv(100)
+                theirs.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    theirs.recv(100)
+                theirs.send(b"answered")
+                heard = await ours.receive()
+            await ours.aclose()
+            return heard
+
+    assert b"answered" == anyio.run(main, backend=backend)
+
+
+@each_backend
+def test_what_refuses_a_connection_says_so(backend: str) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            anyio.run(Stream.connect, *nobody.getsockname(), backend=backend)
+
+
+@each_backend
+def test_a_host_without_an_address_cannot_be_connected_to(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def none(*_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(stream, "_addresses", none)
+    with pytest.raises(OSError, match="the host has no address"):
+        anyio.run(Stream.connect, "nowhere.test", 80, backend=backend)
+
+
+@each_backend
+def test_an_address_that_says_nothing_does_not_hold_up_the_next_one(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = (socket.AF_INET, socket.SOCK_STREAM, 0, "", server.getsockname())
+        silent = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+        left: list[bool] = []
+
+        async def two(*_: object) -> list[object]:
+            return [silent, answering]
+
+        async def connected(family: int, address: tuple[str, int]) -> socket.socket:
+            if address[1] != 1:
+                return await connect(family, address)
+            try:
+                await anyio.sleep_forever()
+                raise AssertionError
+            finally:
+                left.append(True)
+
+        connect = stream._connected
+        monkeypatch.setattr(stream, "_addresses", two)
+        monkeypatch.setattr(stream, "_connected", connected)
+        monkeypatch.setattr(stream, "BESIDE", 0.01)
+
+        async def main() -> tuple[object, object]:
+            ours = await Stream.connect("both.test", 80)
+            peer = ours.wire.getpeername()
+            await ours.aclose()
+            return peer, left
+
+        assert (server.getsockname(), [True]) == anyio.run(main, backend=backend)
+
+
+@each_backend
+def test_a_connection_that_is_given_up_leaves_no_socket(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+    family = socket.socket
+
+    def kept(*given: int) -> socket.socket:
+        made.append(family(*given))
+        return made[-1]
+
+    async def never(_: object) -> None:
+        await anyio.sleep_forever()
+
+    async def main() -> None:
+        monkeypatch.setattr(stream.anyio, "wait_writable", never)
+        monkeypatch.setattr(stream.socket, "socket", kept)
+        with anyio.move_on_after(0.05):
+            await Stream.connect("127.0.0.1", port)
+        monkeypatch.undo()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        anyio.run(main, backend=backend)
+    assert [-1] == [wire.fileno() for wire in made]
