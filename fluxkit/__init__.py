@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ._contract.report import Outcome, Report, Verdict
     from ._contract.request import Request
     from ._contract.result import Image, Result
-    from ._contract.task import State, Task
+    from ._contract.state import State
+    from ._contract.task import Task
     from ._diff import diff
     from ._hooks import hookimpl
     from .errors import (
@@ -113,7 +114,7 @@ _HOMES = {
     "Report": "_contract.report",
     "Request": "_contract.request",
     "Result": "_contract.result",
-    "State": "_contract.task",
+    "State": "_contract.state",
     "Task": "_contract.task",
     "Verdict": "_contract.report",
     "diff": "_diff",

@@ -1,6 +1,6 @@
 """The vocabulary in which a provider is declared: all that a declaration imports, beside ``fluxkit.errors``."""
 
-from ._contract.task import State
+from ._contract.state import State
 from ._wire.canvas import Canvas
 from ._wire.choices import Either, Fixed, Tagged, With
 from ._wire.codec import Codec

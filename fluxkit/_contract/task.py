@@ -1,33 +1,18 @@
 """A task: what a service was asked to make, by the id that the service gave it."""
 
-import enum
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from .by_fields import by_fields, shown_by_fields
+from .state import State
 
 if TYPE_CHECKING:
     from .amount import Amount
 
 
-class State(enum.StrEnum):
-    """Where a task stands, in words that mean the same on every service."""
-
-    CREATED = "created"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    REFUSED = "refused"
-    CANCELLED = "cancelled"
-    VANISHED = "vanished"
-    UNKNOWN = "unknown"
-
-    @property
-    def ended(self) -> bool:
-        """Whether the task will not change any more."""
-        return self not in (State.CREATED, State.RUNNING, State.UNKNOWN)
+__all__ = ["Picture", "Snapshot", "State", "Task"]
 
 
 @by_fields

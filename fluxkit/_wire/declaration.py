@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import attrs
 
 from .._contract.by_fields import by_fields
-from .._contract.task import State
+from .._contract.state import State
 from ..errors import (
     Broken,
     FluxError,

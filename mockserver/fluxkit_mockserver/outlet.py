@@ -7,7 +7,6 @@ from urllib.parse import unquote
 import attrs
 
 from fluxkit._contract.by_fields import shown_by_fields
-from fluxkit._wire.link import read_link
 
 
 @shown_by_fields
@@ -29,6 +28,7 @@ def to_app(app: Callable[..., Awaitable[None]]) -> Outlet:
 
     An app that fails before it has answered has answered 500, as it would on a server.
     """
+    from fluxkit._wire.link import read_link
 
     async def deliver(delivery: Delivery) -> int:
         target = read_link(delivery.url)

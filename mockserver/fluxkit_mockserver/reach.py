@@ -8,8 +8,6 @@ the machine on which the mock runs may trust whatever comes from it.
 import ipaddress
 from collections.abc import Collection, Iterable
 
-from fluxkit._wire.link import read_host, read_link
-
 #: How a host is named.
 HOST = "the name of a host or its address, without a scheme, a port and a path, such as hooks.internal"
 
@@ -19,6 +17,8 @@ def may_go(url: str, *, caller: str, allowed: Collection[str]) -> bool:
 
     The hosts that are *allowed* are so for everybody. Of other hosts no name is looked up.
     """
+    from fluxkit._wire.link import read_link  # not before a webhook is due
+
     try:
         link = read_link(url)
     except ValueError:
@@ -33,13 +33,16 @@ def may_go(url: str, *, caller: str, allowed: Collection[str]) -> bool:
 
 def hosts_of(names: Iterable[str]) -> frozenset[str]:
     """The hosts of some *names*, in the one spelling that is compared; ``ValueError`` for what names none."""
-    found = set()
-    for name in names:
-        try:
-            found.add(read_host(name))
-        except ValueError as error:
-            raise ValueError(f"A webhook host is {name!r}: {error}. Allowed: {HOST}.") from None
-    return frozenset(found)
+    return frozenset(map(_host_of, names))
+
+
+def _host_of(name: str) -> str:
+    from fluxkit._wire.link import read_host
+
+    try:
+        return read_host(name)
+    except ValueError as error:
+        raise ValueError(f"A webhook host is {name!r}: {error}. Allowed: {HOST}.") from None
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
