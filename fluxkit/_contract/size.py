@@ -5,6 +5,7 @@ and the names (if it has any) under which it sells them. How a want finds its po
 size space; this module holds the values on both sides, and says how far apart the two are in pixels.
 """
 
+import functools
 import math
 import re
 from collections.abc import Hashable
@@ -156,7 +157,12 @@ class Point:
 
     def names(self, aspect: Aspect) -> bool:
         """Whether the service's own name for this point is that ratio ("16:9" names 32:18 too)."""
-        return self.aspect is not None and Aspect.parse(self.aspect) == aspect
+        return self.aspect is not None and _ratio(self.aspect) == aspect.ratio
+
+
+@functools.lru_cache(maxsize=256)  # a service has few names, and they are looked at for each request
+def _ratio(name: str) -> tuple[int, int]:
+    return Aspect.parse(name).ratio
 
 
 def excess(one: float, other: float) -> float:

@@ -43,6 +43,7 @@ _MOST_FILL: Final = 4096  # bytes between two JPEG segments
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, but for DHT, JPG and DAC
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # TEM and RST0 to RST7: markers without a segment
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_LONG: Final = frozenset(range(0x01, 0xFF)) - _BARE - {_SOI, _EOI}  # markers with a segment
 
 
 def read_media(file: BinaryIO) -> Media:
@@ -167,37 +168,39 @@ def _png_end(window: _Window, offset: int, size: int) -> None:
 
 
 def _jpeg_segment(window: _Window, offset: int) -> tuple[int, int, int]:
-    """The code of the next marker, the offset of its length field, and that of what follows its segment.
+    """The code of the next marker, the offset of its length field, and that of what follows its segment."""
+    head = window.peek(offset, 4)
+    if len(head) == 4 and head[0] == 0xFF and head[1] in _LONG:
+        length = head[2] << 8 | head[3]
+        if length >= 2:
+            return head[1], offset + 2, offset + 2 + length
+    return _jpeg_rarity(window, offset)
+
+
+def _jpeg_rarity(window: _Window, offset: int) -> tuple[int, int, int]:
+    """The same for a marker without a segment, or behind fill bytes; or why there is none.
 
     Fill bytes (0xFF) before a marker are lawful; other stray bytes are not, but decoders skip them.
     """
-    head = window.peek(offset, 4)
-    if len(head) < 2 or head[0] != 0xFF or head[1] in (0x00, 0xFF):
-        offset = _jpeg_marker(window, offset)
-        head = window.peek(offset, 4)
-    code = head[1]
+    marker = window.read(offset, 2, part="the jpeg: no picture yet")
+    if marker[0] != 0xFF or marker[1] in (0x00, 0xFF):
+        fill = window.peek(offset, _MOST_FILL)
+        found = re.search(rb"\xff[^\x00\xff]", fill)
+        if found is None:
+            if len(fill) < _MOST_FILL:
+                raise Truncated(f"the jpeg ends without a picture: no marker from offset {offset} on")
+            raise NotAnImage(f"no marker in {_MOST_FILL} bytes from offset {offset} of a jpeg")
+        marker = found[0]
+        offset += found.start()
+    code = marker[1]
     if code in _BARE:
         return code, offset + 2, offset + 2
     if code in (_SOI, _EOI):
         raise NotAnImage(f"a jpeg without a picture: marker ff {code:02x} at offset {offset}")
-    if len(head) < 4:
-        window.read(offset + 2, 2, part="the jpeg: no picture yet")
-    length = int.from_bytes(head[2:], "big")
+    length = int.from_bytes(window.read(offset + 2, 2, part="the jpeg: no picture yet"), "big")
     if length < 2:
         raise NotAnImage(f"the segment ff {code:02x} at offset {offset} of a jpeg says that it has {length} bytes")
     return code, offset + 2, offset + 2 + length
-
-
-def _jpeg_marker(window: _Window, offset: int) -> int:
-    """The offset of the next marker behind what fills the space before it."""
-    window.read(offset, 2, part="the jpeg: no picture yet")
-    fill = window.peek(offset, _MOST_FILL)
-    found = re.search(rb"\xff[^\x00\xff]", fill)
-    if found is None:
-        if len(fill) < _MOST_FILL:
-            raise Truncated(f"the jpeg ends without a picture: no marker from offset {offset} on")
-        raise NotAnImage(f"no marker in {_MOST_FILL} bytes from offset {offset} of a jpeg")
-    return offset + found.start()
 
 
 def _jpeg_sides(window: _Window) -> tuple[int, int, int]:

@@ -29,10 +29,11 @@ class Answer:
         self, status: int, fields: Iterable[tuple[bytes, bytes]], *, most: int, write: Callable[[bytes], object]
     ) -> None:
         self.status = status
-        self.headers = headers = dict[str, str]()
+        headers: dict[str, str] = {}
         for name, value in fields:
             key, text = name.lower().decode("latin-1"), value.decode("latin-1")
             headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        self.headers = headers
         self._fault: str | None = None
         self._most = self._room = most
         self._write = write
