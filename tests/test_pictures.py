@@ -299,6 +299,7 @@ def test_every_text_is_told_in_characters_of_the_font(text: str, expected: str) 
 
 
 @given(st.text(max_size=60))
+@example("".join(map(chr, range(32, 127))))
 def test_readable_text_is_wholly_drawn(text: str) -> None:
     assert all(character == " " or labels._is_drawn(character) for character in labels._readable(text))
 

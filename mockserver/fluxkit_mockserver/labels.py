@@ -110,11 +110,13 @@ NAMED, SEVERAL_NAMED = re.compile(r"<[^<>]+>"), re.compile(r"<[^<>]+>(?: <[^<>]+
 
 def _readable(text: str) -> str:
     """Text in characters of the font: accents dropped, what it lacks named, as in `a <cat face> and <hiragana>`."""
-    shown = [
-        character if _is_drawn(character) else _spelled(character)
-        for character in unicodedata.normalize("NFKD", text.strip()[:300].translate(SPELLED))
-    ]
-    text = " ".join("".join(shown).split())
+    text = text.strip()[:300]
+    if not (text.isascii() and text.isprintable()):  # the font has every character of ASCII
+        text = "".join(
+            character if _is_drawn(character) else _spelled(character)
+            for character in unicodedata.normalize("NFKD", text.translate(SPELLED))
+        )
+    text = " ".join(text.split())
     return SEVERAL_NAMED.sub(lambda names: " ".join(dict.fromkeys(NAMED.findall(names[0]))), text)
 
 
