@@ -15,7 +15,7 @@ from .documents import JSON_HEADERS, encoded
 
 def say_briefly(dialect: Dialect, of: str, stage: int, *, id: str, base_url: str, model: str) -> Answer:
     """What is said at a *stage* of a task's life where there are no images."""
-    cast = _cast(dialect, of, stage, base_url if _tells_urls(dialect, of) else "", model)
+    cast = _cast(dialect, of, stage, base_url if of in dialect.linking else "", model)
     if cast is None:
         return dialect.say(of, dialect.facts(of, stage, id=id, base_url=base_url, model=model))
     status, body, stamp = cast
@@ -26,18 +26,13 @@ def say_completed(
     dialect: Dialect, of: str, facts: Mapping[str, Any], picture: Mapping[str, Any], *, base_url: str, model: str
 ) -> Answer:
     """What is said at the end of a task with one image: the *facts* but for it, and what is known of the *picture*."""
-    place = base_url if _tells_urls(dialect, of) else ""
+    place = base_url if of in dialect.linking else ""
     cast = None if "content" in picture else _cast_end(dialect, of, place, model, priced="cost" in facts)
     if cast is None:
         return dialect.say(of, {**facts, "images": (picture,)})
     body, stamp, address = cast
     stamped = body.replace(stamp, facts["id"].encode()).replace(address, encoded(picture["url"])[1:-1])
     return Answer(dialect.status(of, dialect.words[-1]), stamped, JSON_HEADERS)
-
-
-def _tells_urls(dialect: Dialect, of: str) -> bool:
-    """Whether an answer of this kind names addresses of the service."""
-    return not dialect.form(of).keys().isdisjoint(("poll_url", "result_url", "cancel_url"))
 
 
 @functools.lru_cache(maxsize=1024)

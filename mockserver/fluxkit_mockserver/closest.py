@@ -20,7 +20,7 @@ from .refused import Refused
 LIKENESS = 0.6
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.define(eq=False, repr=False)  # one is made for each call, and a frozen one takes three times as long
 class Form:
     """What a call says by the form of a model, and whether it has *bought* something."""
 

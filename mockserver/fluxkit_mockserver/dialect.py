@@ -27,7 +27,8 @@ from .tasks import Life, life_of
 class Dialect:
     """One service's way of speaking. *spelling* chooses among the ways in which it may say one thing.
 
-    *switches* says what the service does where no page does, if that is not the usual.
+    *switches* says what the service does where no page does, if that is not the usual. *linking* are the kinds of its
+    answers that name addresses of the service.
     """
 
     provider: Provider
@@ -41,6 +42,7 @@ class Dialect:
     _moulds: dict[tuple[str, str], Json] = attrs.field(init=False, factory=dict)
     _statuses: Mapping[tuple[str, str | None], int] = attrs.field(init=False)
     _shape: ids.Shape = attrs.field(init=False)
+    linking: frozenset[str] = attrs.field(init=False)
 
     @reader.default
     def _reader_of_calls(self) -> Reader:
@@ -74,6 +76,11 @@ class Dialect:
     def _shape_of_ids(self) -> ids.Shape:
         shown = (each.means["id"] for each in self.samples if each.of == "accepted" and each.means.get("id"))
         return ids.shape_of(next(shown, ids.USUAL))
+
+    @linking.default
+    def _answers_that_name_addresses_of_the_service(self) -> frozenset[str]:
+        named = {"poll_url", "result_url", "cancel_url"}
+        return frozenset(of for of, names in self._forms.items() if not named.isdisjoint(names))
 
     @property
     def refunds(self) -> bool:

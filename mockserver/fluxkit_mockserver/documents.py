@@ -43,7 +43,7 @@ def read_body(call: Incoming) -> dict[str, Json]:
     if is_vast(call.body):
         raise Refused(Rejected, f"The body has more than {MOST_VALUES} values.")
     try:
-        body = _JSON.decode(call.body.decode()) if call.body else {}
+        body = _read(call.body.decode()) if call.body else {}
         if rb"\u" in call.body:
             _WRITER.encode(body).encode()  # half of a surrogate pair is no text
     except ValueError:
@@ -53,6 +53,15 @@ def read_body(call: Incoming) -> dict[str, Json]:
     if QUERY in body or HEADERS in body:
         raise Refused(Rejected, "The body has a field that no service has.")
     return body
+
+
+def _read(text: str) -> Json:
+    """The only value in a text, without the patterns by which the library looks for white space around it."""
+    text = text.strip(" \t\n\r")
+    value, end = _JSON.raw_decode(text)
+    if end < len(text):
+        raise ValueError("more than one value")
+    return value
 
 
 def encoded(document: Json) -> bytes:

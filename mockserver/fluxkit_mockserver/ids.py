@@ -14,8 +14,9 @@ USUAL: Final = "00000000-0000-4000-8000-000000000000"
 #: How many bytes of a digest make an id; a longer one takes them again.
 DIGEST: Final = 64
 
-#: The parts of an id: a text that stays as it is, or some bytes of a digest and the letter for each value of a byte.
-Shape = tuple[str | tuple[slice, bytes], ...]
+#: The alphabets of an id, each a letter for every value of a byte, and its parts: a text that stays as it is, or some
+#: bytes of a digest as they are in one of the alphabets.
+Shape = tuple[tuple[bytes, ...], tuple[str | tuple[int, slice], ...]]
 
 
 def shape_of(id: str) -> Shape:
@@ -23,14 +24,15 @@ def shape_of(id: str) -> Shape:
     head, mark, tail = id.rpartition("_")
     hexadecimal = all(letter in f"{HEX}-" for letter in tail)
     alphabets = (*head, *mark, *(_alphabet(letter, hexadecimal=hexadecimal) for letter in tail))
-    parts: list[str | tuple[slice, bytes]] = []
+    drawn: dict[str, int] = {}
+    parts: list[str | tuple[int, slice]] = []
     for (letters, _), group in itertools.groupby(enumerate(alphabets), key=lambda each: (each[1], each[0] // DIGEST)):
         places = [place % DIGEST for place, _ in group]
         if len(letters) == 1:
             parts.append(letters * len(places))
         else:
-            parts.append((slice(places[0], places[-1] + 1), (letters * 256)[:256].encode()))
-    return tuple(parts)
+            parts.append((drawn.setdefault(letters, len(drawn)), slice(places[0], places[-1] + 1)))
+    return tuple((letters * 256)[:256].encode() for letters in drawn), tuple(parts)
 
 
 def _alphabet(letter: str, *, hexadecimal: bool) -> str:
@@ -43,4 +45,6 @@ def _alphabet(letter: str, *, hexadecimal: bool) -> str:
 def fresh(shape: Shape, origin: str) -> str:
     """An id of this shape, always the same for the same *origin*."""
     digest = hashlib.sha512(origin.encode()).digest()
-    return "".join([part if isinstance(part, str) else digest[part[0]].translate(part[1]).decode() for part in shape])
+    alphabets, parts = shape
+    drawn = [digest.translate(letters).decode() for letters in alphabets]
+    return "".join([part if isinstance(part, str) else drawn[part[0]][part[1]] for part in parts])

@@ -38,8 +38,10 @@ class Keys:
 
     def hide(self, named: Mapping[str, str]) -> Mapping[str, str]:
         """Headers or a query, without keys."""
-        secret, values = names_a_secret, self._values
-        return {name: HIDDEN if value in values or secret(name) else value for name, value in named.items()}
+        shown = {**named, **_hidden_among(tuple(named))}
+        if self._values.isdisjoint(shown.values()):
+            return shown
+        return {name: HIDDEN if value in self._values else value for name, value in shown.items()}
 
     def blot(self, body: bytes) -> bytes:
         """A body without those of the keys that could not be there by chance."""
@@ -60,6 +62,12 @@ class Keys:
 def names_a_secret(name: str) -> bool:
     """Whether a header, a field of a query or of a body is named like a secret."""
     return _SECRET.search(name) is not None and name.lower() != "idempotency-key"  # which opens nothing
+
+
+@functools.lru_cache(maxsize=128)  # a client sends the same names with each call
+def _hidden_among(names: tuple[str, ...]) -> Mapping[str, str]:
+    """What is shown of those headers or fields that are named like a secret."""
+    return {name: HIDDEN for name in names if names_a_secret(name)}
 
 
 def readable(kept: Any) -> Any:

@@ -50,6 +50,10 @@ class Progression(enum.StrEnum):
         raise ValueError(f"progression is {value!r}. Allowed: {', '.join(cls)}.")
 
 
+# An enumeration looks for each of its members anew, and these are asked for with every look at a task.
+_POLLS, _SECONDS = Progression.POLLS, Progression.SECONDS
+
+
 @shown_by_fields
 @attrs.define(eq=False, repr=False)
 class MockTask:
@@ -94,13 +98,12 @@ class MockTask:
         """Which stage of its *life* the task has reached."""
         last = life.last
         polls = self.polls // SLOWNESS if self.slow else self.polls
-        match progression:
-            case Progression.AT_ONCE:
-                reached = last if polls else 0
-            case Progression.POLLS:
-                reached = min(polls, last)
-            case Progression.SECONDS:
-                reached = life.at((now - self.created_at) / self.duration if self.duration else 1.0)
+        if progression is _SECONDS:
+            reached = life.at((now - self.created_at) / self.duration if self.duration else 1.0)
+        elif progression is _POLLS:
+            reached = min(polls, last)
+        else:
+            reached = last if polls else 0
         return min(reached, last - 1) if self.stuck and last else reached
 
 

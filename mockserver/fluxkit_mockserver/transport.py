@@ -53,9 +53,14 @@ def incoming(request: httpx.Request, body: bytes) -> Incoming:
     """An httpx request as the mock knows it."""
     url = request.url
     path, _, query = url.raw_path.decode("ascii").partition("?")
-    headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in request.headers.raw}
+    headers = {_name(name): value.decode("latin-1") for name, value in request.headers.raw}
     origin = f"{url.scheme}://{headers.get('host') or url.netloc.decode('ascii')}"
     return Incoming(request.method, path, read_query(query), headers, body, origin)
+
+
+@functools.lru_cache(maxsize=256)  # a client sends the same names with each call
+def _name(raw: bytes) -> str:
+    return raw.decode("ascii").lower()
 
 
 @functools.lru_cache(maxsize=64)
@@ -114,7 +119,7 @@ def _response(service: MockService, request: httpx.Request, outcome: Answer | ht
 
 def _headers(answer: Answer) -> list[tuple[bytes, bytes]]:
     length = (b"content-length", b"%d" % len(answer.body))
-    return [length, *((name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers.items())]
+    return [length, *[(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers.items()]]
 
 
 class _Response(httpx.Response):
