@@ -99,11 +99,11 @@ def followed(row: Row, notes: Iterable[Note], now: float) -> Row:
 class _Ahead:
     """A row as it will be with some changes."""
 
-    row: Row
-    changes: Mapping[str, Any]
+    _row: Row
+    _changes: Mapping[str, Any]
 
     def __getattr__(self, name: str) -> Any:
-        return self.changes[name] if name in self.changes else getattr(self.row, name)
+        return self._changes[name] if name in self._changes else getattr(self._row, name)
 
 
 def _changes(row: _Ahead, note: Note, now: float) -> dict[str, Any]:
@@ -137,9 +137,10 @@ def _changes(row: _Ahead, note: Note, now: float) -> dict[str, Any]:
 
 def _moved(row: _Ahead, task: Task) -> dict[str, Any]:
     """The task as it is now, and accepted even if that could not be noted when it was. What has ended stays so."""
-    ended = row.fate is Fate.ACCEPTED and row.draft.state.ended and row.draft.state is not State.VANISHED
-    keeps = ended and task.state is not row.draft.state
-    return {"fate": Fate.ACCEPTED, "why": None, "draft": row.draft if keeps else task}
+    draft = row.draft
+    ended = draft.state.ended and draft.state is not State.VANISHED and row.fate is Fate.ACCEPTED
+    keeps = ended and task.state is not draft.state
+    return {"fate": Fate.ACCEPTED, "why": None, "draft": draft if keeps else task}
 
 
 def folded(notes: Iterable[tuple[str, Note]]) -> dict[str, Row]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..._contract.journal import Fate, Row, Settled, Stored
+from ..._contract.persist import dump
 from ..._contract.task import Task
 
 #: What never changes of a row, and what may.
@@ -51,7 +52,7 @@ def new_line(row: Row) -> tuple[Any, ...]:
         row.idempotency,
         row.body,
         *_facts(row),
-        row.draft.to_json(),
+        dump(row.draft),
         _images(row),
     )
 
@@ -61,7 +62,7 @@ def changes(before: Row, row: Row) -> dict[str, Any]:
     pairs = zip(_FACTS, _facts(before), _facts(row), strict=True)
     line = {name: fact for name, was, fact in pairs if fact != was}
     if row.draft is not before.draft:
-        line["draft"] = row.draft.to_json()
+        line["draft"] = dump(row.draft)
     if row.images is not before.images:
         line["images"] = _images(row)
     return line
@@ -83,6 +84,8 @@ def _facts(row: Row) -> tuple[Any, ...]:
 
 
 def _images(row: Row) -> str:
+    if not row.images:
+        return "[]"
     return json.dumps([[str(image.path), image.sha256, image.size] for image in row.images])
 
 
