@@ -144,6 +144,16 @@ def test_a_host_without_an_address_cannot_be_connected_to(backend: str, monkeypa
 
 
 @each_backend
+def test_a_name_that_nobody_knows_is_said_as_the_system_says_it(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unknown(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(stream.anyio, "getaddrinfo", unknown)
+    with pytest.raises(socket.gaierror):
+        anyio.run(Stream.connect, "nowhere.invalid", 80, backend=backend)
+
+
+@each_backend
 def test_an_address_that_says_nothing_does_not_hold_up_the_next_one(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,9 +43,10 @@ class Stream(anyio.abc.ByteStream):
                 failures.append(error)
             over.set()
 
+        addresses = await _addresses(host, port)
         try:
             async with anyio.create_task_group() as group:
-                for family, _, _, _, address in await _addresses(host, port):
+                for family, _, _, _, address in addresses:
                     over = anyio.Event()
                     group.start_soon(attempt, family, address, over)
                     with anyio.move_on_after(BESIDE):
