@@ -34,7 +34,7 @@ class Bash(BashComplete):
         self._replaced = value.removesuffix(current) if current.strip(":=") else value
         return before, incomplete
 
-    def format_completion(self, item: CompletionItem[Any]) -> str:
+    def format_completion(self, item: "CompletionItem[Any]") -> str:
         """The part of a completion that is to stand where bash replaces the word."""
         return f"{item.type},{str(item.value).removeprefix(self._replaced)}"
 
