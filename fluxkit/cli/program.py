@@ -1,6 +1,5 @@
 """The program ``fluxkit``: its commands, its help, and the one place where errors become exit codes."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -104,8 +103,11 @@ class Program(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command of a line; one that there is not is refused with the nearest that there is."""
-        if (near := difflib.get_close_matches(args[0], COMMANDS, 1)) and args[0] not in COMMANDS:
-            ctx.fail(f"No such command {args[0]!r}. (Did you mean {near[0]!r}?)")
+        if args[0] not in COMMANDS:
+            import difflib
+
+            if near := difflib.get_close_matches(args[0], COMMANDS, 1):
+                ctx.fail(f"No such command {args[0]!r}. (Did you mean {near[0]!r}?)")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

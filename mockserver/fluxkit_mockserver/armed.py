@@ -4,7 +4,6 @@ import contextlib
 import random
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -249,6 +248,8 @@ def _part(text: str, part: str) -> tuple[str, Any]:
 
 
 def _closest(name: object, known: Collection[str]) -> str:
+    from difflib import get_close_matches
+
     like = get_close_matches(str(name), known, n=1)
     return f" Did you mean {like[0]!r}?" if like else ""
 

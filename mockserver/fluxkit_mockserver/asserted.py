@@ -1,6 +1,5 @@
 """What tests assert of a mock, and what they are told when it is not so: the closest that there was, field by field."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -56,6 +55,8 @@ def _check(wanted: Mapping[str, Any], dialects: Iterable[Dialect], times: int | 
     allowed = list(dict.fromkeys(allowed))
     for name in wanted:
         if name not in allowed:
+            import difflib
+
             near = difflib.get_close_matches(name, allowed, 1)
             hint = f", perhaps meant as {near[0]!r}" if near else ""
             raise TypeError(f"{name!r} is no field of a submit{hint}. Allowed: {', '.join(allowed)}, times.")

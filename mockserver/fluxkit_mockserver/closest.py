@@ -1,6 +1,5 @@
 """What was meant, perhaps, by a call that the mock does not understand: the nearest route, or the nearest form."""
 
-import difflib
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -56,6 +55,8 @@ def nearest_route(method: str, path: str, dialects: Mapping[str, Dialect]) -> st
 
 @functools.lru_cache(maxsize=256)
 def _nearest(method: str, path: str, dialects: tuple[Dialect, ...]) -> str | None:
+    import difflib  # not before somebody goes wrong
+
     given = f"/{path.strip('/')}"[:500]
     named = given.split("/")[1] in [dialect.provider.name for dialect in dialects]
     best, most = None, LIKENESS

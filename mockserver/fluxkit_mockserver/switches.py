@@ -6,7 +6,6 @@ declaration: then the mock serves that one. The others are asked for where they 
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import attrs
@@ -217,6 +216,8 @@ def settings_of(providers: Sequence[Provider], wanted: Mapping[str, str]) -> dic
     known = {*there, *(name for _, name in there.values())}
     for name, value in wanted.items():
         if name not in known:
+            from difflib import get_close_matches
+
             like = get_close_matches(str(name), known, n=1)
             hint = f" Did you mean {like[0]!r}?" if like else ""
             raise ValueError(f"There is no switch {name!r}.{hint} Allowed: {', '.join(there)}.")
