@@ -56,7 +56,8 @@ def _buy_new(
     if "references" in values:
         values, brought = works.shelf.take(values, _brought(works, dialect, row, values))
     now, number = works.now, works.accepted + 1
-    works.gauge.begin(account, lambda task: not (task.cancelled or is_done(works, dialect, task, now)))
+    if works.gauge.counts_tasks:
+        works.gauge.begin(account, lambda task: not (task.cancelled or is_done(works, dialect, task, now)))
     task = MockTask(
         id=dialect.new_id(works.seed, number),
         number=number,
@@ -75,16 +76,19 @@ def _buy_new(
     )
     cost = cost_of(task)
     works.bill.accounts.check(dialect.provider.name, cost)
-    fault = works.strike("submit", task)
-    if fault == "stale-connection":
-        return Drop()
-    if fault is not None and (refused := refusal(dialect, fault)) is not None:
-        raise refused
-    _doom(works, dialect, task)
+    fault = None
+    if works.faults:
+        fault = works.strike("submit", task)
+        if fault == "stale-connection":
+            return Drop()
+        if fault is not None and (refused := refusal(dialect, fault)) is not None:
+            raise refused
+        _doom(works, dialect, task)
     works.accepted = number
     works.bill.charge(task, cost, now)
     works.tasks[task.id] = task
-    works.gauge.began(account, task)
+    if works.gauge.counts_tasks:
+        works.gauge.began(account, task)
     works.seen.has_bought(task)
     if "webhook_url" in values and task.ending != "vanished":
         report = reporting(works, dialect, task, call)

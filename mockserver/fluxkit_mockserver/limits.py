@@ -89,6 +89,16 @@ class Gauge:
         self._calls: dict[tuple[str, str], deque[float]] = {}
         self._running: dict[tuple[str, str], list[MockTask]] = {}
 
+    @property
+    def limits(self) -> Limits:
+        """What is bounded, if anything: most mocks bound nothing, and need not be asked with each call."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        self.counts_calls, self.counts_tasks = limits.requests is not None, limits.in_flight is not None
+
     def clear(self) -> None:
         """Forgets what was counted."""
         self._calls.clear()

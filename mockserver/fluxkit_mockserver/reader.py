@@ -100,7 +100,10 @@ class Reader:
         Where none of the *rows* fits, the problems are those of the one that fits best.
         """
         try:
-            return self._read(rows, call, self._unprefixed(rows, read_body(call)))
+            body = read_body(call)
+            if self.switches.get("data-prefixes") == "take":
+                body = self._unprefixed(rows, body)
+            return self._read(rows, call, body)
         except RecursionError:
             raise Refused(Rejected, "The body is nested too deep.") from None
 
@@ -126,10 +129,8 @@ class Reader:
                 best = problems
         raise Refused(Rejected, problems=best or ())
 
-    def _unprefixed(self, rows: tuple[Model, ...], body: dict[str, Json]) -> Mapping[str, Json]:
+    def _unprefixed(self, rows: tuple[Model, ...], body: dict[str, Json]) -> dict[str, Json]:
         """A body whose images are base64 alone, at a service that takes them with what a ``data:`` URI begins with."""
-        if self.switches.get("data-prefixes") != "take":
-            return body
         codecs = [codec for row in rows if base64_of(codec := row.form.get("references")) is not None and codec]
         places = {place[0] for codec in codecs for place in codec.places()}
         return {

@@ -27,11 +27,13 @@ def exchange(works: Works, call: Incoming) -> Answer | Drop:
     """What the services do with a call, which is kept as an exchange."""
     with works.lock:
         began, now = time.perf_counter(), works.clock.now()
+        works.now = now
         seen = works.seen = Exchange(call.method, call.path, 0, now)
         works.forget(now)
         answer = _answer(works, call)
         _ended(works, seen, call, answer, began)
-        keep(works, seen, call)
+        if works.state is not None:
+            keep(works, seen, call)
     works.feed.tell("exchange", seen)
     if seen.task in works.tasks and not seen.bought:
         works.feed.tell("task", seen.task)  # a look may have moved it on
@@ -81,7 +83,7 @@ def _serve(works: Works, dialect: Dialect, call: Incoming, path: str) -> Answer 
     if call.oversized or len(call.body) > MOST_BODY:
         raise Refused(Rejected, f"The body has more than {MOST_BODY} bytes.", status=413)
     account = provider.name, _check_key(works, provider, call)
-    told = works.gauge.call(account, works.now)
+    told = works.gauge.call(account, works.now) if works.gauge.counts_calls else None
     said = _route(works, dialect, account, call, path)
     if told and isinstance(said, Answer):
         return attrs.evolve(said, headers={**said.headers, **told})

@@ -175,14 +175,17 @@ class Stage:
 @shown_by_fields
 @attrs.frozen(eq=False, repr=False)
 class Life:
-    """The life of a service's tasks as a table: its *stages*, if all goes well, and the words for other *ends*."""
+    """The life of a service's tasks as a table: its *stages*, if all goes well, and the words for other *ends*.
+
+    *last* is the number of the last stage, counted from 0.
+    """
 
     stages: tuple[Stage, ...]
     ends: Mapping[State, tuple[str, ...]]
+    last: int = attrs.field(init=False)
 
-    @property
-    def last(self) -> int:
-        """The number of the last stage, counted from 0."""
+    @last.default
+    def _number_of_the_last_stage(self) -> int:
         return len(self.stages) - 1
 
     @property
@@ -192,7 +195,7 @@ class Life:
 
     def at(self, part: float) -> int:
         """The number of the stage that is reached after this *part* of a task's time."""
-        number = len(self.stages) - 1
+        number = self.last
         while number and part < self.stages[number].begins:
             number -= 1
         return number

@@ -122,7 +122,7 @@ def reporting(works: Works, dialect: Dialect, task: MockTask, call: Incoming) ->
 
     def report(stage: int, now: float) -> bytes:
         with works.lock:
-            works.seen = Exchange("", "", 0, now)  # no exchange is under way
+            works.seen, works.now = Exchange("", "", 0, now), now  # no exchange is under way
             return say(works, "webhook", dialect, task, call, done=stage == last, stage=stage).body
 
     return report

@@ -42,8 +42,9 @@ class Works:
     """What one namespace of a mock has.
 
     The modules beside this one change it by what calls say, one call at a time, under its *lock*. *seen* is the
-    exchange that is under way; of tasks, *accepted* is how many there were, and *tasks* those that are kept.
-    *made* are its ``settings`` as they were at first, *numbers* those of its keys, by services and as they come there.
+    exchange that is under way, and *now* when it came, or when something happens by itself; of tasks, *accepted* is how
+    many there were, and *tasks* those that are kept. *made* are its ``settings`` as they were at first, *numbers* those
+    of its keys, by services and as they come there.
     *state* is the file in which all of it is kept, if it is.
     """
 
@@ -74,6 +75,7 @@ class Works:
     tasks: dict[str, MockTask] = attrs.field(init=False, factory=dict)
     accepted: int = attrs.field(init=False, default=0)
     seen: Exchange = attrs.field(init=False)
+    now: float = attrs.field(init=False, default=0.0)
     state: "StateFile | None" = attrs.field(init=False, default=None)
     name: str = attrs.field(init=False, default="")
     lock: threading.Lock = attrs.field(init=False, factory=threading.Lock)
@@ -95,11 +97,6 @@ class Works:
         """Sets how much each key may do; tasks that run already count."""
         self.gauge.limits = limits
         self.gauge.recount((self.account_of(task), task) for task in self.tasks.values())
-
-    @property
-    def now(self) -> float:
-        """When the exchange came that is under way."""
-        return self.seen.at
 
     @property
     def settings(self) -> dict[str, Any]:
