@@ -85,7 +85,10 @@ def speak(server: Server, said: bytes) -> bytes:
 
 @pytest.mark.slow
 def test_a_mock_that_answers_has_loaded_nothing_that_it_does_not_need_yet() -> None:
-    """No HTTP client, which webhooks need, no pictures, no other server's framework, no checks, no file of a state."""
+    """No HTTP client, which webhooks need, no pictures, no other server's framework, no checks, no file of a state.
+
+    Nor what clients make of answers, and what finds the word that was meant.
+    """
     code = """if True:
         import sys, urllib.request
         from fluxkit._plugins import installed
@@ -103,6 +106,7 @@ def test_a_mock_that_answers_has_loaded_nothing_that_it_does_not_need_yet() -> N
     """
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     costly = {"httpx", "httpcore", "starlette", "PIL", "sqlite3", "cattrs", "hypothesis", "fluxkit._engine.transport"}
+    costly |= {"fluxkit._client", "fluxkit._contract.result", "fluxkit._contract.task", "fluxkit._wire.link", "difflib"}
     assert set() == costly & {*modules}
 
 
