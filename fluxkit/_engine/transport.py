@@ -231,15 +231,17 @@ class AsyncTransport:
         trail = None
         try:
             trail, deadline = self._rules.trail(fetch), self._rules.deadline(fetch.patience)
-            with Draft(fetch.path, replaces=fetch.replaces) as draft, anyio.fail_after(fetch.patience):
-                moves = True
-                while moves:
-                    async with self._answered(self._rules.step(trail, deadline)) as response:
-                        answer = Answer(response.status, response.headers, most=fetch.most, write=draft.write)
-                        moves = trail.moves(answer)
-                        if not moves:
-                            await _aread(response, answer, deadline)
-                return self._rules.fetched(answer, draft)
+            with Draft(fetch.path, replaces=fetch.replaces) as draft:
+                with anyio.move_on_after(fetch.patience):
+                    moves = True
+                    while moves:
+                        async with self._answered(self._rules.step(trail, deadline)) as response:
+                            answer = Answer(response.status, response.headers, most=fetch.most, write=draft.write)
+                            moves = trail.moves(answer)
+                            if not moves:
+                                await _aread(response, answer, deadline)
+                    return self._rules.fetched(answer, draft)
+                raise TimeoutError
         except Exception as error:  # noqa: BLE001 - whatever it was, the image is paid and was not fetched
             failure = self._rules.fetch_failure(error, fetch, trail)
         raise failure
@@ -253,7 +255,7 @@ class AsyncTransport:
         trail, content = None, bytearray()
         try:
             trail, deadline = self._rules.trail(bring), self._rules.deadline(bring.patience)
-            with anyio.fail_after(bring.patience):
+            with anyio.move_on_after(bring.patience):
                 while True:
                     async with self._answered(self._rules.step(trail, deadline)) as response:
                         answer = Answer(response.status, response.headers, most=bring.most, write=content.extend)
@@ -261,6 +263,7 @@ class AsyncTransport:
                             await _aread(response, answer, deadline)
                             answer.end()
                             return bytes(content)
+            raise TimeoutError
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was bought
             failure = self._rules.bring_failure(error, bring, trail)
         raise failure
