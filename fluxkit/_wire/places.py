@@ -45,8 +45,9 @@ class At:
         return plant(self.steps, said)
 
     def read(self, json: Json, /) -> Any:
-        said = pluck(json, self.steps)
-        if said is MISSING:
+        steps = self.steps  # most are one, and need nobody to go along with them
+        said = json.get(steps[0]) if len(steps) == 1 and isinstance(json, dict) else pluck(json, steps)
+        if said is MISSING or said is None:
             return self.default
         try:
             value = self.inner.read(said)

@@ -86,8 +86,10 @@ class Accounts:
 
     def check(self, provider: str, price: Decimal | None) -> None:
         """``Refused`` as the service refuses what its account cannot pay."""
-        left = self.of(provider).left
-        if left is not None and left < (UNPRICED if price is None else price):
+        account = self.of(provider)
+        if account.began is None:
+            return
+        if account.began - account.used < (UNPRICED if price is None else price):
             raise Refused(OutOfCredit)
 
     def spend(self, provider: str, price: Decimal | None) -> None:

@@ -436,7 +436,7 @@ class MockService:
             from .control.answering import control  # its table is made when it is first asked
 
             return control(world, call)
-        return world.exchange(call)
+        return serving.exchange(world._works, call)  # noqa: SLF001 - it is of the same class
 
     def lead(self, call: Incoming) -> "tuple[MockService, Incoming]":
         """The namespace that a call chooses, and the call as it comes there; ``ValueError`` if it chooses wrongly."""

@@ -134,6 +134,7 @@ class _Response(httpx.Response):
             self._content = b"".join(self.stream)  # type: ignore[arg-type]  # both kinds of streams are both kinds
             self._end()
             self.close()
+            return self._content
         return super().read()
 
     async def aread(self) -> bytes:
@@ -141,6 +142,7 @@ class _Response(httpx.Response):
             self._content = b"".join([piece async for piece in self.stream])  # type: ignore[union-attr]
             self._end()
             await self.aclose()
+            return self._content
         return await super().aread()
 
     def _end(self) -> None:
