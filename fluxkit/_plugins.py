@@ -300,7 +300,9 @@ def _discovered() -> Iterator[Plugin]:
         # By module and not by name: anybody may call an entry point "bundled".
         bundled = point.value == BUNDLED
         if bundled or not only_bundled:
-            origin = f"{point.value} of {point.dist and point.dist.name}"
+            # Ours is known: to say its name, all of its metadata would be parsed, and README.md stands in them.
+            owner = DISTRIBUTION if bundled else point.dist and point.dist.name
+            origin = f"{point.value} of {owner}"
             yield Plugin(point.name, point.load, origin, bundled, tuple if bundled else partial(_requires, point))
 
 
