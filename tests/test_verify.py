@@ -14,7 +14,7 @@ import pytest
 from shapes.fal import FAL
 from support.scarce import scarce
 
-from fluxkit import _plugins
+from fluxkit import _plugins, _points
 from fluxkit.cli.output import Code
 from fluxkit.cli.program import fluxkit as program
 from fluxkit.cli.verify import _lines
@@ -64,8 +64,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("fluxkit_acme", None)
     _plugins.installed.cache_clear()
+    _points.points.cache_clear()
     yield tmp_path
     _plugins.installed.cache_clear()
+    _points.points.cache_clear()
     for name in (*BROKEN, "fluxkit_acme", "fluxkit_host", "zacme", "lost"):
         sys.modules.pop(name, None)
     importlib.invalidate_caches()
