@@ -46,6 +46,15 @@ def picture(tmp_path: Path) -> str:
     return str(tmp_path / "sketch.png")
 
 
+def test_the_same_headers_of_many_calls_are_kept_once_and_no_key_among_them(mock: MockService) -> None:
+    for value in ("one", "one", KEY, "other"):
+        tell(mock, "POST", KLEIN, {"prompt": "a cat"}, **{"x-trace": value})
+    first, again, keyed, other = (each.headers for each in mock.exchanges)
+    assert first is again
+    assert ["one", HIDDEN, "other"] == [each["x-trace"] for each in (first, keyed, other)]
+    assert [] == [value for each in mock.exchanges for value in each.headers.values() if KEY in value]
+
+
 # What is remembered
 
 

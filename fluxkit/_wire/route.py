@@ -43,7 +43,7 @@ class Route:
         """The ``model`` and ``id`` of a call to this route, None if it is not for this route."""
         if method != self.method or (found := self._pattern.fullmatch(path)) is None:
             return None
-        said = {name: unquote(value) for name, value in found.groupdict().items()}
+        said = {name: unquote(value) if "%" in value else value for name, value in found.groupdict().items()}
         if self.query:
             if self.query not in query:
                 return None

@@ -448,10 +448,6 @@ class MockService:
         world = self._namespaces.enter(name) if name and not self.name else self
         return world, entered(call, world.prefix) if world.prefix else call
 
-    def exchange(self, call: Incoming) -> Answer | Drop:
-        """What the services do with a call that was led here."""
-        return serving.exchange(self._works, call)
-
     def visit(self, call: Incoming) -> Answer:
         """What another origin does with a call of a client in process, so that it finds pictures without a network."""
         return serving.visit(self._works, call)
